@@ -1,0 +1,103 @@
+"""Errors that say what was found, what was asked and how to mend it, and the one retry policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_random_exponential
+
+Result = TypeVar("Result")
+
+RETRY_ATTEMPTS = 8
+RETRY_CEILING_SECONDS = 32.0
+
+
+class XqgError(Exception):
+    """Base of all errors a user can mend; ``exit_code`` is what the command line returns for it."""
+
+    exit_code = 1
+
+    def __init__(self, found: str, asked: str = "", remedy: str = "") -> None:
+        self.found, self.asked, self.remedy = found, asked, remedy
+        parts = [found.rstrip("."), asked.rstrip("."), remedy.rstrip(".")]
+        super().__init__(". ".join(part for part in parts if part) + ".")
+
+
+class SettingsError(XqgError):
+    """Options that are wrong or do not fit together; raised before any work starts."""
+
+    exit_code = 2
+
+
+class InputError(XqgError):
+    """An input file or folder that cannot be read at all (a bad record is a reject, not an error)."""
+
+
+class MissingDependencyError(XqgError):
+    """An optional package is not installed; the remedy is its install line."""
+
+    exit_code = 2
+
+
+class ModelError(XqgError):
+    """A model that cannot be found, loaded or used safely."""
+
+
+class GenerationError(XqgError):
+    """The query generator failed."""
+
+
+class EncodingError(XqgError):
+    """The encoder failed or returned unusable vectors."""
+
+
+class StoreError(XqgError):
+    """The store refused, or holds something other than what was asked for."""
+
+
+class FingerprintError(StoreError):
+    """The collection was made with other settings than the ones in use."""
+
+
+class StoreUnreachableError(StoreError):
+    """The store did not answer, also after retries."""
+
+    exit_code = 5
+
+
+class TransientError(Exception):
+    """A failure worth another try; ``retry_after`` in seconds where the other side named one.
+
+    Only the files that speak to the outside world raise it, and only inside `retry`.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+def _wait(state: RetryCallState) -> float:
+    """Seconds until the next try: what the other side asked for, else exponential with full jitter."""
+    error = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(error, TransientError) and error.retry_after is not None:
+        return error.retry_after
+    return wait_random_exponential(multiplier=0.5, max=RETRY_CEILING_SECONDS)(state)
+
+
+def retry(operation: Callable[[], Result], sleep: Callable[[float], None] | None = None) -> Result:
+    """Run ``operation`` until it stops raising `TransientError`, at most 8 times.
+
+    :param sleep: replaces `time.sleep`, for tests.
+    :raises TransientError: the last one, when every try failed. Other errors pass at once.
+    """
+    policy = Retrying(
+        stop=stop_after_attempt(RETRY_ATTEMPTS),
+        wait=_wait,
+        retry=retry_if_exception_type(TransientError),
+        reraise=True,
+    )
+    if sleep is not None:
+        policy = policy.copy(sleep=sleep)
+    return policy(operation)

@@ -1,0 +1,121 @@
+"""The three parts that can be exchanged: query generator, encoder and vector store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from xqg.records import FieldMatch, GeneratedQuery, Hit, LedgerEntry, Passage, Vectors
+
+
+@dataclass(frozen=True)
+class Generation:
+    """The outcome of one call of a generator: the queries kept, and how many were dropped by reason."""
+
+    queries: tuple[GeneratedQuery, ...]
+    dropped: Mapping[str, int]
+
+
+class QueryGenerator(Protocol):
+    """Writes, for a passage, the questions that speakers of a language would ask of it."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What changes the queries (model, revision, prompt, sampling, seed), as JSON; loads no weights."""
+
+    @property
+    def metered(self) -> bool:
+        """Whether calls cost money, so that a dry run must not make any."""
+
+    def generate(self, requests: Sequence[tuple[Passage, Sequence[str]]]) -> Generation:
+        """Queries for each passage in each of its languages, in the order of the requests.
+
+        :param requests: passages with the languages (ISO 639-1) to write queries in; may differ by passage.
+        :raises GenerationError: if the model or the endpoint fails.
+        """
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors; its two sides have two methods, and prefixes belong to it."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What changes the vectors (model, revision, pooling, prefixes, normalisation), as JSON; loads no weights."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors; loads no weights."""
+
+    @property
+    def normalised(self) -> bool:
+        """Whether the vectors have length 1, so that cosine and dot product agree."""
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of questions, shape (len(texts), dimension), float32."""
+
+    def encode_passages(self, passages: Sequence[Passage]) -> Vectors:
+        """Vectors of passages (title and text), shape (len(passages), dimension), float32."""
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens of ``text`` for this model; loads no weights but the tokenizer."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What a store says of a collection: vector size, distance ("cosine" or "dot"), points, xqg's metadata."""
+
+    dimension: int
+    distance: str
+    points: int
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A passage as it is stored: its queries by language, its hashes, and its vector of shape (dimension,)."""
+
+    passage: Passage
+    entry: LedgerEntry
+    vector: Vectors | None = None
+
+
+class VectorStore(Protocol):
+    """One collection in one place. Every method raises `StoreError` (or `StoreUnreachableError`) on failure."""
+
+    def describe(self) -> Collection | None:
+        """The collection as it is, or None if there is none."""
+
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any]) -> None:
+        """Make the collection, empty. :raises StoreError: if it exists."""
+
+    def write_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Replace xqg's metadata of the collection."""
+
+    def ledger(self, passage_ids: Sequence[str]) -> dict[str, LedgerEntry]:
+        """What is known of those of the passages that are stored; the others are left out."""
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Store the points, idempotent by `point_id`; returns when they are durable and searchable."""
+
+    def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
+        """Delete the chunks of these documents (id to ``document_hash``) that have another document hash."""
+
+    def search(
+        self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
+    ) -> list[list[Hit]]:
+        """The nearest passages of each query vector, best first, at most ``limit`` each.
+
+        :param vectors: shape (queries, dimension).
+        :param exact: look at every point instead of the approximate index.
+        """
+
+    def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
+        """The stored points with these ids (in their order, unknown ones left out); None means all, by point id."""
+
+    def bulk_load(self) -> AbstractContextManager[None]:
+        """While inside, the store may put off indexing; on leaving, also by an error, it indexes again."""
+
+    def close(self) -> None:
+        """Release files and connections; calling it twice does nothing."""

@@ -1,0 +1,141 @@
+"""The records that flow through xqg, and the ids and hashes that make re-runs idempotent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Vectors: TypeAlias = npt.NDArray[np.float32]
+"""A float32 array of shape (rows, dimension)."""
+
+POINT_NAMESPACE = uuid.UUID("6f0c7a52-3f0e-5d1c-9d57-6b1f6a4d2e11")
+
+
+class FusionRule(str, Enum):
+    """How a passage vector and the vectors of its queries become one (formulas in `xqg.ingest.fusion`)."""
+
+    SUM = "sum"
+    MEAN = "mean"
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A text to be found. ``id`` is unique in its collection; ``language`` is an ISO 639-1 code.
+
+    A long document becomes several passages: they share ``document_id``, and ``chunk`` counts from 1
+    to ``chunks``. A document that was not split has ``document_id == id`` and one chunk.
+    """
+
+    id: str
+    text: str
+    title: str = ""
+    language: str = "en"
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    document_id: str = ""
+    chunk: int = 1
+    chunks: int = 1
+    document_hash: str = ""
+
+
+@dataclass(frozen=True)
+class GeneratedQuery:
+    """A question that a speaker of ``language`` would ask of the passage."""
+
+    passage_id: str
+    language: str
+    text: str
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """What the store knows of a passage: enough to decide what a re-run has to do.
+
+    ``queries`` maps each language that was generated to its queries; an empty tuple means that all of
+    them were dropped, a missing language that it was never generated.
+    """
+
+    record_hash: str
+    content_hash: str
+    generation: str
+    fingerprint: str
+    queries: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One search result, best first; ``rank`` counts from 1."""
+
+    rank: int
+    score: float
+    passage: Passage
+    queries: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class FieldMatch:
+    """A filter: the payload field at dotted path ``key`` equals one of ``values``."""
+
+    key: str
+    values: tuple[str | int | bool, ...]
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A record that could not be taken, with its place (``line`` counts from 1) and the reason.
+
+    ``record`` is the parsed object, or the raw line where it could not be parsed; bytes that are not
+    UTF-8 are kept as surrogate escapes, so nothing is lost.
+    """
+
+    file: str
+    line: int
+    reason: str
+    record: Any
+
+
+def point_id(passage_id: str) -> str:
+    """The uuid5 under which a passage is stored: the same id always gives the same point."""
+    return str(uuid.uuid5(POINT_NAMESPACE, passage_id))
+
+
+def digest(value: Any) -> str:
+    """The first 128 bits of the SHA-256 of ``value`` as canonical JSON, in hexadecimal."""
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:32]
+
+
+def content_hash(passage: Passage) -> str:
+    """Hash of what the queries and the vector are made from: title, text and language."""
+    return digest([passage.title, passage.text, passage.language])
+
+
+def record_hash(passage: Passage) -> str:
+    """Hash of everything that is stored of a passage; a re-run skips a passage whose hash is unchanged."""
+    return digest(
+        [
+            passage.id,
+            content_hash(passage),
+            dict(passage.metadata),
+            passage.document_id,
+            passage.chunk,
+            passage.chunks,
+            passage.document_hash,
+        ]
+    )
+
+
+def owners(passages: Sequence[Passage], queries: Sequence[GeneratedQuery]) -> npt.NDArray[np.int64]:
+    """The row in ``passages`` of each query's passage, shape (len(queries),).
+
+    :raises KeyError: if a query names a passage that is not in ``passages``.
+    """
+    rows = {passage.id: row for row, passage in enumerate(passages)}
+    return np.array([rows[query.passage_id] for query in queries], dtype=np.int64)

@@ -1,0 +1,262 @@
+"""Every option with its type, default and range; conflicts are found here, before any model loads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+
+from xqg.errors import SettingsError
+from xqg.languages import language_name
+from xqg.records import FusionRule, digest
+
+SCHEMA = 1
+"""Version of what is stored; part of every fingerprint."""
+
+DEFAULT_ALPHA = {FusionRule.SUM: 0.01, FusionRule.MEAN: 0.2}
+"""``sum``: the paper's run (README of its code). ``mean``: measured, see the README's results."""
+
+Distance = Literal["auto", "cosine", "dot"]
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and unknown names are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StoreSettings(Settings):
+    """Where the vectors are kept."""
+
+    spec: str = Field("edge:./xqg-data", description="edge:FOLDER, or the URL of a Qdrant server")
+    collection: str = Field(min_length=1, max_length=255, pattern=r"^[^/\\<>:\"|?*\x00]+$", description="its name")
+    api_key: SecretStr | None = Field(None, description="key of the server (QDRANT_API_KEY)")
+    grpc: bool = Field(False, description="speak gRPC to the server instead of REST")
+    grpc_port: int = Field(6334, ge=1, le=65535, description="port of the server's gRPC interface")
+    timeout_seconds: float = Field(60.0, gt=0, description="how long to wait for one answer of the server")
+    max_request_bytes: int = Field(16 * 2**20, ge=2**16, description="size at which an upsert is split")
+
+    @field_validator("spec")
+    @classmethod
+    def _known_kind(cls, spec: str) -> str:
+        if spec.startswith(("http://", "https://")) or (spec.startswith("edge:") and len(spec) > len("edge:")):
+            return spec
+        raise ValueError(f"{spec!r} is no store; write edge:FOLDER or http(s)://HOST:PORT")
+
+    @property
+    def embedded_path(self) -> Path | None:
+        """The folder of an embedded store, None for a server."""
+        return Path(self.spec.removeprefix("edge:")) if self.spec.startswith("edge:") else None
+
+
+class ModelSettings(Settings):
+    """What every model needs to be found and run."""
+
+    revision: str | None = Field(None, description="branch, tag or commit of a model on a hub")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    base_url: str | None = Field(None, description="endpoint of an openai: model (OPENAI_BASE_URL)")
+    api_key: SecretStr | None = Field(None, description="key of that endpoint (OPENAI_API_KEY)")
+    concurrency: int = Field(8, ge=1, le=256, description="requests to an endpoint under way at once")
+    timeout_seconds: float = Field(120.0, gt=0, description="how long to wait for one answer of an endpoint")
+
+
+class EncoderSettings(ModelSettings):
+    """The model that turns passages and queries into vectors."""
+
+    spec: str = Field("bundled", description="bundled, hf:MODEL or openai:MODEL")
+    batch_size: int = Field(32, ge=1, description="texts encoded at once")
+    max_tokens: int | None = Field(None, ge=8, description="cut passages after this many tokens; None: the model's own")
+    query_prefix: str | None = Field(None, description="put before every query; None: the model's own")
+    passage_prefix: str | None = Field(None, description="put before every passage; None: the model's own")
+    pooling: Literal["cls", "mean", "lasttoken"] | None = Field(None, description="None: the model's own")
+    normalise: bool | None = Field(None, description="bring vectors to length 1; None: the model's own")
+
+    @field_validator("spec")
+    @classmethod
+    def _known_kind(cls, spec: str) -> str:
+        return check_spec(spec, ("bundled",), ("hf", "openai"))
+
+    @model_validator(mode="after")
+    def _bundled_is_fixed(self) -> EncoderSettings:
+        fixed = {name: getattr(self, name) for name in ("pooling", "normalise", "query_prefix", "passage_prefix")}
+        given = [name for name, value in fixed.items() if value is not None]
+        if self.spec == "bundled" and given:
+            raise ValueError(f"the bundled encoder has its own {', '.join(given)}; drop the option or name hf:MODEL")
+        return self
+
+
+class GeneratorSettings(ModelSettings):
+    """The model that writes the queries."""
+
+    spec: str = Field("bundled", description="bundled, hf:MODEL, openai:MODEL, file:QUERIES.jsonl or none")
+    languages: tuple[str, ...] = Field((), description="languages of the queries, ISO 639-1")
+    queries_per_language: int = Field(5, ge=1, le=100, description="queries for each passage in each language")
+    own_language: bool = Field(False, description="also write queries in the passage's own language")
+    top_k: int = Field(10, ge=1, le=1000, description="sample among the k likeliest tokens")
+    max_new_tokens: int = Field(48, ge=4, le=512, description="longest query, in tokens")
+    seed: int = Field(0, ge=0, description="same seed, same queries")
+    batch_rows: int = Field(96, ge=1, description="queries written at once")
+
+    @field_validator("spec")
+    @classmethod
+    def _known_kind(cls, spec: str) -> str:
+        return check_spec(spec, ("bundled", "none"), ("hf", "openai", "file"))
+
+    @field_validator("languages")
+    @classmethod
+    def _known_languages(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        for code in languages:
+            language_name(code)
+        repeated = sorted({code for code in languages if languages.count(code) > 1})
+        if repeated:
+            raise ValueError(f"language {', '.join(repeated)} is named twice")
+        return languages
+
+    @model_validator(mode="after")
+    def _languages_go_with_a_generator(self) -> GeneratorSettings:
+        if self.spec == "none" and self.languages:
+            raise ValueError("--languages has no meaning with --generator none; drop one of them")
+        if self.spec not in ("none",) and not self.spec.startswith("file:") and not self.languages:
+            raise ValueError("no target languages; name them, for example --languages fr,ja,ar")
+        return self
+
+
+class FusionSettings(Settings):
+    """How the vectors of a passage and of its queries become one."""
+
+    rule: FusionRule = Field(FusionRule.MEAN, description="sum (the paper) or mean")
+    alpha: float | None = Field(None, ge=0, le=1, description="weight of the queries; None: the rule's default")
+    distance: Distance = Field("auto", description="auto: cosine for encoders of unit vectors, else dot")
+
+    @property
+    def weight(self) -> float:
+        """α, the rule's default where none was given."""
+        return DEFAULT_ALPHA[self.rule] if self.alpha is None else self.alpha
+
+
+class ReaderSettings(Settings):
+    """How passages are read."""
+
+    format: Literal["auto", "jsonl", "csv", "tsv", "parquet", "beir", "folder"] = Field(
+        "auto", description="auto: by the file's ending"
+    )
+    id_field: str = Field("id", description="field of the id")
+    text_field: str = Field("text", description="field of the text")
+    title_field: str = Field("title", description="field of the title")
+    language_field: str = Field("language", description="field of the language")
+    metadata_field: str = Field("metadata", description="field of the metadata")
+    language: str | None = Field(None, description="language of passages that name none; None: detected")
+    chunk: bool = Field(True, description="split long texts")
+    chunk_tokens: int = Field(384, ge=16, description="longest chunk, in tokens of the encoder")
+    chunk_overlap: int = Field(48, ge=0, description="tokens that neighbouring chunks share")
+    max_text_bytes: int = Field(2**20, ge=1, description="longer texts are rejected")
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, language: str | None) -> str | None:
+        if language is not None:
+            language_name(language)
+        return language
+
+    @model_validator(mode="after")
+    def _overlap_is_smaller(self) -> ReaderSettings:
+        if self.chunk and self.chunk_overlap >= self.chunk_tokens:
+            raise ValueError(
+                f"chunks of {self.chunk_tokens} tokens cannot overlap by {self.chunk_overlap}; "
+                "make the overlap smaller than the chunk"
+            )
+        return self
+
+
+class IngestSettings(Settings):
+    """One ingestion job."""
+
+    store: StoreSettings
+    encoder: EncoderSettings = EncoderSettings()
+    generator: GeneratorSettings
+    fusion: FusionSettings = FusionSettings()
+    reader: ReaderSettings = ReaderSettings()
+    batch_size: int = Field(32, ge=1, le=10_000, description="passages generated, encoded and stored at once")
+    update: bool = Field(False, description="bring a collection made with other settings to these")
+
+    @model_validator(mode="after")
+    def _alpha_goes_with_a_generator(self) -> IngestSettings:
+        if self.generator.spec == "none" and (self.fusion.alpha is not None or "rule" in self.fusion.model_fields_set):
+            raise ValueError("α and the rule weigh generated queries, but --generator is none; drop one of them")
+        return self
+
+
+class SearchSettings(Settings):
+    """Where to search, and with which encoder: None takes the one that the collection was made with."""
+
+    store: StoreSettings
+    encoder: EncoderSettings | None = None
+
+
+def check_spec(spec: str, words: tuple[str, ...], kinds: tuple[str, ...]) -> str:
+    """``spec`` if it is one of ``words`` or KIND:VALUE with one of ``kinds``; else ValueError with the choices."""
+    kind, separator, value = spec.partition(":")
+    if spec in words or (kind in kinds and separator and value):
+        return spec
+    choices = [*words, *(f"{kind}:{'PATH' if kind == 'file' else 'MODEL'}" for kind in kinds)]
+    raise ValueError(f"{spec!r} is not known; choose {', '.join(choices[:-1])} or {choices[-1]}")
+
+
+def validated(settings: type[Settings], values: Mapping[str, Any]) -> Any:
+    """An instance of ``settings`` with ``values``.
+
+    :raises SettingsError: one line that names each wrong option, what was found and what was asked.
+    """
+    try:
+        return settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_one_problem(dict(problem)) for problem in error.errors())) from None
+
+
+def _one_problem(problem: dict[str, Any]) -> str:
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    place = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "value_error" or not place:
+        return message
+    found = problem.get("input")
+    return f"{place}: {message}" + (f" (found {found!r})" if isinstance(found, str | int | float) else "")
+
+
+def vector_settings(
+    settings: IngestSettings, encoder: Mapping[str, Any], generator: Mapping[str, Any] | None, distance: str
+) -> dict[str, Any]:
+    """All that changes a vector, as JSON: what the collection remembers and every later run is checked against.
+
+    :param encoder: its `identity`. :param generator: its `identity`, None where there is no generator.
+    """
+    common: dict[str, Any] = {"schema": SCHEMA, "encoder": dict(encoder), "distance": distance}
+    if generator is None:
+        return {**common, "generator": None}
+    return {
+        **common,
+        "generator": dict(generator),
+        "languages": list(settings.generator.languages),
+        "queries_per_language": settings.generator.queries_per_language,
+        "own_language": settings.generator.own_language,
+        "rule": settings.fusion.rule.value,
+        "alpha": settings.fusion.weight,
+    }
+
+
+def fingerprint(values: Mapping[str, Any]) -> str:
+    """The short hash of `vector_settings` that stands beside every stored vector."""
+    return digest(dict(values))
+
+
+def differences(stored: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Each setting in which two `vector_settings` differ, as "name: stored … asked …"."""
+    lines: list[str] = []
+    for name in sorted(set(stored) | set(asked)):
+        left, right = stored.get(name), asked.get(name)
+        if isinstance(left, Mapping) and isinstance(right, Mapping):
+            lines += differences(left, right, f"{prefix}{name}.")
+        elif left != right:
+            lines.append(f"{prefix}{name}: stored {left!r}, asked {right!r}")
+    return lines
