@@ -29,6 +29,12 @@ class QueryGenerator(Protocol):
     def metered(self) -> bool:
         """Whether calls cost money, so that a dry run must not make any."""
 
+    def languages(self) -> tuple[str, ...]:
+        """The target languages where none were named: those of a ``file:`` generator, else ()."""
+
+    def check(self) -> None:
+        """Raise, without loading weights, if the model cannot be loaded. :raises XqgError: says why."""
+
     def generate(self, requests: Sequence[tuple[Passage, Sequence[str]]]) -> Generation:
         """Queries for each passage in each of its languages, in the order of the requests.
 
@@ -49,8 +55,11 @@ class Encoder(Protocol):
         """Length of the vectors; loads no weights."""
 
     @property
-    def normalised(self) -> bool:
-        """Whether the vectors have length 1, so that cosine and dot product agree."""
+    def distance(self) -> str:
+        """The similarity its vectors are made for, "cosine" or "dot"; loads no weights."""
+
+    def check(self) -> None:
+        """Raise, without loading weights, if the model cannot be loaded. :raises XqgError: says why."""
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions, shape (len(texts), dimension), float32."""

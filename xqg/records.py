@@ -44,6 +44,11 @@ class Passage:
     chunks: int = 1
     document_hash: str = ""
 
+    @property
+    def content(self) -> str:
+        """Title and text as one, joined by a space (as Tevatron does for the paper's retriever)."""
+        return f"{self.title} {self.text}" if self.title else self.text
+
 
 @dataclass(frozen=True)
 class GeneratedQuery:

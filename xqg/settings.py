@@ -86,6 +86,11 @@ class EncoderSettings(ModelSettings):
             raise ValueError(f"the bundled encoder has its own {', '.join(given)}; drop the option or name hf:MODEL")
         return self
 
+    def portable(self) -> dict[str, Any]:
+        """What is needed to open the same encoder elsewhere; no secrets, no addresses, nothing of this machine."""
+        names = {"spec", "revision", "max_tokens", "query_prefix", "passage_prefix", "pooling", "normalise"}
+        return self.model_dump(include=names, exclude_defaults=True) | {"spec": self.spec}
+
 
 class GeneratorSettings(ModelSettings):
     """The model that writes the queries."""
@@ -193,6 +198,9 @@ class SearchSettings(Settings):
 
     store: StoreSettings
     encoder: EncoderSettings | None = None
+    endpoint: dict[str, Any] = Field(
+        default_factory=dict, description="this machine's part of the stored encoder: device, base_url, api_key"
+    )
 
 
 def check_spec(spec: str, words: tuple[str, ...], kinds: tuple[str, ...]) -> str:
@@ -225,11 +233,16 @@ def _one_problem(problem: dict[str, Any]) -> str:
 
 
 def vector_settings(
-    settings: IngestSettings, encoder: Mapping[str, Any], generator: Mapping[str, Any] | None, distance: str
+    settings: IngestSettings,
+    encoder: Mapping[str, Any],
+    generator: Mapping[str, Any] | None,
+    distance: str,
+    languages: tuple[str, ...],
 ) -> dict[str, Any]:
     """All that changes a vector, as JSON: what the collection remembers and every later run is checked against.
 
     :param encoder: its `identity`. :param generator: its `identity`, None where there is no generator.
+    :param languages: the target languages, resolved.
     """
     common: dict[str, Any] = {"schema": SCHEMA, "encoder": dict(encoder), "distance": distance}
     if generator is None:
@@ -237,7 +250,7 @@ def vector_settings(
     return {
         **common,
         "generator": dict(generator),
-        "languages": list(settings.generator.languages),
+        "languages": list(languages),
         "queries_per_language": settings.generator.queries_per_language,
         "own_language": settings.generator.own_language,
         "rule": settings.fusion.rule.value,

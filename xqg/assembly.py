@@ -1,0 +1,113 @@
+"""Builds the parts from settings: the only place that wires, so heavy imports stay inside its functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xqg.languages import LanguageDetector
+from xqg.settings import EncoderSettings, GeneratorSettings, IngestSettings, SearchSettings, StoreSettings, validated
+
+if TYPE_CHECKING:
+    from xqg.ingest.job import IngestJob
+    from xqg.protocols import Encoder, QueryGenerator, VectorStore
+    from xqg.search.searcher import Searcher
+
+
+def build_store(settings: StoreSettings) -> VectorStore:
+    """The store, not yet opened; touches neither disk nor network."""
+    if settings.embedded_path is not None:
+        from xqg.stores.edge import EdgeStore
+
+        return EdgeStore(settings)
+    from xqg.stores.server import ServerStore
+
+    return ServerStore(settings)
+
+
+def build_encoder(settings: EncoderSettings) -> Encoder:
+    """The encoder, checked but without its weights.
+
+    :raises ModelError: if it cannot be loaded. :raises MissingDependencyError: names the install line.
+    """
+    encoder: Encoder
+    kind = settings.spec.partition(":")[0]
+    if kind == "bundled":
+        from xqg.encoders.bundled import BundledEncoder
+
+        encoder = BundledEncoder()
+    elif kind == "hf":
+        from xqg.encoders.huggingface import HuggingFaceEncoder
+
+        encoder = HuggingFaceEncoder(settings)
+    else:
+        from xqg.encoders.openai import OpenAIEncoder
+
+        encoder = OpenAIEncoder(settings)
+    encoder.check()
+    return encoder
+
+
+def build_generator(settings: GeneratorSettings, detector: LanguageDetector) -> QueryGenerator | None:
+    """The generator, checked but without its weights; None for ``none``.
+
+    :raises ModelError: if it cannot be loaded. :raises InputError: if its file cannot be read.
+    """
+    generator: QueryGenerator
+    kind, _, name = settings.spec.partition(":")
+    if kind == "none":
+        return None
+    if kind == "bundled":
+        from xqg.ingest.generators.bundled import BundledGenerator
+
+        generator = BundledGenerator(settings, detector)
+    elif kind == "file":
+        from xqg.ingest.generators.file import FileGenerator
+
+        generator = FileGenerator(settings, detector)
+    elif kind == "openai":
+        from xqg.ingest.generators.openai import OpenAIGenerator
+
+        generator = OpenAIGenerator(settings, detector)
+    else:
+        from xqg.ingest.generators.loading import is_encoder_decoder
+
+        if is_encoder_decoder(name, settings.revision):
+            from xqg.ingest.generators.seq2seq import Seq2SeqGenerator
+
+            generator = Seq2SeqGenerator(settings, detector)
+        else:
+            from xqg.ingest.generators.causal import CausalGenerator
+
+            generator = CausalGenerator(settings, detector)
+    generator.check()
+    return generator
+
+
+def open_ingestion(settings: IngestSettings) -> IngestJob:
+    """An ingestion job with its parts built and checked; use it as a context manager.
+
+    :raises XqgError: if a part cannot be used; nothing was written.
+    """
+    from xqg.ingest.job import IngestJob
+
+    detector = LanguageDetector()
+    generator = build_generator(settings.generator, detector)
+    encoder = build_encoder(settings.encoder)
+    return IngestJob(settings, generator, encoder, build_store(settings.store), detector)
+
+
+def open_searcher(settings: SearchSettings) -> Searcher:
+    """A searcher on an existing collection, with the encoder that it was made with.
+
+    :raises StoreError: if the collection is missing. :raises FingerprintError: if another encoder is asked for.
+    """
+    from xqg.search.searcher import Searcher, check_encoder, require_collection
+
+    store = build_store(settings.store)
+    collection = require_collection(store, settings.store.collection)
+    wanted = settings.encoder
+    if wanted is None:
+        wanted = validated(EncoderSettings, {**collection.metadata["encoder"], **settings.endpoint})
+    encoder = build_encoder(wanted)
+    check_encoder(collection, encoder, settings.store.collection)
+    return Searcher(encoder, store)

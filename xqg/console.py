@@ -1,0 +1,145 @@
+"""What people see: tables on stdout, progress and log lines on stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from xqg.ingest.report import IngestReport
+from xqg.records import Hit
+from xqg.search.searcher import Explanation
+
+QUIET_INTERVAL_SECONDS = 10.0
+SNIPPET_CHARACTERS = 160
+
+
+def set_up_logging(verbose: bool, quiet: bool) -> None:
+    """Send xqg's log to stderr: warnings, and with more or less of it as asked."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("xqg")
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO)
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rules: Sequence[int] = ()) -> None:
+    """A table on stdout; every column but the first is right-aligned, a rule follows each row in ``rules``."""
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right")
+    for index, row in enumerate(rows):
+        table.add_row(*row, end_section=index in rules)
+    Console().print(table)
+
+
+def print_hits(query: str, hits: Sequence[Hit], explanations: Sequence[Explanation | None] = ()) -> None:
+    """Search results for a reader."""
+    console = Console()
+    console.print(query, style="bold", markup=False)
+    if not hits:
+        console.print("  no hits")
+    for index, hit in enumerate(hits):
+        passage = hit.passage
+        text = " ".join(passage.text.split())
+        snippet = text if len(text) <= SNIPPET_CHARACTERS else text[:SNIPPET_CHARACTERS].rstrip() + "…"
+        console.print(f"{hit.rank:>3}. {hit.score:.4f}  {passage.id}  {passage.title}", style="cyan", markup=False)
+        console.print(f"     {snippet}", markup=False, highlight=False)
+        explanation = explanations[index] if index < len(explanations) else None
+        if explanation is not None:
+            line = f"     closest query ({explanation.language}, {explanation.similarity:.3f}): {explanation.query}"
+            console.print(line, style="green", markup=False, highlight=False)
+
+
+def hit_to_json(hit: Hit, explanation: Explanation | None = None) -> dict[str, Any]:
+    """The shape of one hit in ``xqg search --json``."""
+    passage = hit.passage
+    value: dict[str, Any] = {
+        "rank": hit.rank,
+        "score": hit.score,
+        "id": passage.id,
+        "document_id": passage.document_id,
+        "title": passage.title,
+        "text": passage.text,
+        "language": passage.language,
+        "metadata": dict(passage.metadata),
+    }
+    if explanation is not None:
+        value["closest_query"] = dict(explanation.__dict__)
+    return value
+
+
+def print_report(report: IngestReport, rejects: str) -> None:
+    """The summary of a run, as lines on stdout."""
+    dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(report.dropped.items())) or "none"
+    stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in report.seconds.items() if seconds >= 0.05)
+    lines = [
+        f"read {report.read}, unchanged {report.skipped}, stored {report.upserted}, rejected {report.rejected}",
+        f"queries: {report.generated} made, {report.reused} kept from before, dropped: {dropped}",
+        f"seconds: {stages or 'under 0.1'}",
+    ]
+    if report.rejected:
+        lines.append(f"rejected records are in {rejects}")
+    if report.outdated:
+        lines.append(
+            f"{report.outdated} stored passages were not in the input and keep vectors of the old settings: "
+            "ingest them with --update too"
+        )
+    Console().print("\n".join(lines), markup=False, highlight=False)
+
+
+@contextmanager
+def progress_display(quiet: bool) -> Iterator[Callable[[IngestReport], None]]:
+    """A callback that shows the counts: a live line on a terminal, else a log line now and then, on stderr."""
+    console = Console(stderr=True)
+    if quiet:
+        yield lambda report: None
+    elif console.is_terminal:
+        with console.status("starting") as status:
+            yield lambda report: status.update(_progress_line(report))
+    else:
+        yield _LogNowAndThen()
+
+
+class _LogNowAndThen:
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, report: IngestReport) -> None:
+        if time.monotonic() - self._last >= QUIET_INTERVAL_SECONDS:
+            self._last = time.monotonic()
+            logging.getLogger("xqg").info(_progress_line(report))
+
+
+def _progress_line(report: IngestReport) -> str:
+    busy = {stage: seconds for stage, seconds in report.seconds.items() if seconds >= 1}
+    slowest = max(busy, key=lambda stage: busy[stage]) if busy else ""
+    rate = f", {report.upserted / sum(report.seconds.values()):.1f} passages/s, most time in {slowest}" if busy else ""
+    return (
+        f"read {report.read}, unchanged {report.skipped}, stored {report.upserted}, "
+        f"{report.generated} queries, rejected {report.rejected}{rate}"
+    )
+
+
+def mapping_rows(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested JSON as rows of dotted name and value."""
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            yield from mapping_rows(item, f"{prefix}{key}.")
+        elif isinstance(item, list):
+            yield prefix + key, ", ".join(map(str, item))
+        else:
+            yield prefix + key, str(item)

@@ -1,0 +1,84 @@
+"""One ingestion job: sources in, a collection brought up to date, rejects kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from xqg.ingest.collection import open_collection
+from xqg.ingest.corpus import check_sources, passages_from
+from xqg.ingest.estimate import Estimate, estimate
+from xqg.ingest.rejects import RejectsFile
+from xqg.ingest.report import IngestReport
+from xqg.ingest.worker import IngestWorker
+from xqg.languages import LanguageDetector
+from xqg.protocols import Encoder, QueryGenerator, VectorStore
+from xqg.records import Passage, Reject
+from xqg.settings import IngestSettings
+
+DEFAULT_REJECTS = Path("xqg-rejects.jsonl")
+
+
+class IngestJob:
+    """Runs, or only estimates, the ingestion of sources with parts that are handed in; closes the store."""
+
+    def __init__(
+        self,
+        settings: IngestSettings,
+        generator: QueryGenerator | None,
+        encoder: Encoder,
+        store: VectorStore,
+        detector: LanguageDetector,
+    ) -> None:
+        self._settings, self._generator, self._encoder = settings, generator, encoder
+        self._store, self._detector = store, detector
+        named = settings.generator.languages
+        self._languages = generator.languages() if generator is not None and not named else named
+
+    def __enter__(self) -> IngestJob:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._store.close()
+
+    def run(
+        self,
+        sources: Sequence[str],
+        rejects: Path = DEFAULT_REJECTS,
+        progress: Callable[[IngestReport], None] = lambda report: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> IngestReport:
+        """Ingest ``sources`` (files, folders, "-" for stdin) and return the counts.
+
+        :param rejects: bad records go there as JSON lines; made only where there are some.
+        :raises XqgError: if a source, a model or the store fails; what was stored stays stored, so run it again.
+        """
+        check_sources(sources, self._settings.reader)
+        with RejectsFile(rejects, sources) as kept:
+            opened = open_collection(self._store, self._encoder, self._generator, self._settings, self._languages)
+            worker = IngestWorker(
+                self._generator, self._encoder, self._store, opened, self._settings.fusion, self._settings.batch_size
+            )
+            return worker.run(self._records(sources), kept.write, progress, stopping)
+
+    def estimate(self, sources: Sequence[str]) -> Estimate:
+        """What `run` would do and cost; writes nothing."""
+        check_sources(sources, self._settings.reader)
+        opened = open_collection(
+            self._store, self._encoder, self._generator, self._settings, self._languages, dry_run=True
+        )
+        return estimate(
+            self._records(sources),
+            self._generator,
+            self._encoder,
+            self._store,
+            opened,
+            self._settings.generator.queries_per_language,
+            self._settings.batch_size,
+        )
+
+    def _records(self, sources: Sequence[str]) -> Iterator[Passage | Reject]:
+        return passages_from(sources, self._settings.reader, self._encoder.count_tokens, self._detector)

@@ -1,0 +1,117 @@
+"""The prompts that ask a model for a question: pure text, with the passage first and the language last.
+
+The passage comes before the language so that all languages of one passage share the passage as a prefix, and the
+few-shot block comes before the passage so that all passages share the block: a decoder then reads each of them once.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from xqg.languages import language_name
+from xqg.records import Passage, digest
+
+PromptStyle = Literal["seq2seq", "chat", "few-shot"]
+
+EXAMPLES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    (
+        "The Marlow tide mill was built in 1791 by the engineer Edda Corran. "
+        "It ground barley for eleven villages until a storm broke its wheel in 1862.",
+        (
+            ("fr", "Qui a construit le moulin à marée de Marlow ?"),
+            ("ja", "マーロウの潮汐水車はいつ嵐で壊れましたか？"),
+            ("ar", "كم قرية كانت تستفيد من طاحونة مارلو؟"),
+        ),
+    ),
+    (
+        "To reset the Velen 3 water pump, switch it off, hold the green button for ten seconds and wait until "
+        "the lamp blinks twice. Stored schedules are lost.",
+        (
+            ("de", "Wie setze ich die Wasserpumpe Velen 3 zurück?"),
+            ("hi", "Velen 3 पंप को रीसेट करने पर क्या मिट जाता है?"),
+            ("ko", "Velen 3 펌프를 초기화하려면 버튼을 몇 초 동안 눌러야 하나요?"),
+        ),
+    ),
+    (
+        "La rana de Orbela mide apenas doce milímetros y vive solo en los musgos del valle de Sarn. "
+        "Pone un único huevo al año.",
+        (
+            ("en", "How big is the Orbela frog?"),
+            ("ru", "Где обитает лягушка Орбела?"),
+            ("zh", "奥尔贝拉蛙一年产几枚卵？"),
+        ),
+    ),
+    (
+        "In March the council of Tarn closed the old harbour bridge to lorries over 12 tonnes. "
+        "Buses may still cross it at night.",
+        (
+            ("pt", "Quais caminhões não podem passar pela ponte do porto de Tarn?"),
+            ("fi", "Milloin linja-autot saavat ylittää Tarnin sillan?"),
+            ("bn", "টার্নের পুরনো সেতুটি কোন মাসে বন্ধ করা হয়েছিল?"),
+        ),
+    ),
+)
+"""Passages with questions in several languages and scripts; everything in them is invented."""
+
+_CHAT_INSTRUCTION = (
+    "Write one short question that a person who has not seen the passage above might ask and that the passage "
+    "answers. Do not mention the passage. Reply with the question alone, written in {language}."
+)
+_CHAT_MARKS = ("Do not mention the passage", "Reply with the question alone", "the passage above")
+_SEQ2SEQ_MARK = "question for this passage"
+
+
+def seq2seq_prompt(passage: Passage, language: str) -> str:
+    """The paper's prompt for encoder-decoder models (arXiv 2305.03950, README of its code).
+
+    :raises SettingsError: if ``language`` is no known ISO 639-1 code.
+    """
+    return f"Generate a {language_name(language)} {_SEQ2SEQ_MARK}: {_with_title(passage, ' ')}"
+
+
+def chat_message(passage: Passage, language: str) -> str:
+    """What a user would say to a chat model to get one question: the passage, then the instruction.
+
+    :raises SettingsError: if ``language`` is no known ISO 639-1 code.
+    """
+    instruction = _CHAT_INSTRUCTION.format(language=language_name(language))
+    return f"Passage:\n{_with_title(passage, chr(10))}\n\n{instruction}"
+
+
+def few_shot_prompt(passage: Passage, language: str) -> str:
+    """A prompt for base models: the examples, the passage, and an open line for the question.
+
+    :raises SettingsError: if ``language`` is no known ISO 639-1 code.
+    """
+    text = " ".join(_with_title(passage, ". ").split())
+    return f"{_EXAMPLE_BLOCK}Passage: {text}\n{language_name(language)} question:"
+
+
+def prompt_identity(style: PromptStyle) -> str:
+    """A short hash of the wording of a prompt, for the identity of a generator."""
+    write = {"seq2seq": seq2seq_prompt, "chat": chat_message, "few-shot": few_shot_prompt}[style]
+    return digest([style, write(Passage(id="", text="text", title="title"), "en")])[:12]
+
+
+def prompt_marks(style: PromptStyle) -> tuple[str, ...]:
+    """Wordings whose appearance in an output shows that the model copied its prompt."""
+    if style == "chat":
+        return _CHAT_MARKS
+    if style == "seq2seq":
+        return (_SEQ2SEQ_MARK,)
+    return tuple(text for passage, questions in EXAMPLES for text in (passage, *(text for _, text in questions)))
+
+
+def _with_title(passage: Passage, separator: str) -> str:
+    return f"{passage.title}{separator}{passage.text}" if passage.title else passage.text
+
+
+def _write_examples() -> str:
+    blocks = []
+    for text, questions in EXAMPLES:
+        lines = [f"{language_name(code)} question: {question}" for code, question in questions]
+        blocks.append("\n".join([f"Passage: {text}", *lines]))
+    return "\n\n".join(blocks) + "\n\n"
+
+
+_EXAMPLE_BLOCK = _write_examples()

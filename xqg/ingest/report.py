@@ -1,0 +1,54 @@
+"""What a run of the worker did, as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+STAGES = ("read", "check", "generate", "encode", "fuse", "store")
+
+
+@dataclass
+class IngestReport:
+    """The counts of one run, kept by the worker; ``seconds`` by stage, ``dropped`` queries by reason."""
+
+    read: int = 0
+    skipped: int = 0
+    upserted: int = 0
+    rejected: int = 0
+    generated: int = 0
+    reused: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    outdated: int = 0
+    interrupted: bool = False
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time spent inside to ``seconds[stage]``."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += perf_counter() - start
+
+    def count_dropped(self, dropped: Mapping[str, int]) -> None:
+        """Add to the dropped queries by reason."""
+        for reason, count in dropped.items():
+            self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON; the shape of ``xqg ingest --json``."""
+        return {
+            "read": self.read,
+            "skipped": self.skipped,
+            "upserted": self.upserted,
+            "rejected": self.rejected,
+            "queries": {"made": self.generated, "reused": self.reused, "dropped": dict(self.dropped)},
+            "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+            "outdated": self.outdated,
+            "interrupted": self.interrupted,
+        }

@@ -1,0 +1,163 @@
+"""The ingestion worker: asks the store what it has, skips what is unchanged, generates, encodes, fuses, stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import chain, islice
+
+import numpy as np
+
+from xqg.ingest.collection import Opened, finish_update
+from xqg.ingest.fusion import finite_rows, fuse
+from xqg.ingest.planning import Work, by_passage, flatten, plan
+from xqg.ingest.report import IngestReport
+from xqg.protocols import Encoder, Point, QueryGenerator, VectorStore
+from xqg.records import GeneratedQuery, LedgerEntry, Passage, Reject, Vectors, content_hash, owners, record_hash
+from xqg.settings import FusionSettings
+
+Queries = Mapping[str, tuple[str, ...]]
+"""The queries of one passage by language."""
+
+
+class IngestWorker:
+    """Brings passages into an opened collection, batch by batch.
+
+    Every batch is durable before the next one starts, and a batch is the unit of generation, so a run that
+    is killed at any point and started again ends in the same collection as one that was left alone.
+    """
+
+    def __init__(
+        self,
+        generator: QueryGenerator | None,
+        encoder: Encoder,
+        store: VectorStore,
+        opened: Opened,
+        fusion: FusionSettings,
+        batch_size: int,
+    ) -> None:
+        self._generator, self._encoder, self._store = generator, encoder, store
+        self._opened, self._fusion, self._batch_size = opened, fusion, batch_size
+
+    def run(
+        self,
+        records: Iterable[Passage | Reject],
+        reject: Callable[[Reject], None],
+        progress: Callable[[IngestReport], None] = lambda report: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> IngestReport:
+        """Ingest ``records`` and return the counts.
+
+        :param reject: takes every record that was not stored.
+        :param progress: called after every batch with the counts so far.
+        :param stopping: asked after every batch; True ends the run with ``interrupted`` set.
+        :raises XqgError: if a part fails for good; every batch before it is stored.
+        """
+        report = IngestReport()
+
+        def refuse(record: Reject) -> None:
+            report.rejected += 1
+            reject(record)
+
+        passages = _accepted(records, refuse)
+        with self._store.bulk_load():
+            while not report.interrupted and (batch := self._next_batch(passages, report)):
+                self._ingest(batch, refuse, report)
+                progress(report)
+                report.interrupted = stopping()
+        if self._opened.updating and not report.interrupted:
+            report.outdated = finish_update(self._store, self._opened)
+        return report
+
+    def _next_batch(self, passages: Iterator[Passage], report: IngestReport) -> list[Passage]:
+        with report.timed("read"):
+            batch = list(islice(passages, self._batch_size))
+        report.read += len(batch)
+        return batch
+
+    def _ingest(self, batch: Sequence[Passage], refuse: Callable[[Reject], None], report: IngestReport) -> None:
+        with report.timed("check"):
+            known = {} if self._opened.fresh else self._store.ledger([passage.id for passage in batch])
+            work = plan(batch, known, self._opened.target)
+        report.skipped += len(batch) - len(work)
+        if not work:
+            return
+        queries = self._generate(work, report)
+        points = self._encode_and_fuse([item.passage for item in work], queries, refuse, report)
+        with report.timed("store"):
+            if not self._opened.fresh:
+                self._store.delete_stale_chunks(_finished_documents(points))
+            self._store.upsert(points)
+        report.upserted += len(points)
+
+    def _generate(self, work: Sequence[Work], report: IngestReport) -> list[Queries]:
+        """The queries of each item of work: those it keeps, and new ones for the languages it lacks."""
+        requests = [(item.passage, item.missing) for item in work if item.missing]
+        fresh: Mapping[str, Queries] = {}
+        if self._generator is not None and requests:
+            with report.timed("generate"):
+                generation = self._generator.generate(requests)
+            fresh = by_passage(generation.queries)
+            report.generated += len(generation.queries)
+            report.count_dropped(generation.dropped)
+        report.reused += sum(len(texts) for item in work for texts in item.kept.values())
+        languages = self._opened.target.languages
+        return [item.queries(fresh.get(item.passage.id, {}), languages) for item in work]
+
+    def _encode_and_fuse(
+        self,
+        passages: Sequence[Passage],
+        queries: Sequence[Queries],
+        refuse: Callable[[Reject], None],
+        report: IngestReport,
+    ) -> list[Point]:
+        """The points to store; passages whose vector is not finite are refused, such queries only dropped."""
+        asked = list(chain.from_iterable(map(flatten, passages, queries)))
+        with report.timed("encode"):
+            passage_vectors = self._encoder.encode_passages(passages)
+            query_vectors = self._encode_queries(asked)
+        sound_passages, sound_queries = finite_rows(passage_vectors), finite_rows(query_vectors)
+        if not sound_queries.all():
+            report.count_dropped({"not finite": int((~sound_queries).sum())})
+        with report.timed("fuse"):
+            vectors = fuse(
+                np.where(sound_passages[:, None], passage_vectors, 0),
+                query_vectors[sound_queries],
+                owners(passages, asked)[sound_queries],
+                self._fusion.rule,
+                self._fusion.weight,
+            )
+        points = []
+        for passage, texts, vector, sound in zip(passages, queries, vectors, sound_passages, strict=True):
+            if sound:
+                points.append(Point(passage, self._entry(passage, texts), vector))
+            else:
+                refuse(Reject("", 0, "the encoder's vector of this passage is not finite", asdict(passage)))
+        return points
+
+    def _encode_queries(self, queries: Sequence[GeneratedQuery]) -> Vectors:
+        if not queries:
+            return np.empty((0, self._encoder.dimension), dtype=np.float32)
+        return self._encoder.encode_queries([query.text for query in queries])
+
+    def _entry(self, passage: Passage, queries: Queries) -> LedgerEntry:
+        target = self._opened.target
+        return LedgerEntry(record_hash(passage), content_hash(passage), target.generation, target.fingerprint, queries)
+
+
+def _accepted(records: Iterable[Passage | Reject], refuse: Callable[[Reject], None]) -> Iterator[Passage]:
+    for record in records:
+        if isinstance(record, Passage):
+            yield record
+        else:
+            refuse(record)
+
+
+def _finished_documents(points: Sequence[Point]) -> dict[str, str]:
+    """Id and hash of the documents whose last chunk is among ``points``.
+
+    Only then are their older chunks deleted, and before the upsert: a run killed between the two finds the
+    last chunk missing, stores it again, and comes by here again.
+    """
+    passages = [point.passage for point in points]
+    return {passage.document_id: passage.document_hash for passage in passages if passage.chunk == passage.chunks}

@@ -1,0 +1,176 @@
+"""Command-line options made from the settings: one name, type, default, range and help for each, in one place."""
+
+from __future__ import annotations
+
+import os
+import types
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import click
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from xqg.settings import (
+    EncoderSettings,
+    FusionSettings,
+    GeneratorSettings,
+    IngestSettings,
+    ReaderSettings,
+    StoreSettings,
+)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+GROUPS: dict[str, type[BaseModel]] = {
+    "store": StoreSettings,
+    "generator": GeneratorSettings,
+    "encoder": EncoderSettings,
+    "fusion": FusionSettings,
+    "reader": ReaderSettings,
+    "job": IngestSettings,
+}
+
+FLAGS: dict[str, str] = {
+    "store.spec": "--store",
+    "store.collection": "--collection",
+    "store.grpc": "--grpc",
+    "store.grpc_port": "--grpc-port",
+    "store.timeout_seconds": "--store-timeout",
+    "store.max_request_bytes": "--max-request-bytes",
+    "generator.spec": "--generator",
+    "generator.languages": "--languages",
+    "generator.queries_per_language": "--queries-per-language",
+    "generator.own_language": "--own-language",
+    "generator.top_k": "--top-k",
+    "generator.max_new_tokens": "--max-new-tokens",
+    "generator.seed": "--seed",
+    "generator.batch_rows": "--generator-batch",
+    "generator.revision": "--generator-revision",
+    "generator.device": "--generator-device",
+    "generator.concurrency": "--generator-concurrency",
+    "generator.base_url": "--generator-url",
+    "encoder.spec": "--encoder",
+    "encoder.revision": "--encoder-revision",
+    "encoder.device": "--encoder-device",
+    "encoder.batch_size": "--encoder-batch",
+    "encoder.max_tokens": "--max-passage-tokens",
+    "encoder.query_prefix": "--query-prefix",
+    "encoder.passage_prefix": "--passage-prefix",
+    "encoder.pooling": "--pooling",
+    "encoder.normalise": "--normalise",
+    "encoder.base_url": "--encoder-url",
+    "fusion.rule": "--rule",
+    "fusion.alpha": "--alpha",
+    "fusion.distance": "--distance",
+    "reader.format": "--format",
+    "reader.id_field": "--id-field",
+    "reader.text_field": "--text-field",
+    "reader.title_field": "--title-field",
+    "reader.language_field": "--language-field",
+    "reader.metadata_field": "--metadata-field",
+    "reader.language": "--passage-language",
+    "reader.chunk": "--chunk",
+    "reader.chunk_tokens": "--chunk-tokens",
+    "reader.chunk_overlap": "--chunk-overlap",
+    "reader.max_text_bytes": "--max-text-bytes",
+    "job.batch_size": "--batch-size",
+    "job.update": "--update",
+}
+"""The flag of every setting that a command takes; secrets have none, they come from the environment."""
+
+EXTRA_VARIABLES = {
+    "store.spec": ["QDRANT_URL"],
+    "generator.base_url": ["OPENAI_BASE_URL"],
+    "encoder.base_url": ["OPENAI_BASE_URL"],
+}
+SECRET_VARIABLES = {"store": "QDRANT_API_KEY", "generator": "OPENAI_API_KEY", "encoder": "OPENAI_API_KEY"}
+
+
+def settings_options(*names: str) -> Callable[[Command], Command]:
+    """Add the options of the named groups ("store") or settings ("encoder.spec") to a command."""
+    paths = [path for path in FLAGS if path in names or path.partition(".")[0] in names]
+
+    def decorate(command: Command) -> Command:
+        for path in reversed(paths):
+            command = _option(path)(command)
+        return command
+
+    return decorate
+
+
+def collect(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The given options as nested values for the settings, with the secrets of the environment."""
+    values: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    for path in FLAGS:
+        group, _, name = path.partition(".")
+        given = params.get(_parameter(path))
+        if given is not None:
+            values[group][name] = _split(given) if name == "languages" else given
+    for group, variable in SECRET_VARIABLES.items():
+        secret = os.environ.get(variable)
+        if secret:
+            values[group]["api_key"] = SecretStr(secret)
+    return values
+
+
+def variable_name(path: str) -> str:
+    """The environment variable of a setting."""
+    return "XQG_" + FLAGS[path].removeprefix("--").replace("-", "_").upper()
+
+
+def default_text(field: FieldInfo) -> str:
+    """The default as a reader would write it."""
+    if field.default is PydanticUndefined:
+        return "required"
+    value = field.default.value if isinstance(field.default, Enum) else field.default
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _option(path: str) -> Callable[[Command], Command]:
+    group, _, name = path.partition(".")
+    field = GROUPS[group].model_fields[name]
+    flag, kind = FLAGS[path], _click_type(field.annotation)
+    declaration = f"{flag}/--no-{flag.removeprefix('--')}" if kind is bool else flag
+    default = default_text(field)
+    note = f"  [default: {default}]" if default not in ("", "required") else ""
+    return click.option(
+        declaration,
+        _parameter(path),
+        type=None if kind is bool else kind,
+        default=None,
+        metavar=_metavar(path, kind),
+        envvar=[variable_name(path), *EXTRA_VARIABLES.get(path, [])],
+        help=f"{field.description}{note}",
+    )
+
+
+def _parameter(path: str) -> str:
+    return path.replace(".", "_")
+
+
+def _metavar(path: str, kind: Any) -> str | None:
+    if path == "generator.languages":
+        return "CODES"
+    return None if kind is bool or isinstance(kind, click.Choice) else {int: "N", float: "X"}.get(kind, "TEXT")
+
+
+def _split(codes: str) -> tuple[str, ...]:
+    return tuple(code.strip() for code in codes.split(",") if code.strip())
+
+
+def _click_type(annotation: Any) -> Any:
+    """The click type of a field: bool, int, float, str, or a choice of the values it may take."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        annotation = next(part for part in get_args(annotation) if part is not type(None))
+    if get_origin(annotation) is Literal:
+        return click.Choice([str(value) for value in get_args(annotation)])
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return click.Choice([str(member.value) for member in annotation])
+    return annotation if annotation in (bool, int, float) else str

@@ -1,0 +1,96 @@
+"""Search: the query is encoded and looked up, nothing more; the work was done at ingestion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xqg.errors import FingerprintError, SettingsError, StoreError
+from xqg.protocols import Collection, Encoder, VectorStore
+from xqg.records import FieldMatch, Hit
+from xqg.settings import differences
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The generated query of a hit that is closest to the question, with their cosine similarity."""
+
+    language: str
+    query: str
+    similarity: float
+
+
+class Searcher:
+    """Searches one collection with the encoder that it was made with."""
+
+    def __init__(self, encoder: Encoder, store: VectorStore) -> None:
+        self._encoder, self._store = encoder, store
+
+    def search(self, query: str, limit: int = 10, filters: Sequence[FieldMatch] = ()) -> list[Hit]:
+        """The passages nearest to ``query``, best first, at most ``limit``.
+
+        :raises SettingsError: if the query is empty. :raises StoreError: if the store fails.
+        """
+        return self.search_many([query], limit, filters)[0]
+
+    def search_many(
+        self, queries: Sequence[str], limit: int = 10, filters: Sequence[FieldMatch] = (), exact: bool = False
+    ) -> list[list[Hit]]:
+        """The hits of each of ``queries``, in their order; ``exact`` looks at every point.
+
+        :raises SettingsError: if a query is empty. :raises StoreError: if the store fails.
+        """
+        for query in queries:
+            if not query.strip():
+                raise SettingsError("The query is empty", "a question in any language")
+        if not queries:
+            return []
+        return self._store.search(self._encoder.encode_queries(queries), limit, filters, exact)
+
+    def explain(self, query: str, hits: Sequence[Hit]) -> list[Explanation | None]:
+        """For each hit its generated query closest to ``query``; None where it has none."""
+        texts = [(row, language, text) for row, hit in enumerate(hits) for language, text in _queries(hit)]
+        best: list[Explanation | None] = [None] * len(hits)
+        if not texts:
+            return best
+        vectors = self._encoder.encode_queries([query, *(text for _, _, text in texts)])
+        unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        for (row, language, text), similarity in zip(texts, unit[1:] @ unit[0], strict=True):
+            known = best[row]
+            if known is None or similarity > known.similarity:
+                best[row] = Explanation(language, text, float(similarity))
+        return best
+
+
+def _queries(hit: Hit) -> list[tuple[str, str]]:
+    return [(language, text) for language, texts in hit.queries.items() for text in texts]
+
+
+def require_collection(store: VectorStore, name: str) -> Collection:
+    """The collection, which must be there and be xqg's.
+
+    :raises StoreError: if it is missing or was not made by xqg.
+    """
+    found = store.describe()
+    if found is None:
+        raise StoreError(
+            f"There is no collection {name!r} here", "one that `xqg ingest` made", "Check --store and --collection"
+        )
+    if not found.metadata:
+        raise StoreError(f"Collection {name!r} was not made by xqg", "one that `xqg ingest` made")
+    return found
+
+
+def check_encoder(collection: Collection, encoder: Encoder, name: str) -> None:
+    """Raise where ``encoder`` is not the one that the collection was made with.
+
+    :raises FingerprintError: shows both.
+    """
+    lines = differences(collection.metadata["settings"]["encoder"], encoder.identity)
+    if lines:
+        raise FingerprintError(
+            f"Collection {name!r} was made with another encoder: {'; '.join(lines)}",
+            remedy="Drop --encoder to take the stored one, or ingest again with this one",
+        )

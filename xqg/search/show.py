@@ -1,0 +1,64 @@
+"""What a collection holds, as JSON: its settings, its counts, one passage with its generated queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from xqg.errors import StoreError
+from xqg.protocols import Collection, Point, VectorStore
+
+
+def describe_collection(collection: Collection, store: VectorStore) -> dict[str, Any]:
+    """Counts and settings of a collection; reads every point once."""
+    languages: dict[str, int] = {}
+    without = documents = 0
+    for point in store.points():
+        documents += point.passage.chunk == 1
+        without += not any(point.entry.queries.values())
+        for language, texts in point.entry.queries.items():
+            languages[language] = languages.get(language, 0) + len(texts)
+    return {
+        "passages": collection.points,
+        "documents": documents,
+        "dimension": collection.dimension,
+        "distance": collection.distance,
+        "state": collection.metadata["state"],
+        "fingerprint": collection.metadata["fingerprint"],
+        "settings": collection.metadata["settings"],
+        "queries": dict(sorted(languages.items())),
+        "passages_without_queries": without,
+    }
+
+
+def describe_passage(store: VectorStore, passage_id: str) -> dict[str, Any]:
+    """One stored passage with its queries.
+
+    :raises StoreError: if there is none with this id.
+    """
+    point = next(iter(store.points([passage_id])), None)
+    if point is None:
+        raise StoreError(f"No passage {passage_id!r} in this collection", remedy="A chunk's id is DOCUMENT#NUMBER")
+    return {**describe_point(point), "queries": {key: list(texts) for key, texts in point.entry.queries.items()}}
+
+
+def describe_point(point: Point) -> dict[str, Any]:
+    """A stored passage as JSON, without its vector and queries."""
+    passage = point.passage
+    return {
+        "id": passage.id,
+        "document_id": passage.document_id,
+        "title": passage.title,
+        "text": passage.text,
+        "language": passage.language,
+        "metadata": dict(passage.metadata),
+        "fingerprint": point.entry.fingerprint,
+    }
+
+
+def export_queries(store: VectorStore) -> Iterator[dict[str, str]]:
+    """Every stored query as a line that ``--generator file:`` reads."""
+    for point in store.points():
+        for language, texts in point.entry.queries.items():
+            for text in texts:
+                yield {"passage_id": point.passage.id, "language": language, "query": text}
