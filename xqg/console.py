@@ -98,7 +98,12 @@ def print_report(report: IngestReport, rejects: str) -> None:
             f"{report.outdated} stored passages were not in the input and keep vectors of the old settings: "
             "ingest them with --update too"
         )
-    Console().print("\n".join(lines), markup=False, highlight=False)
+    print_lines(*lines)
+
+
+def print_lines(*lines: str) -> None:
+    """Plain lines on stdout."""
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 @contextmanager

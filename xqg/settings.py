@@ -31,7 +31,9 @@ class StoreSettings(Settings):
     """Where the vectors are kept."""
 
     spec: str = Field("edge:./xqg-data", description="edge:FOLDER, or the URL of a Qdrant server")
-    collection: str = Field(min_length=1, max_length=255, pattern=r"^[^/\\<>:\"|?*\x00]+$", description="its name")
+    collection: str = Field(
+        min_length=1, max_length=255, pattern=r"^[^/\\<>:\"|?*\x00]+$", description="its name in the store"
+    )
     api_key: SecretStr | None = Field(None, description="key of the server (QDRANT_API_KEY)")
     grpc: bool = Field(False, description="speak gRPC to the server instead of REST")
     grpc_port: int = Field(6334, ge=1, le=65535, description="port of the server's gRPC interface")

@@ -28,6 +28,10 @@ class Searcher:
     def __init__(self, encoder: Encoder, store: VectorStore) -> None:
         self._encoder, self._store = encoder, store
 
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
     def search(self, query: str, limit: int = 10, filters: Sequence[FieldMatch] = ()) -> list[Hit]:
         """The passages nearest to ``query``, best first, at most ``limit``.
 

@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.fakes import WORDS, FakeEncoder, FakeGenerator, FakeStore
+from xqg.errors import FingerprintError, StoreError
+from xqg.ingest.collection import open_collection
+from xqg.ingest.report import IngestReport
+from xqg.ingest.worker import IngestWorker
+from xqg.records import Passage, Reject
+from xqg.settings import IngestSettings, validated
+
+CORPUS = [
+    Passage("a", "battery battery is full", document_id="a", document_hash="1"),
+    Passage("b", "invoice is late", document_id="b", document_hash="1"),
+    Passage("c", "wifi is gone", document_id="c", document_hash="1"),
+]
+
+
+def settings(**changes: Any) -> IngestSettings:
+    values: dict[str, Any] = {
+        "store": {"spec": "edge:unused", "collection": "c"},
+        "generator": {"spec": "hf:unused", "languages": ("fr", "ja"), "queries_per_language": 2},
+        "fusion": {"rule": "sum", "alpha": 0.25},
+        "batch_size": 2,
+    }
+    result: IngestSettings = validated(IngestSettings, {**values, **changes})
+    return result
+
+
+class Bench:
+    """A store with what it takes to ingest into it."""
+
+    def __init__(self) -> None:
+        self.store, self.encoder, self.generator = FakeStore(), FakeEncoder(), FakeGenerator()
+        self.rejects: list[Reject] = []
+
+    def ingest(
+        self, records: Sequence[Passage | Reject], options: IngestSettings | None = None, **keywords: Any
+    ) -> IngestReport:
+        chosen = settings() if options is None else options
+        opened = open_collection(self.store, self.encoder, self.generator, chosen, chosen.generator.languages)
+        worker = IngestWorker(self.generator, self.encoder, self.store, opened, chosen.fusion, chosen.batch_size)
+        return worker.run(records, self.rejects.append, **keywords)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_the_stored_vector_is_the_papers_sum(bench: Bench) -> None:
+    report = bench.ingest(CORPUS)
+    assert (report.read, report.upserted, report.generated) == (3, 3, 12)
+    vector = bench.store.stored["a"].vector
+    assert vector is not None
+    # The passage counts "battery" twice, each of its 4 queries once: 0.75 * 2 + 0.25 * 4 * 1.
+    expected = np.zeros(len(WORDS))
+    expected[WORDS.index("battery")] = 0.75 * 2 + 0.25 * 4
+    np.testing.assert_allclose(vector, expected, atol=1e-6)
+    assert bench.store.stored["a"].entry.queries == {
+        "fr": ("fr 0 battery", "fr 1 battery"),
+        "ja": ("ja 0 battery", "ja 1 battery"),
+    }
+
+
+def test_a_second_run_does_nothing(bench: Bench) -> None:
+    bench.ingest(CORPUS)
+    asked, encoded, upserts = len(bench.generator.asked), bench.encoder.encoded_passages, bench.store.upserts
+    report = bench.ingest(CORPUS)
+    assert (report.skipped, report.upserted, report.generated) == (3, 0, 0)
+    assert (len(bench.generator.asked), bench.encoder.encoded_passages, bench.store.upserts) == (
+        asked,
+        encoded,
+        upserts,
+    )
+
+
+def test_only_the_changed_passage_is_generated_again(bench: Bench) -> None:
+    bench.ingest(CORPUS)
+    bench.generator.asked.clear()
+    report = bench.ingest([CORPUS[0], replace(CORPUS[1], text="refund is late"), CORPUS[2]])
+    assert (report.skipped, report.upserted) == (2, 1)
+    assert bench.generator.asked == [("b", ("fr", "ja"))]
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_run_that_broke_is_finished_by_the_next_and_pays_only_for_the_lost_batch(bench: Bench, failing: int) -> None:
+    bench.store.fail_at = failing
+    with pytest.raises(StoreError):
+        bench.ingest(CORPUS)
+    assert not bench.store.bulk  # indexing is switched on again, also after an error
+    bench.store.fail_at = None
+    bench.generator.asked.clear()
+    bench.ingest(CORPUS)
+    assert [passage_id for passage_id, _ in bench.generator.asked] == [p.id for p in CORPUS[2 * (failing - 1) :]]
+
+    undisturbed = Bench()
+    undisturbed.ingest(CORPUS)
+    assert bench.store.stored.keys() == undisturbed.store.stored.keys()
+    for key, point in undisturbed.store.stored.items():
+        np.testing.assert_array_equal(bench.store.stored[key].vector, point.vector)
+        assert bench.store.stored[key].entry == point.entry
+
+
+def test_stopping_ends_after_a_whole_batch(bench: Bench) -> None:
+    report = bench.ingest(CORPUS, stopping=lambda: True)
+    assert report.interrupted
+    assert sorted(bench.store.stored) == ["a", "b"]
+
+
+def test_rejects_are_passed_on_and_counted(bench: Bench) -> None:
+    bad = Reject("f.jsonl", 2, "no text", {"id": "x"})
+    report = bench.ingest([CORPUS[0], bad, CORPUS[1]])
+    assert (report.read, report.rejected, report.upserted) == (2, 1, 2)
+    assert bench.rejects == [bad]
+
+
+def test_a_vector_that_is_not_finite_is_rejected_and_the_others_go_in(bench: Bench) -> None:
+    bench.encoder.broken = {"invoice is"}
+    report = bench.ingest(CORPUS)
+    assert (report.upserted, report.rejected) == (2, 1)
+    assert "not finite" in bench.rejects[0].reason
+    assert bench.rejects[0].record["id"] == "b"
+    assert sorted(bench.store.stored) == ["a", "c"]
+
+
+def test_a_query_whose_vector_is_not_finite_weighs_nothing(bench: Bench) -> None:
+    bench.encoder.broken = {"ja 1"}
+    report = bench.ingest(CORPUS[:1])
+    vector = bench.store.stored["a"].vector
+    assert vector is not None
+    assert vector[WORDS.index("battery")] == pytest.approx(0.75 * 2 + 0.25 * 3)
+    assert report.dropped == {"not finite": 1}
+
+
+def test_a_passage_without_queries_keeps_its_vector_and_is_not_asked_again(bench: Bench) -> None:
+    bench.generator.silent = ("fr", "ja")
+    report = bench.ingest(CORPUS[:1])
+    assert report.dropped == {"language": 4}
+    vector = bench.store.stored["a"].vector
+    assert vector is not None
+    assert vector[WORDS.index("battery")] == 2
+    bench.generator.asked.clear()
+    assert bench.ingest(CORPUS[:1]).skipped == 1
+    assert bench.generator.asked == []
+
+
+def test_other_settings_are_refused_and_both_are_shown(bench: Bench) -> None:
+    bench.ingest(CORPUS)
+    with pytest.raises(FingerprintError, match=r"alpha: stored 0\.25, asked 0\.5") as caught:
+        bench.ingest(CORPUS, settings(fusion={"rule": "sum", "alpha": 0.5}))
+    assert "--update" in str(caught.value)
+
+
+def test_update_changes_alpha_without_generating_again(bench: Bench) -> None:
+    bench.ingest(CORPUS)
+    bench.generator.asked.clear()
+    report = bench.ingest(CORPUS, settings(fusion={"rule": "sum", "alpha": 0.5}, update=True))
+    assert (report.upserted, report.generated, report.reused) == (3, 0, 12)
+    assert bench.generator.asked == []
+    vector = bench.store.stored["a"].vector
+    assert vector is not None
+    assert vector[WORDS.index("battery")] == pytest.approx(0.5 * 2 + 0.5 * 4)
+    assert report.outdated == 0
+    assert bench.store.collection is not None
+    assert bench.store.collection.metadata["state"] == "ready"
+
+
+def test_an_update_that_misses_passages_says_so_and_stays_unfinished(bench: Bench) -> None:
+    bench.ingest(CORPUS)
+    changed = settings(fusion={"rule": "sum", "alpha": 0.5}, update=True)
+    assert bench.ingest(CORPUS[:1], changed).outdated == 2
+    assert bench.store.collection is not None
+    assert bench.store.collection.metadata["state"] == "updating"
+    assert bench.ingest(CORPUS[1:], changed).outdated == 0
+    assert bench.store.collection.metadata["state"] == "ready"
+
+
+def test_an_added_language_is_all_that_is_generated(bench: Bench) -> None:
+    bench.ingest(CORPUS)
+    bench.generator.asked.clear()
+    wider = {"spec": "hf:unused", "languages": ("fr", "de", "ja"), "queries_per_language": 2}
+    bench.ingest(CORPUS, settings(generator=wider, update=True))
+    assert bench.generator.asked == [("a", ("de",)), ("b", ("de",)), ("c", ("de",))]
+    assert list(bench.store.stored["a"].entry.queries) == ["fr", "de", "ja"]
+
+
+def test_a_document_that_got_shorter_loses_its_old_chunks(bench: Bench) -> None:
+    def chunks(count: int, version: str) -> list[Passage]:
+        return [
+            Passage(f"d#{n}", f"valve {n}", document_id="d", chunk=n, chunks=count, document_hash=version)
+            for n in range(1, count + 1)
+        ]
+
+    bench.ingest([*chunks(5, "old"), *CORPUS])
+    bench.ingest([*chunks(3, "new"), *CORPUS])
+    assert sorted(bench.store.stored) == ["a", "b", "c", "d#1", "d#2", "d#3"]
+
+
+def test_another_size_or_distance_cannot_be_updated(bench: Bench) -> None:
+    bench.ingest(CORPUS)
+    bench.encoder = FakeEncoder(distance="cosine")
+    with pytest.raises(StoreError, match="under dot.*under cosine"):
+        bench.ingest(CORPUS, settings(update=True))
+
+
+def test_a_collection_that_xqg_did_not_make_is_refused(bench: Bench) -> None:
+    bench.store.create(len(WORDS), "dot", {})
+    with pytest.raises(StoreError, match="xqg did not make it"):
+        bench.ingest(CORPUS)

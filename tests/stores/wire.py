@@ -1,0 +1,343 @@
+"""A Qdrant server for tests: the REST routes that the store uses, on a free port, with faults on order.
+
+Behind it is qdrant-client's local mode, so what is stored and found is real; what local mode lacks
+(optimizer settings, payload indexes, a version) is kept here.
+
+    with WireServer() as server:
+        server.faults.then(Fault.UNAVAILABLE, None, Fault.DROP)     # the next three requests
+        server.faults.every(5, Fault.UNAVAILABLE, Fault.DROP)       # each fifth from now on, in turn
+        store = ServerStore(StoreSettings(spec=server.url, collection="docs"), sleep=lambda seconds: None)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from qdrant_client import QdrantClient, models
+
+
+class Fault(Enum):
+    """What may go wrong with one request."""
+
+    UNAVAILABLE = auto()  # 503, not applied
+    RATE_LIMIT = auto()  # 429 with `Retry-After: 3`, not applied
+    RATE_LIMIT_DATE = auto()  # 429 with a date as Retry-After, not applied
+    RATE_LIMIT_BARE = auto()  # 429 without Retry-After, not applied
+    FORBIDDEN = auto()  # 403 that quotes the key it was given, not applied
+    HANG = auto()  # no answer for `WireServer.hang_seconds`, not applied
+    DROP = auto()  # the connection ends without an answer, not applied
+    DROP_HALFWAY = auto()  # applied; the connection ends in the middle of the answer
+    APPLY_THEN_DROP = auto()  # applied; the connection ends without an answer
+    WAIT_TIMEOUT = auto()  # applied; the answer says that it is not applied yet
+    WEB_PAGE = auto()  # 200 with HTML, not applied
+
+
+class Faults:
+    """The script of faults: first those ordered by `then`, one a request, else the rule of `every`.
+
+    Only requests whose "METHOD /path" matches ``only`` (a regular expression) are counted.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """No more faults."""
+        self._script: list[Fault | None] = []
+        self._rule: tuple[int, tuple[Fault, ...]] | None = None
+        self._only = ""
+        self._counted = 0
+        self.served: list[Fault] = []
+
+    def then(self, *faults: Fault | None, only: str = "") -> None:
+        """The next requests meet these, in this order; None is a request that goes well."""
+        with self._lock:
+            self._script += faults
+            self._only = only
+
+    def every(self, nth: int, *faults: Fault, only: str = "") -> None:
+        """Each ``nth`` request from now on meets one of these, in turn."""
+        with self._lock:
+            self._rule, self._only, self._counted = (nth, faults), only, 0
+
+    def next(self, request: str) -> Fault | None:
+        """The fault that ``request`` ("METHOD /path") meets."""
+        with self._lock:
+            if not re.search(self._only, request):
+                return None
+            fault = self._choose()
+            if fault is not None:
+                self.served.append(fault)
+            return fault
+
+    def _choose(self) -> Fault | None:
+        if self._script:
+            return self._script.pop(0)
+        if self._rule is None:
+            return None
+        nth, faults = self._rule
+        self._counted += 1
+        return faults[(self._counted // nth - 1) % len(faults)] if self._counted % nth == 0 else None
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came in."""
+
+    method: str
+    path: str
+    size: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass
+class CollectionSettings:
+    """What local mode does not keep of a collection."""
+
+    indexing_threshold: int | None = 20_000
+    payload_schema: dict[str, str] = field(default_factory=dict)
+    status: str = "green"
+
+
+class WireServer:
+    """The server; `url` is its address, `faults` its script, `requests` what came in."""
+
+    def __init__(self, version: str = "1.17.1", api_key: str | None = None, hang_seconds: float = 2.0) -> None:
+        self.version, self.api_key, self.hang_seconds = version, api_key, hang_seconds
+        self.local = QdrantClient(":memory:", force_disable_check_same_thread=True)
+        self.faults = Faults()
+        self.requests: list[Request] = []
+        self.settings: dict[str, CollectionSettings] = {}
+        self.threshold_changes: list[int | None] = []
+        self.stopping = threading.Event()
+        self._lock = threading.Lock()
+        wire = self
+
+        class Handler(_Handler):
+            server_of_test = wire
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+
+    def __enter__(self) -> WireServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def named(self, pattern: str) -> list[Request]:
+        """The requests whose "METHOD /path" matches."""
+        return [request for request in self.requests if re.search(pattern, request.name)]
+
+    def answer(self, request: Request) -> tuple[int, Any]:
+        """Status and JSON body of a request, applied."""
+        try:
+            with self._lock:
+                return 200, {"result": self._apply(request), "status": "ok", "time": 0.0}
+        except _RefusedError as error:
+            return error.status, {"status": {"error": str(error)}, "time": 0.0}
+        except ValueError as error:
+            missing = "not found" in str(error)
+            return 404 if missing else 400, {"status": {"error": str(error)}, "time": 0.0}
+
+    def _apply(self, request: Request) -> Any:
+        found = re.fullmatch(r"/collections/([^/]+)(/.*)?", request.path)
+        if found is None:
+            raise _RefusedError(404, f"no route {request.name}")
+        name, rest = unquote(found[1]), found[2] or ""
+        route = getattr(self, _ROUTES.get((request.method, rest), ""), None)
+        if route is None:
+            raise _RefusedError(404, f"no route {request.name}")
+        result = route(name, request.body)
+        return result.model_dump(mode="json") if hasattr(result, "model_dump") else result
+
+    def _describe(self, name: str, _: Any) -> Any:
+        info = self.local.get_collection(name).model_dump(mode="json")
+        kept = self._kept(name)
+        info["config"]["optimizer_config"]["indexing_threshold"] = kept.indexing_threshold
+        info["status"] = kept.status
+        return info
+
+    def _create(self, name: str, body: Any) -> bool:
+        if self.local.collection_exists(name):
+            raise _RefusedError(409, f"Wrong input: Collection `{name}` already exists!")
+        asked = models.CreateCollection(**body)
+        self.settings[name] = CollectionSettings()
+        return self.local.create_collection(name, vectors_config=asked.vectors, metadata=body.get("metadata"))
+
+    def _change(self, name: str, body: Any) -> bool:
+        kept = self._kept(name)
+        threshold = (body.get("optimizers_config") or {}).get("indexing_threshold")
+        if threshold is not None:  # null leaves it as it is
+            kept.indexing_threshold = threshold
+            self.threshold_changes.append(threshold)
+        return self.local.update_collection(name, metadata=body.get("metadata"))
+
+    def _drop(self, name: str, _: Any) -> bool:
+        return self.local.delete_collection(name)
+
+    def _index(self, name: str, body: Any) -> dict[str, Any]:
+        self._kept(name).payload_schema[body["field_name"]] = str(body["field_schema"])
+        return dict(_COMPLETED)
+
+    def _upsert(self, name: str, body: Any) -> dict[str, Any]:
+        self.local.upsert(name, [models.PointStruct(**point) for point in body["points"]])
+        return dict(_COMPLETED)
+
+    def _delete(self, name: str, body: Any) -> dict[str, Any]:
+        self.local.delete(name, models.FilterSelector(**body))
+        return dict(_COMPLETED)
+
+    def _retrieve(self, name: str, body: Any) -> list[Any]:
+        asked = models.PointRequest(**body)
+        records = self.local.retrieve(
+            name, asked.ids, with_payload=asked.with_payload, with_vectors=asked.with_vector or False
+        )
+        return [record.model_dump(mode="json") for record in records]
+
+    def _scroll(self, name: str, body: Any) -> dict[str, Any]:
+        asked = models.ScrollRequest(**body)
+        records, following = self.local.scroll(
+            name,
+            limit=asked.limit or 10,
+            offset=asked.offset,
+            with_payload=asked.with_payload,
+            with_vectors=asked.with_vector or False,
+        )
+        return {"points": [record.model_dump(mode="json") for record in records], "next_page_offset": following}
+
+    def _count(self, name: str, _: Any) -> Any:
+        return self.local.count(name)
+
+    def _query(self, name: str, body: Any) -> list[Any]:
+        asked = models.QueryRequestBatch(**body)
+        return [answer.model_dump(mode="json") for answer in self.local.query_batch_points(name, asked.searches)]
+
+    def _kept(self, name: str) -> CollectionSettings:
+        """Settings of a collection or of the one that an alias names."""
+        self.local.get_collection(name)
+        names = {alias.alias_name: alias.collection_name for alias in self.local.get_aliases().aliases}
+        return self.settings.setdefault(names.get(name, name), CollectionSettings())
+
+
+_COMPLETED = {"operation_id": 0, "status": "completed"}
+
+_ROUTES = {
+    ("GET", ""): "_describe",
+    ("PUT", ""): "_create",
+    ("PATCH", ""): "_change",
+    ("DELETE", ""): "_drop",
+    ("PUT", "/index"): "_index",
+    ("PUT", "/points"): "_upsert",
+    ("POST", "/points"): "_retrieve",
+    ("POST", "/points/delete"): "_delete",
+    ("POST", "/points/scroll"): "_scroll",
+    ("POST", "/points/count"): "_count",
+    ("POST", "/points/query/batch"): "_query",
+}
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_of_test: WireServer
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Keep the test's output clean."""
+
+    def _serve(self) -> None:
+        wire = self.server_of_test
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = urlsplit(self.path).path
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        request = Request(self.command, path, len(raw), json.loads(raw) if raw else None, headers)
+        wire.requests.append(request)
+        fault = wire.faults.next(request.name)
+        if fault is not None and self._fail(fault, request):
+            return
+        if wire.api_key is not None and headers.get("api-key") != wire.api_key:
+            self._send(401, {"status": {"error": f"Invalid API key {headers.get('api-key')}"}})
+        elif path == "/":
+            self._send(200, {"title": "wire", "version": wire.version})
+        else:
+            status, body = wire.answer(request)
+            if fault is Fault.WAIT_TIMEOUT and isinstance(body.get("result"), dict):
+                body["result"]["status"] = "wait_timeout"
+            self._send(status, body, cut=fault is Fault.DROP_HALFWAY)
+
+    def _fail(self, fault: Fault, request: Request) -> bool:
+        """Whether ``fault`` has already dealt with the request."""
+        wire = self.server_of_test
+        if fault is Fault.UNAVAILABLE:
+            self._send(503, {"status": {"error": "out of service"}})
+        elif fault is Fault.FORBIDDEN:
+            self._send(403, {"status": {"error": f"{request.headers.get('api-key')} may not do that"}})
+        elif fault in _RETRY_AFTER:
+            self._send(429, {"status": {"error": "too many requests"}}, retry_after=_RETRY_AFTER[fault])
+        elif fault is Fault.WEB_PAGE:
+            self._send(200, "<html>hello</html>")
+        elif fault is Fault.HANG:
+            wire.stopping.wait(wire.hang_seconds)
+            self._drop()
+        elif fault is Fault.DROP:
+            self._drop()
+        elif fault is Fault.APPLY_THEN_DROP:
+            wire.answer(request)
+            self._drop()
+        else:
+            return False
+        return True
+
+    def _send(self, status: int, body: Any, cut: bool = False, retry_after: str | None = None) -> None:
+        raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(raw)))
+        if retry_after is not None:
+            self.send_header("Retry-After", retry_after)
+        self.end_headers()
+        self.wfile.write(raw[: len(raw) // 2] if cut else raw)
+        if cut:
+            self._drop()
+
+    def _drop(self) -> None:
+        self.wfile.flush()
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815
+
+
+_RETRY_AFTER = {
+    Fault.RATE_LIMIT: "3",
+    Fault.RATE_LIMIT_DATE: "Wed, 21 Oct 2026 07:28:00 GMT",
+    Fault.RATE_LIMIT_BARE: None,
+}

@@ -1,0 +1,182 @@
+"""The container files: what they promise holds, and the commands in their comments exist. Needs no container engine."""
+
+import importlib
+import importlib.metadata
+import inspect
+import itertools
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xqg.cli import main
+
+yaml = pytest.importorskip("yaml")
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "docker"
+DOCKERFILE = (FOLDER / "Dockerfile").read_text(encoding="utf-8")
+FILES = ["Dockerfile", "compose.yaml", "compose.gpu.yaml"]
+REFERENCE = re.compile(r"^\$\{\w+(:[-?][^}]*)?\}$")
+
+
+def compose(name: str = "compose.yaml") -> dict[str, Any]:
+    return yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
+
+
+def header() -> str:
+    return DOCKERFILE[: DOCKERFILE.index("\nARG ")]
+
+
+def instructions() -> list[tuple[str, str]]:
+    """(instruction, the rest), continued lines joined, comments left out."""
+    lines = [line for line in DOCKERFILE.splitlines() if not line.startswith("#")]
+    joined = re.sub(r"\s*\\\n\s*", " ", "\n".join(lines))
+    return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in joined.splitlines() if line]
+
+
+def arguments() -> dict[str, str]:
+    pairs = [rest.partition("=") for name, rest in instructions() if name == "ARG"]
+    return {name: default.strip('"') for name, _, default in pairs}
+
+
+def examples() -> list[list[str]]:
+    """The words of every docker command in the comments."""
+    found = []
+    for name in FILES:
+        comments = re.findall(r"^# ?(.*)$", (FOLDER / name).read_text(encoding="utf-8"), re.MULTILINE)
+        text = re.sub(r"\\\n\s*", "", "\n".join(comments))
+        found += [shlex.split(line) for line in text.splitlines() if re.match(r" +docker ", line)]
+    return found
+
+
+def xqg_commands() -> list[list[str]]:
+    return [words[words.index("xqg") + 1 :] for words in examples() if "run" in words]
+
+
+def test_the_examples_are_found():
+    assert {words[0] for words in xqg_commands()} == {"doctor", "demo", "ingest", "search"}
+
+
+@pytest.mark.parametrize("words", xqg_commands(), ids=" ".join)
+def test_every_xqg_command_in_the_comments_can_be_parsed(words, monkeypatch):
+    for variable in ("QDRANT_URL", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    context = main.commands[words[0]].make_context(words[0], words[1:])
+    if words[0] in ("ingest", "search"):
+        assert context.params["store_collection"] == "help"
+
+
+@pytest.mark.parametrize("words", examples(), ids=" ".join)
+def test_files_and_build_arguments_in_the_comments_exist(words):
+    for flag, value in itertools.pairwise(words):
+        if flag == "-f":
+            assert (ROOT / value).is_file()
+        if flag == "--build-arg":
+            assert value.partition("=")[0] in arguments()
+
+
+def test_the_process_is_an_ordinary_user_and_gets_the_signals():
+    stage = [name for name, _ in instructions()]
+    last = len(stage) - 1 - stage[::-1].index("FROM")
+    run = dict(instructions()[last:])
+    assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", run["USER"])
+    assert stage.index("USER", last) < stage.index("ENTRYPOINT")
+    assert (run["ENTRYPOINT"], run["STOPSIGNAL"], run["HEALTHCHECK"]) == ('["xqg"]', "SIGTERM", "NONE")
+
+
+def test_bases_are_pinned():
+    assert re.fullmatch(r"python:3\.\d+(\.\d+)?-slim-\w+", arguments()["PYTHON_IMAGE"])
+    assert all(rest.startswith("${PYTHON_IMAGE} AS ") for name, rest in instructions() if name == "FROM")
+
+
+def test_every_build_argument_is_explained():
+    explained = re.findall(r"^#   ([A-Z_]+) ", header(), re.MULTILINE)
+    assert explained == list(arguments())
+
+
+def test_versions_are_the_tested_ones():
+    installs = [rest for name, rest in instructions() if name == "RUN" and "pip install" in rest]
+    assert installs
+    assert all("--constraint constraints.txt" in rest for rest in installs)
+
+
+def test_extras_exist():
+    offered = importlib.metadata.metadata("xqg").get_all("Provides-Extra") or []
+    assert set(arguments()["EXTRAS"].split(",")) <= set(offered)
+
+
+def test_the_build_sees_what_it_copies_and_nothing_else():
+    ignore = (FOLDER / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in ignore if not line.startswith("#")]
+    copied = [rest.split()[:-1] for name, rest in instructions() if name == "COPY" and "--from" not in rest]
+    seen = {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
+    assert rules[0] == "*"
+    assert seen == {source for sources in copied for source in sources}
+    assert all((ROOT / source).exists() for source in seen)
+
+
+def test_the_call_that_bakes_the_models_exists():
+    module, name = re.search(r'python -c "from (\S+) import (\w+); \2\(\)"', DOCKERFILE).groups()
+    inspect.signature(getattr(importlib.import_module(module), name)).bind()
+
+
+def test_the_server_is_pinned_kept_and_locked():
+    server = compose()["services"]["qdrant"]
+    version = re.fullmatch(r"qdrant/qdrant:v1\.(\d+)\.\d+", server["image"])
+    assert version is not None
+    assert int(version[1]) >= 16  # collection metadata
+    assert server["environment"]["QDRANT__SERVICE__API_KEY"].startswith("${QDRANT_API_KEY:?")
+    assert all(port.startswith("127.0.0.1:") for port in server["ports"])
+    assert "storage:/qdrant/storage" in server["volumes"]
+    assert server["healthcheck"]["test"][:3] == ["CMD", "bash", "-c"]
+    assert "/readyz" in server["healthcheck"]["test"][3]
+
+
+def test_the_job_waits_for_the_server_and_runs_once():
+    job = compose()["services"]["xqg"]
+    assert job["depends_on"] == {"qdrant": {"condition": "service_healthy"}}
+    assert (job["profiles"], job["restart"], job["init"]) == (["job"], "no", True)
+    assert job["stop_grace_period"].endswith("m")
+    assert set(job["build"]["args"]) <= set(arguments())
+
+
+def test_the_job_writes_to_its_volumes_alone():
+    job = compose()["services"]["xqg"]
+    corpus, *volumes = job["volumes"]
+    assert job["read_only"]
+    assert corpus["target"] == "/corpus"
+    assert corpus["read_only"]
+    assert {volume.partition(":")[0] for volume in volumes} <= set(compose()["volumes"])
+    default = re.fullmatch(r"\$\{XQG_CORPUS:-(.*)\}", corpus["source"])
+    assert default is not None
+    assert (FOLDER / default[1] / "corpus.jsonl").is_file()
+
+
+def test_the_variables_handed_on_are_ones_that_xqg_reads():
+    read = {"HF_TOKEN", "OMP_NUM_THREADS", "OPENAI_API_KEY", "QDRANT_API_KEY"}
+    for command in main.commands.values():
+        for parameter in command.params:
+            read.update([parameter.envvar] if isinstance(parameter.envvar, str) else parameter.envvar or [])
+    assert set(compose()["services"]["xqg"]["environment"]) <= read
+
+
+def test_no_secret_has_a_value():
+    for service in compose()["services"].values():
+        for name, value in service["environment"].items():
+            if re.search("KEY|TOKEN|SECRET|PASSWORD", name):
+                assert value is None or REFERENCE.match(value)
+    assert not re.search(r"KEY|TOKEN|SECRET|PASSWORD", " ".join(rest for _, rest in instructions()))
+
+
+def test_the_gpu_file_adds_to_a_service_that_exists():
+    assert set(compose("compose.gpu.yaml")["services"]) <= set(compose()["services"])
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_address_and_no_moving_tag(name):
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    assert set(re.findall(r"https?://([^/\s:]+)", text)) <= {"qdrant"}
+    assert ":latest" not in text

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from xqg.errors import SettingsError
+from xqg.languages import LanguageDetector, language_name
+
+TEXTS = {
+    "ar": "كيف يمكنني إعادة تعيين كلمة المرور الخاصة بي؟",
+    "de": "Wie kann ich mein Passwort zurücksetzen?",
+    "en": "How can I reset my password when I am signed out?",
+    "es": "¿Cómo puedo restablecer mi contraseña?",
+    "fr": "Comment puis-je réinitialiser mon mot de passe ?",
+    "hi": "मैं अपना पासवर्ड कैसे रीसेट कर सकता हूँ?",
+    "ja": "パスワードを再設定するにはどうすればいいですか？",
+    "ko": "비밀번호를 어떻게 재설정하나요?",
+    "ru": "Как сбросить пароль от моего аккаунта?",
+    "th": "ฉันจะรีเซ็ตรหัสผ่านได้อย่างไร",
+    "zh": "如何重置我的密码？",
+}
+
+
+@pytest.fixture(scope="module")
+def detector() -> LanguageDetector:
+    return LanguageDetector()
+
+
+def test_names() -> None:
+    assert language_name("ja") == "Japanese"
+    with pytest.raises(SettingsError, match=r"Unknown language 'jp'.*Try"):
+        language_name("jp")
+    with pytest.raises(SettingsError, match=r"Try de \(German\)"):
+        language_name("german")
+
+
+@pytest.mark.parametrize("language", sorted(TEXTS))
+def test_detection(detector: LanguageDetector, language: str) -> None:
+    assert detector.detect(TEXTS[language]) == language
+    assert detector.is_language(TEXTS[language], language, rivals=sorted(TEXTS))
+
+
+@pytest.mark.parametrize("asked", ["fr", "ja", "ar", "de"])
+def test_an_english_text_does_not_pass_for_another_language(detector: LanguageDetector, asked: str) -> None:
+    assert not detector.is_language(TEXTS["en"], asked, rivals=["en", "fr", "ja"])
+
+
+def test_another_script_does_not_pass_even_without_rivals(detector: LanguageDetector) -> None:
+    assert not detector.is_language(TEXTS["ru"], "fr")
+    assert not detector.is_language(TEXTS["fr"], "ja")
+
+
+def test_close_languages_pass_for_each_other(detector: LanguageDetector) -> None:
+    assert detector.is_language("Pakkesystem for flere distribusjoner", "da")
+    assert detector.is_language("Pakkesystem for flere distributioner", "nb")
+
+
+def test_a_language_the_detector_does_not_know_is_accepted(detector: LanguageDetector) -> None:
+    assert detector.is_language("Hvordan nulstiller jeg min adgangskode?", "nb", rivals=["en"])

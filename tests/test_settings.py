@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from xqg.errors import SettingsError
+from xqg.settings import (
+    EncoderSettings,
+    FusionSettings,
+    GeneratorSettings,
+    IngestSettings,
+    ReaderSettings,
+    StoreSettings,
+    differences,
+    fingerprint,
+    validated,
+    vector_settings,
+)
+
+STORE = {"spec": "edge:./data", "collection": "help"}
+LANGUAGES = {"languages": ("fr", "ja")}
+
+
+def job(**changes: Any) -> dict[str, Any]:
+    return {"store": STORE, "generator": LANGUAGES, **changes}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (job(generator={"spec": "none", "languages": ("fr",)}), "--languages has no meaning with --generator none"),
+        (job(generator={"spec": "none"}, fusion={"alpha": 0.1}), "α and the rule weigh generated queries"),
+        (job(generator={"spec": "none"}, fusion={"rule": "sum"}), "α and the rule weigh generated queries"),
+        (job(generator={}), "no target languages"),
+        (job(generator={"spec": "hf:some/model"}), "no target languages"),
+        (job(generator={"languages": ("fr", "xx")}), "Unknown language 'xx'"),
+        (job(generator={"languages": ("french",)}), "Try fr"),
+        (job(generator={"languages": ("fr", "fr")}), "fr is named twice"),
+        (job(generator={**LANGUAGES, "spec": "gpt"}), "choose bundled, none, hf:MODEL, openai:MODEL or file:PATH"),
+        (job(generator={**LANGUAGES, "spec": "hf:"}), "'hf:' is not known"),
+        (job(generator={**LANGUAGES, "queries_per_language": 0}), "queries_per_language.*found 0"),
+        (job(encoder={"spec": "word2vec"}), "choose bundled, hf:MODEL or openai:MODEL"),
+        (job(encoder={"spec": "bundled", "pooling": "cls"}), "the bundled encoder has its own pooling"),
+        (job(fusion={"alpha": 1.5}), "fusion.alpha.*found 1.5"),
+        (job(fusion={"rule": "median"}), "fusion.rule"),
+        (job(store={"spec": "ftp://x", "collection": "c"}), "no store; write edge:FOLDER"),
+        (job(store={"spec": "edge:", "collection": "c"}), "no store"),
+        (job(store={"spec": "edge:x", "collection": "a/b"}), "store.collection"),
+        (job(store={"spec": "edge:x"}), "store.collection: Field required"),
+        (job(reader={"chunk_tokens": 64, "chunk_overlap": 64}), "cannot overlap by 64"),
+        (job(reader={"language": "zz"}), "Unknown language 'zz'"),
+        (job(colour="red"), "colour: Extra inputs"),
+    ],
+)
+def test_each_conflict_is_one_line_that_names_it(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message) as caught:
+        validated(IngestSettings, values)
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_a_file_generator_needs_no_languages() -> None:
+    assert validated(GeneratorSettings, {"spec": "file:queries.jsonl"}).languages == ()
+
+
+def test_the_rules_have_their_own_default_alpha() -> None:
+    assert FusionSettings(rule="sum").weight == 0.01
+    assert FusionSettings(rule="mean").weight == 0.2
+    assert FusionSettings(rule="sum", alpha=0.0).weight == 0.0
+
+
+def test_the_kind_of_store() -> None:
+    assert str(StoreSettings(spec="edge:a/b", collection="c").embedded_path) == "a/b"
+    assert StoreSettings(spec="http://localhost:6333", collection="c").embedded_path is None
+
+
+def test_secrets_are_in_no_text_of_the_settings() -> None:
+    store = StoreSettings(spec="http://localhost:6333", collection="c", api_key="hunter2")
+    encoder = EncoderSettings(spec="openai:m", api_key="hunter2", base_url="http://user:hunter2@host")
+    assert "hunter2" not in repr(store) + store.model_dump_json() + str(encoder.portable())
+
+
+def test_a_wrong_secret_is_not_echoed() -> None:
+    with pytest.raises(SettingsError) as caught:
+        validated(StoreSettings, {**STORE, "api_key": ["hunter2"]})
+    assert "hunter2" not in str(caught.value)
+
+
+def vectors(**changes: Any) -> dict[str, Any]:
+    settings = validated(IngestSettings, job(**changes))
+    return vector_settings(settings, {"model": "e"}, {"model": "g"}, "cosine", settings.generator.languages)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fusion": {"alpha": 0.3}},
+        {"fusion": {"rule": "sum"}},
+        {"generator": {"languages": ("fr",)}},
+        {"generator": {**LANGUAGES, "queries_per_language": 2}},
+        {"generator": {**LANGUAGES, "own_language": True}},
+    ],
+)
+def test_all_that_changes_a_vector_changes_the_fingerprint(changes: dict[str, Any]) -> None:
+    assert fingerprint(vectors(**changes)) != fingerprint(vectors())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"batch_size": 7},
+        {"store": {"spec": "http://localhost", "collection": "other"}},
+        {"generator": {**LANGUAGES, "device": "cpu", "concurrency": 2}},
+        {"reader": {"id_field": "key"}},
+    ],
+)
+def test_what_changes_no_vector_changes_no_fingerprint(changes: dict[str, Any]) -> None:
+    assert fingerprint(vectors(**changes)) == fingerprint(vectors())
+
+
+def test_differences_name_both_sides() -> None:
+    lines = differences(
+        {"alpha": 1, "encoder": {"model": "a", "k": 1}}, {"alpha": 2, "encoder": {"model": "b", "k": 1}}
+    )
+    assert lines == ["alpha: stored 1, asked 2", "encoder.model: stored 'a', asked 'b'"]
+
+
+def test_reader_defaults_are_valid() -> None:
+    assert ReaderSettings().chunk_overlap < ReaderSettings().chunk_tokens

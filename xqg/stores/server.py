@@ -1,0 +1,268 @@
+"""The store on a Qdrant server, over REST or gRPC."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+from qdrant_client import QdrantClient, models
+
+from xqg.errors import SettingsError, StoreError
+from xqg.protocols import Collection, Point
+from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors, point_id
+from xqg.settings import StoreSettings
+from xqg.stores.payload import DOCUMENT_ID, KEY, entry_from_payload, to_hits, to_point
+from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError, ServerCalls, check_done
+from xqg.stores.server_indexing import THRESHOLD_BEFORE, IndexingPause, own_metadata
+from xqg.stores.server_requests import POINTS_AT_ONCE, split_points, to_filter, to_stale_selectors
+
+logger = logging.getLogger(__name__)
+
+OLDEST_VERSION = (1, 16)
+"""The first Qdrant that keeps metadata of a collection."""
+
+QUERIES_AT_ONCE = 64
+"""Queries searched with one request."""
+
+_DISTANCES = {"cosine": models.Distance.COSINE, "dot": models.Distance.DOT}
+
+
+class ServerStore:
+    """A collection, or an alias of one, on a Qdrant server of version 1.16 or newer.
+
+    Nothing is sent before the first call. Every call is tried again as `xqg.errors.retry` says.
+
+    :param sleep: replaces `time.sleep` between tries, for tests.
+    """
+
+    def __init__(self, settings: StoreSettings, sleep: Callable[[float], None] | None = None) -> None:
+        self._settings = settings
+        self._collection = settings.collection
+        if self._collection in (".", ".."):
+            raise SettingsError(f"{self._collection!r} is no name for a collection", "asked for a name of its own")
+        secret = None if settings.api_key is None else settings.api_key.get_secret_value()
+        if secret is not None and not re.fullmatch(r"[!-~]+", secret):
+            # the key travels in a header, whose own errors would quote it
+            raise SettingsError("The API key has blanks or other signs that no key has", "", "Correct QDRANT_API_KEY")
+        self._secret, self._sleep = secret, sleep
+        self._call = ServerCalls(settings.spec, self._collection, secret, sleep)
+        self._connection: QdrantClient | None = None
+        self._connecting = threading.Lock()
+
+    def describe(self) -> Collection | None:
+        """The collection as it is, or None if there is none."""
+        client = self._client()
+        try:
+            info = self._info()
+            points = self._call("count the points", lambda: client.count(self._collection, exact=True)).count
+        except MissingCollectionError:
+            return None
+        vectors = info.config.params.vectors
+        if not isinstance(vectors, models.VectorParams) or vectors.multivector_config is not None:
+            raise self._unfit("named, multiple or no vectors")
+        names = {distance: name for name, distance in _DISTANCES.items()}
+        if vectors.distance not in names:
+            raise self._unfit(f"the distance {vectors.distance.value}")
+        metadata = own_metadata(info)
+        metadata.pop(THRESHOLD_BEFORE, None)
+        return Collection(vectors.size, names[vectors.distance], points, metadata)
+
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any]) -> None:
+        """Make the collection, empty, with an index on the document ids.
+
+        :raises StoreError: if it exists.
+        """
+        client = self._client()
+        tries = 0
+
+        def make() -> None:
+            nonlocal tries
+            tries += 1
+            client.create_collection(
+                self._collection,
+                vectors_config=models.VectorParams(size=dimension, distance=_DISTANCES[distance]),
+                metadata={KEY: dict(metadata)},
+            )
+
+        try:
+            self._call("create the collection", make)
+        except ExistingCollectionError:
+            # after a lost answer the second try meets what the first one made
+            if tries == 1 or self.describe() != Collection(dimension, distance, 0, dict(metadata)):
+                raise
+        self._index_documents()
+
+    def write_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Replace xqg's metadata of the collection; that of others stays (the server merges by key)."""
+        client = self._client()
+        own = dict(metadata)
+        before = own_metadata(self._info())
+        if THRESHOLD_BEFORE in before:
+            own[THRESHOLD_BEFORE] = before[THRESHOLD_BEFORE]
+        self._call("write metadata", lambda: client.update_collection(self._collection, metadata={KEY: own}))
+
+    def ledger(self, passage_ids: Sequence[str]) -> dict[str, LedgerEntry]:
+        """What is known of those of the passages that are stored; the others are left out."""
+        found = self._retrieve(passage_ids, with_payload=[KEY], with_vectors=False)
+        return {passage_id: entry_from_payload(record.payload) for passage_id, record in found}
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Store the points, idempotent by `point_id`; returns when the server has applied all of them."""
+        client = self._client()
+        for part in split_points(points, self._settings.max_request_bytes):
+            self._update("store points", partial(client.upsert, self._collection, part, wait=True))
+
+    def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
+        """Delete the chunks of these documents (id to ``document_hash``) that have another document hash."""
+        client = self._client()
+        for selector in to_stale_selectors(documents):
+            self._update("delete old chunks", partial(client.delete, self._collection, selector, wait=True))
+
+    def search(
+        self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
+    ) -> list[list[Hit]]:
+        """The nearest passages of each query vector, best first, at most ``limit`` each.
+
+        :param vectors: shape (queries, dimension).
+        :param exact: look at every point instead of the approximate index.
+        """
+        client = self._client()
+        if any(not match.values for match in filters):
+            return [[] for _ in vectors]  # no value can equal one of none
+        condition, parameters = to_filter(filters), models.SearchParams(exact=exact)
+        rows: list[list[Hit]] = []
+        numbers = np.asarray(vectors, dtype=np.float32).tolist()
+        for start in range(0, len(numbers), QUERIES_AT_ONCE):
+            requests = [
+                models.QueryRequest(
+                    query=vector,
+                    limit=limit,
+                    filter=condition,
+                    params=parameters,
+                    with_payload=True,
+                )
+                for vector in numbers[start : start + QUERIES_AT_ONCE]
+            ]
+            answers = self._call("search", partial(client.query_batch_points, self._collection, requests))
+            rows += [to_hits(answer.points) for answer in answers]
+        return rows
+
+    def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
+        """The stored points with these ids (in their order, unknown ones left out); None means all, by point id."""
+        if passage_ids is None:
+            return self._all_points(with_vectors)
+        found = self._retrieve(passage_ids, with_payload=True, with_vectors=with_vectors)
+        return (to_point(record.payload, record.vector) for _, record in found)
+
+    @contextmanager
+    def bulk_load(self) -> Iterator[None]:
+        """While inside, the server puts off indexing; on leaving, also by an error, it indexes again."""
+        pause = IndexingPause(self._client(), self._collection, self._call, self._sleep)
+        self._index_documents()
+        pause.begin()
+        try:
+            yield
+        except BaseException:
+            try:
+                pause.end()
+            except StoreError as error:
+                logger.warning("Indexing stays off until the next ingestion: %s", error)
+            raise
+        pause.end()
+        pause.wait()
+
+    def close(self) -> None:
+        """Release the connections; calling it twice does nothing."""
+        with self._connecting:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _client(self) -> QdrantClient:
+        with self._connecting:
+            if self._connection is None:
+                self._connection = self._connect()
+            return self._connection
+
+    def _connect(self) -> QdrantClient:
+        settings = self._settings
+        client = QdrantClient(
+            url=settings.spec,
+            grpc_port=settings.grpc_port,
+            prefer_grpc=settings.grpc,
+            api_key=self._secret,
+            timeout=math.ceil(settings.timeout_seconds),
+            check_compatibility=False,
+        )
+        try:
+            version = self._call("read the server's version", client.info).version
+        except MissingCollectionError:
+            raise StoreError(
+                f"There is no Qdrant server at {self._call.server}", "asked for its version", "Check the address"
+            ) from None
+        numbers = re.match(r"(\d+)\.(\d+)", version)
+        if numbers is not None and (int(numbers[1]), int(numbers[2])) < OLDEST_VERSION:
+            client.close()
+            raise StoreError(
+                f"The Qdrant server is version {version}",
+                "asked to keep metadata in a collection, which came with 1.16",
+                "Update the server",
+            )
+        return client
+
+    def _info(self) -> models.CollectionInfo:
+        client = self._client()
+        return self._call("look at the collection", lambda: client.get_collection(self._collection))
+
+    def _index_documents(self) -> None:
+        index = partial(
+            self._client().create_payload_index,
+            self._collection,
+            DOCUMENT_ID,
+            models.PayloadSchemaType.KEYWORD,
+            wait=True,
+        )
+        self._update("index the document ids", index)
+
+    def _update(self, asked: str, operation: Callable[[], models.UpdateResult]) -> None:
+        self._call(asked, lambda: check_done(operation()))
+
+    def _retrieve(
+        self, passage_ids: Sequence[str], with_payload: bool | list[str], with_vectors: bool
+    ) -> Iterator[tuple[str, models.Record]]:
+        client = self._client()
+        for start in range(0, len(passage_ids), POINTS_AT_ONCE):
+            page = passage_ids[start : start + POINTS_AT_ONCE]
+            ids: list[Any] = [point_id(passage_id) for passage_id in page]
+            read = partial(client.retrieve, self._collection, ids, with_payload=with_payload, with_vectors=with_vectors)
+            records = {str(record.id): record for record in self._call("read points", read)}
+            for passage_id in page:
+                record = records.get(point_id(passage_id))
+                if record is not None:
+                    yield passage_id, record
+
+    def _all_points(self, with_vectors: bool) -> Iterator[Point]:
+        client = self._client()
+        offset: Any = None
+        while True:
+            scroll = partial(
+                client.scroll, self._collection, limit=POINTS_AT_ONCE, offset=offset, with_vectors=with_vectors
+            )
+            records, offset = self._call("read points", scroll)
+            yield from (to_point(record.payload, record.vector) for record in records)
+            if offset is None:
+                return
+
+    def _unfit(self, what: str) -> StoreError:
+        return StoreError(
+            f"The collection {self._collection!r} has {what}",
+            "asked for one unnamed vector, with cosine or dot product",
+            "Name another collection",
+        )

@@ -1,0 +1,171 @@
+"""Every call to a Qdrant server goes through here: what is tried again, and what each failure means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import grpc  # type: ignore[import-untyped]
+import httpx
+from pydantic import ValidationError
+from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+from qdrant_client.models import UpdateResult, UpdateStatus
+
+from xqg.errors import RETRY_ATTEMPTS, StoreError, StoreUnreachableError, TransientError, retry
+
+Result = TypeVar("Result")
+
+LONGEST_DETAIL = 300
+"""Characters of a server's own message that an error quotes."""
+
+_OWN_FAULTS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+"""Transport errors that are ours, so that another try cannot help."""
+
+_TRANSIENT_CODES = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.INTERNAL,
+)
+
+_STATUS_OF_CODE = {
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ALREADY_EXISTS: 409,
+}
+
+
+class MissingCollectionError(StoreError):
+    """The server has no such collection."""
+
+
+class ExistingCollectionError(StoreError):
+    """The server already has a collection of that name."""
+
+
+class ServerCalls:
+    """Makes calls to one collection of one server, with retries, and raises nothing but `StoreError`.
+
+    :param url: of the server; login data in it is never shown.
+    :param secret: the API key, which is cut out of every message.
+    :param sleep: replaces `time.sleep` between tries.
+    """
+
+    def __init__(
+        self, url: str, collection: str, secret: str | None, sleep: Callable[[float], None] | None = None
+    ) -> None:
+        parts = urlsplit(url)
+        address = parts.netloc.rpartition("@")[2]
+        self.server = f"{parts.scheme}://{address}{parts.path}"
+        self._collection = collection
+        self._secret = secret
+        self._sleep = sleep
+
+    def __call__(self, asked: str, operation: Callable[[], Result]) -> Result:
+        """What ``operation`` returns, tried again after each failure that may pass.
+
+        :param asked: what the operation does, as a verb, for the errors.
+        :raises StoreUnreachableError: if it still fails after all retries.
+        :raises StoreError: at once, if another try cannot help.
+        """
+        try:
+            return retry(lambda: self._attempt(asked, operation), self._sleep)
+        except TransientError as error:
+            # "from None", here and below: what lies beneath carries the request, and with it the key
+            raise StoreUnreachableError(
+                f"{self.server} did not answer in {RETRY_ATTEMPTS} tries: {self._clean(str(error))}",
+                self._asked(asked),
+                "Check that the server runs and the address is right, then run the command again",
+            ) from None
+
+    def _attempt(self, asked: str, operation: Callable[[], Result]) -> Result:
+        try:
+            return operation()
+        except ResourceExhaustedResponse as error:
+            raise TransientError(str(error), retry_after=max(0, error.retry_after_s)) from None
+        except QdrantException as error:
+            # the client knows Retry-After only as a number of seconds, not as a date
+            raise TransientError(str(error)) from None
+        except UnexpectedResponse as error:
+            raise self._from_response(asked, error) from None
+        except ResponseHandlingException as error:
+            raise self._from_transport(asked, error.source) from None
+        except grpc.RpcError as error:
+            raise self._from_grpc(asked, error) from None
+        except json.JSONDecodeError as error:
+            if error.doc.lstrip().startswith("<"):
+                raise self._stranger(asked, "a web page") from None
+            raise TransientError(f"a broken answer ({error})") from None
+        except (AssertionError, ValueError, TypeError, RuntimeError) as error:
+            raise StoreError(f"The request failed: {self._clean(str(error))}", self._asked(asked)) from None
+
+    def _from_response(self, asked: str, error: UnexpectedResponse) -> Exception:
+        status = 0 if error.status_code is None else error.status_code
+        return self._from_status(asked, status, _detail(error.content))
+
+    def _from_transport(self, asked: str, source: Exception) -> Exception:
+        if isinstance(source, httpx.TransportError) and not isinstance(source, _OWN_FAULTS):
+            return TransientError(f"{type(source).__name__}: {source}")
+        if isinstance(source, ValidationError):
+            return self._stranger(asked, "something else than Qdrant's answers")
+        return StoreError(f"The request failed: {self._clean(str(source))}", self._asked(asked))
+
+    def _from_grpc(self, asked: str, error: grpc.RpcError) -> Exception:
+        # the errors of a call are Call objects too, with code and details; the type says nothing of it
+        code = error.code() if isinstance(error, grpc.Call) else None
+        detail = str(error.details() if isinstance(error, grpc.Call) else error)
+        if code in _TRANSIENT_CODES:
+            return TransientError(f"{code.name}: {detail}")
+        return self._from_status(asked, _STATUS_OF_CODE.get(code, 400), detail)
+
+    def _from_status(self, asked: str, status: int, detail: str) -> Exception:
+        if status in (408, 429) or status >= 500:
+            return TransientError(f"status {status}: {detail}")
+        detail = self._clean(detail)
+        if status in (401, 403):
+            found = f"{self.server} refused " + ("the API key" if self._secret else "a request without API key")
+            return StoreError(f"{found} ({status}): {detail}", self._asked(asked), "Set QDRANT_API_KEY to a valid key")
+        if status == 404:
+            return MissingCollectionError(
+                f"{self.server} has no collection {self._collection!r}", self._asked(asked), "Ingest first"
+            )
+        if status == 409 or "already exists" in detail:
+            return ExistingCollectionError(
+                f"{self.server} already has a collection or alias {self._collection!r}", self._asked(asked)
+            )
+        remedy = "Lower max_request_bytes" if status == 413 else ""
+        return StoreError(f"{self.server} refused ({status}): {detail}", self._asked(asked), remedy)
+
+    def _stranger(self, asked: str, what: str) -> StoreError:
+        return StoreError(
+            f"{self.server} answered with {what}",
+            self._asked(asked),
+            "Give the address of a Qdrant server's REST interface, with its port",
+        )
+
+    def _asked(self, asked: str) -> str:
+        return f"asked to {asked} in {self._collection!r}"
+
+    def _clean(self, text: str) -> str:
+        if self._secret:
+            text = text.replace(self._secret, "***")
+        return text if len(text) <= LONGEST_DETAIL else text[:LONGEST_DETAIL] + " …"
+
+
+def check_done(result: UpdateResult) -> None:
+    """Raise `TransientError` unless the server has applied the update; "accepted" is not applied yet."""
+    if result.status != UpdateStatus.COMPLETED:
+        raise TransientError(f"the update is only {result.status.value}")
+
+
+def _detail(content: bytes) -> str:
+    text = content.decode("utf-8", errors="replace")
+    try:
+        return str(json.loads(text)["status"]["error"])
+    except (KeyError, TypeError, ValueError):
+        return text

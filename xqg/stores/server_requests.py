@@ -1,0 +1,78 @@
+"""What a Qdrant server is asked, in the client's types: filters, and points in parts that fit one request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from qdrant_client import models
+
+from xqg.errors import StoreError
+from xqg.protocols import Point
+from xqg.records import FieldMatch, point_id
+from xqg.stores.payload import DOCUMENT_HASH, DOCUMENT_ID, filter_key, to_payload, to_vector
+
+POINTS_AT_ONCE = 256
+"""Points written or read with one request (Qdrant's own advice is 64 to 256)."""
+
+DOCUMENTS_AT_ONCE = 256
+"""Conditions of one deletion."""
+
+ENVELOPE_BYTES = 256
+"""What a request has around its points, generously."""
+
+
+def split_points(points: Sequence[Point], limit: int) -> Iterator[list[models.PointStruct]]:
+    """The points in parts of at most `POINTS_AT_ONCE` points and ``limit`` bytes of JSON.
+
+    :raises StoreError: if one point alone is larger, or cannot be stored.
+    """
+    part: list[models.PointStruct] = []
+    size = ENVELOPE_BYTES
+    for point in points:
+        identity, vector, payload = point_id(point.passage.id), to_vector(point), to_payload(point)
+        own_size = _json_bytes({"id": identity, "vector": vector, "payload": payload}) + 1
+        if own_size + ENVELOPE_BYTES > limit:
+            raise StoreError(
+                f"Passage {point.passage.id!r} takes {own_size} bytes",
+                f"asked to send at most {limit} bytes at once",
+                "Split its text into smaller chunks, or raise max_request_bytes",
+            )
+        if part and (len(part) == POINTS_AT_ONCE or size + own_size > limit):
+            yield part
+            part, size = [], ENVELOPE_BYTES
+        part.append(models.PointStruct(id=identity, vector=vector, payload=payload))
+        size += own_size
+    if part:
+        yield part
+
+
+def to_filter(filters: Sequence[FieldMatch]) -> models.Filter | None:
+    """The client's filter that all of ``filters`` must pass; None if there are none."""
+    if not filters:
+        return None
+    # one condition for each value: Qdrant's "any of" takes no bools and no mixture of types
+    return models.Filter(
+        must=[
+            models.Filter(should=[_equals(filter_key(match.key), value) for value in match.values]) for match in filters
+        ]
+    )
+
+
+def to_stale_selectors(documents: Mapping[str, str]) -> Iterator[models.FilterSelector]:
+    """Selectors of the chunks of these documents (id to hash) that have another document hash."""
+    stale: list[models.Condition] = [
+        models.Filter(must=[_equals(DOCUMENT_ID, document_id)], must_not=[_equals(DOCUMENT_HASH, document_hash)])
+        for document_id, document_hash in documents.items()
+    ]
+    # never one without conditions: that would select every point
+    for start in range(0, len(stale), DOCUMENTS_AT_ONCE):
+        yield models.FilterSelector(filter=models.Filter(should=stale[start : start + DOCUMENTS_AT_ONCE]))
+
+
+def _equals(key: str, value: str | int | bool) -> models.FieldCondition:
+    return models.FieldCondition(key=key, match=models.MatchValue(value=value))
+
+
+def _json_bytes(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
