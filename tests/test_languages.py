@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from xqg.errors import SettingsError
-from xqg.languages import LanguageDetector, language_name
+from xqg.languages import LanguageDetector, language_code, language_name
 
 TEXTS = {
     "ar": "كيف يمكنني إعادة تعيين كلمة المرور الخاصة بي؟",
@@ -31,6 +31,11 @@ def test_names() -> None:
         language_name("jp")
     with pytest.raises(SettingsError, match=r"Try de \(German\)"):
         language_name("german")
+
+
+@pytest.mark.parametrize(("tag", "code"), [("en", "en"), ("EN", "en"), ("pt-BR", "pt"), ("zh_Hans_CN", "zh")])
+def test_language_tags(tag: str, code: str) -> None:
+    assert language_code(tag) == code
 
 
 @pytest.mark.parametrize("language", sorted(TEXTS))

@@ -18,7 +18,7 @@ def build_store(settings: StoreSettings) -> VectorStore:
     if settings.embedded_path is not None:
         from xqg.stores.edge import EdgeStore
 
-        return EdgeStore(settings)
+        return EdgeStore(settings.embedded_path, settings.collection)
     from xqg.stores.server import ServerStore
 
     return ServerStore(settings)
@@ -63,7 +63,7 @@ def build_generator(settings: GeneratorSettings, detector: LanguageDetector) -> 
     elif kind == "file":
         from xqg.ingest.generators.file import FileGenerator
 
-        generator = FileGenerator(settings, detector)
+        generator = FileGenerator(settings)
     elif kind == "openai":
         from xqg.ingest.generators.openai import OpenAIGenerator
 

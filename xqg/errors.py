@@ -12,6 +12,8 @@ Result = TypeVar("Result")
 
 RETRY_ATTEMPTS = 8
 RETRY_CEILING_SECONDS = 32.0
+LONGEST_RETRY_AFTER_SECONDS = 300.0
+"""A server that asks for more is asked again after this long all the same: a run must not sleep for a day."""
 
 
 class XqgError(Exception):
@@ -82,7 +84,7 @@ def _wait(state: RetryCallState) -> float:
     """Seconds until the next try: what the other side asked for, else exponential with full jitter."""
     error = state.outcome.exception() if state.outcome is not None else None
     if isinstance(error, TransientError) and error.retry_after is not None:
-        return error.retry_after
+        return min(error.retry_after, LONGEST_RETRY_AFTER_SECONDS)
     return wait_random_exponential(multiplier=0.5, max=RETRY_CEILING_SECONDS)(state)
 
 

@@ -63,6 +63,16 @@ def language_name(code: str) -> str:
     raise SettingsError(f"Unknown language {code!r}", "asked for an ISO 639-1 code", f"Try {hint}")
 
 
+def language_code(tag: str) -> str:
+    """The ISO 639-1 code in a language tag: "en" of "EN", "pt-BR" or "zh_Hans_CN".
+
+    :raises SettingsError: if its language is not known.
+    """
+    code = tag.strip().replace("_", "-").partition("-")[0].lower()
+    language_name(code)
+    return code
+
+
 class LanguageDetector:
     """Tells which of the languages in `NAMES` a text is in, with py3langid's naive Bayes model (4 MB, shipped)."""
 

@@ -31,7 +31,7 @@ class Passage:
     """A text to be found. ``id`` is unique in its collection; ``language`` is an ISO 639-1 code.
 
     A long document becomes several passages: they share ``document_id``, and ``chunk`` counts from 1
-    to ``chunks``. A document that was not split has ``document_id == id`` and one chunk.
+    to ``chunks``. A document that was not split has ``document_id == id`` (the default) and one chunk.
     """
 
     id: str
@@ -43,6 +43,10 @@ class Passage:
     chunk: int = 1
     chunks: int = 1
     document_hash: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.document_id:
+            object.__setattr__(self, "document_id", self.id)
 
     @property
     def content(self) -> str:

@@ -47,6 +47,13 @@ class StoreSettings(Settings):
             return spec
         raise ValueError(f"{spec!r} is no store; write edge:FOLDER or http(s)://HOST:PORT")
 
+    @field_validator("collection")
+    @classmethod
+    def _is_a_name(cls, collection: str) -> str:
+        if collection in (".", ".."):
+            raise ValueError(f"{collection!r} is no name for a collection; choose another --collection")
+        return collection
+
     @property
     def embedded_path(self) -> Path | None:
         """The folder of an embedded store, None for a server."""
@@ -251,7 +258,8 @@ def vector_settings(
         return {**common, "generator": None}
     return {
         **common,
-        "generator": dict(generator),
+        # a file of queries may grow from run to run: its content is checked passage by passage, not for the collection
+        "generator": {name: value for name, value in generator.items() if name != "sha256"},
         "languages": list(languages),
         "queries_per_language": settings.generator.queries_per_language,
         "own_language": settings.generator.own_language,

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.stores.samples import without_sleep
+from tests.stores.samples import METADATA, without_sleep
 from tests.stores.wire import WireServer
+from tests.stores.wire_grpc import GrpcServer
 from xqg.protocols import VectorStore
 from xqg.settings import StoreSettings
 from xqg.stores.edge import EdgeStore
@@ -26,6 +27,28 @@ def wire() -> Iterator[WireServer]:
 @pytest.fixture
 def server_store(wire: WireServer) -> Iterator[ServerStore]:
     store = ServerStore(StoreSettings(spec=wire.url, collection="docs"), sleep=without_sleep)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def made(wire: WireServer, server_store: ServerStore) -> ServerStore:
+    """The store with an empty collection of four dimensions."""
+    server_store.create(4, "cosine", METADATA)
+    wire.requests.clear()
+    return server_store
+
+
+@pytest.fixture
+def grpc_server(wire: WireServer) -> Iterator[GrpcServer]:
+    with GrpcServer(wire) as server:
+        yield server
+
+
+@pytest.fixture
+def grpc_store(wire: WireServer, grpc_server: GrpcServer) -> Iterator[ServerStore]:
+    settings = StoreSettings(spec=wire.url, collection="docs", grpc=True, grpc_port=grpc_server.port)
+    store = ServerStore(settings, sleep=without_sleep)
     yield store
     store.close()
 
@@ -49,6 +72,7 @@ def _real_store(grpc: bool) -> Iterator[ServerStore]:
     params=[
         "edge",
         "wire",
+        "grpc wire",
         pytest.param("rest", marks=pytest.mark.qdrant),
         pytest.param("grpc", marks=pytest.mark.qdrant),
     ]
@@ -59,7 +83,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStor
         edge = EdgeStore(tmp_path / "stores", "docs")
         yield edge
         edge.close()
-    elif request.param == "wire":
-        yield request.getfixturevalue("server_store")
+    elif request.param in ("wire", "grpc wire"):
+        yield request.getfixturevalue("server_store" if request.param == "wire" else "grpc_store")
     else:
         yield from _real_store(grpc=request.param == "grpc")

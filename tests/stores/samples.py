@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from tests.stores.wire import WireServer
 from xqg.protocols import Point
 from xqg.records import LedgerEntry, Passage, Vectors, content_hash, record_hash
+from xqg.settings import StoreSettings
+from xqg.stores.server import ServerStore
 
 METADATA = {"encoder": {"name": "axes", "alpha": 0.2}, "generator": None, "languages": ["fr", "ja"], "版": "✓"}
+
+
+def make_store(server: WireServer, sleep: Callable[[float], None] | None = None, **settings: Any) -> ServerStore:
+    """A store of the collection "docs" on ``server`` that does not sleep between tries."""
+    values = {"spec": server.url, "collection": "docs", **settings}
+    return ServerStore(StoreSettings(**values), sleep=without_sleep if sleep is None else sleep)
+
+
+def remembered(server: WireServer) -> dict[str, Any]:
+    """All that the server keeps under our key in the metadata of "docs"."""
+    return server.local.get_collection("docs").config.metadata["xqg"]
 
 
 def without_sleep(seconds: float) -> None:

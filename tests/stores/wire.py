@@ -3,7 +3,7 @@
 Behind it is qdrant-client's local mode, so what is stored and found is real; what local mode lacks
 (optimizer settings, payload indexes, a version) is kept here.
 
-    with WireServer() as server:
+    with WireServer() as server:                                    # from tests.stores.wire import Fault, WireServer
         server.faults.then(Fault.UNAVAILABLE, None, Fault.DROP)     # the next three requests
         server.faults.every(5, Fault.UNAVAILABLE, Fault.DROP)       # each fifth from now on, in turn
         store = ServerStore(StoreSettings(spec=server.url, collection="docs"), sleep=lambda seconds: None)
@@ -17,77 +17,13 @@ import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from qdrant_client import QdrantClient, models
 
-
-class Fault(Enum):
-    """What may go wrong with one request."""
-
-    UNAVAILABLE = auto()  # 503, not applied
-    RATE_LIMIT = auto()  # 429 with `Retry-After: 3`, not applied
-    RATE_LIMIT_DATE = auto()  # 429 with a date as Retry-After, not applied
-    RATE_LIMIT_BARE = auto()  # 429 without Retry-After, not applied
-    FORBIDDEN = auto()  # 403 that quotes the key it was given, not applied
-    HANG = auto()  # no answer for `WireServer.hang_seconds`, not applied
-    DROP = auto()  # the connection ends without an answer, not applied
-    DROP_HALFWAY = auto()  # applied; the connection ends in the middle of the answer
-    APPLY_THEN_DROP = auto()  # applied; the connection ends without an answer
-    WAIT_TIMEOUT = auto()  # applied; the answer says that it is not applied yet
-    WEB_PAGE = auto()  # 200 with HTML, not applied
-
-
-class Faults:
-    """The script of faults: first those ordered by `then`, one a request, else the rule of `every`.
-
-    Only requests whose "METHOD /path" matches ``only`` (a regular expression) are counted.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.clear()
-
-    def clear(self) -> None:
-        """No more faults."""
-        self._script: list[Fault | None] = []
-        self._rule: tuple[int, tuple[Fault, ...]] | None = None
-        self._only = ""
-        self._counted = 0
-        self.served: list[Fault] = []
-
-    def then(self, *faults: Fault | None, only: str = "") -> None:
-        """The next requests meet these, in this order; None is a request that goes well."""
-        with self._lock:
-            self._script += faults
-            self._only = only
-
-    def every(self, nth: int, *faults: Fault, only: str = "") -> None:
-        """Each ``nth`` request from now on meets one of these, in turn."""
-        with self._lock:
-            self._rule, self._only, self._counted = (nth, faults), only, 0
-
-    def next(self, request: str) -> Fault | None:
-        """The fault that ``request`` ("METHOD /path") meets."""
-        with self._lock:
-            if not re.search(self._only, request):
-                return None
-            fault = self._choose()
-            if fault is not None:
-                self.served.append(fault)
-            return fault
-
-    def _choose(self) -> Fault | None:
-        if self._script:
-            return self._script.pop(0)
-        if self._rule is None:
-            return None
-        nth, faults = self._rule
-        self._counted += 1
-        return faults[(self._counted // nth - 1) % len(faults)] if self._counted % nth == 0 else None
+from tests.stores.faults import Fault, Faults
 
 
 @dataclass(frozen=True)
@@ -235,6 +171,8 @@ class WireServer:
 
     def _query(self, name: str, body: Any) -> list[Any]:
         asked = models.QueryRequestBatch(**body)
+        for query in asked.searches:
+            query.params = None  # local mode is always exact, and warns when told to be
         return [answer.model_dump(mode="json") for answer in self.local.query_batch_points(name, asked.searches)]
 
     def _kept(self, name: str) -> CollectionSettings:
@@ -243,6 +181,8 @@ class WireServer:
         names = {alias.alias_name: alias.collection_name for alias in self.local.get_aliases().aliases}
         return self.settings.setdefault(names.get(name, name), CollectionSettings())
 
+
+__all__ = ["CollectionSettings", "Fault", "Faults", "Request", "WireServer"]
 
 _COMPLETED = {"operation_id": 0, "status": "completed"}
 

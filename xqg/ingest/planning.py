@@ -30,11 +30,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Work:
-    """One passage that has to be stored: the queries it keeps by language, and the languages it lacks."""
+    """One passage that may have to be stored: the queries it keeps by language, and the languages it lacks.
+
+    ``stored_queries`` are those it has, where its record and fingerprint are up to date already; None where not.
+    """
 
     passage: Passage
     kept: Mapping[str, tuple[str, ...]]
     missing: tuple[str, ...]
+    stored_queries: Mapping[str, tuple[str, ...]] | None = None
 
     def queries(self, generated: Mapping[str, tuple[str, ...]], languages: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """All queries by language, in the order of ``languages``; where nothing came of a language, ()."""
@@ -59,7 +63,7 @@ def _plan_one(passage: Passage, entry: LedgerEntry | None, target: Target) -> Wo
     unchanged = entry.record_hash == record_hash(passage) and entry.fingerprint == target.fingerprint
     if unchanged and reusable and not missing:
         return None
-    return Work(passage, kept, missing)
+    return Work(passage, kept, missing, entry.queries if unchanged else None)
 
 
 def by_passage(queries: Sequence[GeneratedQuery]) -> dict[str, dict[str, tuple[str, ...]]]:

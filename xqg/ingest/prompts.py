@@ -11,7 +11,9 @@ from typing import Literal
 from xqg.languages import language_name
 from xqg.records import Passage, digest
 
-PromptStyle = Literal["seq2seq", "chat", "few-shot"]
+PromptStyle = Literal["seq2seq", "chat", "few-shot", "json"]
+TrainedStyle = Literal["question", "search"]
+"""What an adapter of ours was taught to write: a full question, or the few words typed into a search box."""
 
 EXAMPLES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
@@ -57,7 +59,12 @@ _CHAT_INSTRUCTION = (
     "Write one short question that a person who has not seen the passage above might ask and that the passage "
     "answers. Do not mention the passage. Reply with the question alone, written in {language}."
 )
-_CHAT_MARKS = ("Do not mention the passage", "Reply with the question alone", "the passage above")
+_JSON_INSTRUCTION = (
+    "Write {count} different short questions that people who have not seen the passage above might ask and that the "
+    "passage answers. Do not mention the passage. Write them in {language}. "
+    'Reply with the questions alone, as JSON: {{"queries": ["...", ...]}}'
+)
+_CHAT_MARKS = ("Do not mention the passage", "Reply with the question", "the passage above")
 _SEQ2SEQ_MARK = "question for this passage"
 
 
@@ -78,6 +85,15 @@ def chat_message(passage: Passage, language: str) -> str:
     return f"Passage:\n{_with_title(passage, chr(10))}\n\n{instruction}"
 
 
+def json_message(passage: Passage, language: str, count: int) -> str:
+    """What a user would say to a chat model to get ``count`` questions at once, as JSON ``{"queries": […]}``.
+
+    :raises SettingsError: if ``language`` is no known ISO 639-1 code.
+    """
+    instruction = _JSON_INSTRUCTION.format(language=language_name(language), count=count)
+    return f"Passage:\n{_with_title(passage, chr(10))}\n\n{instruction}"
+
+
 def few_shot_prompt(passage: Passage, language: str) -> str:
     """A prompt for base models: the examples, the passage, and an open line for the question.
 
@@ -87,15 +103,39 @@ def few_shot_prompt(passage: Passage, language: str) -> str:
     return f"{_EXAMPLE_BLOCK}Passage: {text}\n{language_name(language)} question:"
 
 
+def trained_passage(passage: Passage) -> str:
+    """The part of `trained_prompt` that all languages and styles of one passage share."""
+    return _with_title(passage, "\n").strip()
+
+
+def trained_line(language: str, style: TrainedStyle) -> str:
+    """The part of `trained_prompt` that names what to write; the query follows after a space.
+
+    :raises SettingsError: if ``language`` is no known ISO 639-1 code.
+    """
+    return f"\n\n{language_name(language)} {style}:"
+
+
+def trained_prompt(passage: Passage, language: str, style: TrainedStyle) -> str:
+    """The prompt of the adapters that `xqg.training` makes; the model writes a space, the query and its end token.
+
+    :raises SettingsError: if ``language`` is no known ISO 639-1 code.
+    """
+    return trained_passage(passage) + trained_line(language, style)
+
+
 def prompt_identity(style: PromptStyle) -> str:
     """A short hash of the wording of a prompt, for the identity of a generator."""
+    passage = Passage(id="", text="text", title="title")
+    if style == "json":
+        return digest([style, json_message(passage, "en", 5)])[:12]
     write = {"seq2seq": seq2seq_prompt, "chat": chat_message, "few-shot": few_shot_prompt}[style]
-    return digest([style, write(Passage(id="", text="text", title="title"), "en")])[:12]
+    return digest([style, write(passage, "en")])[:12]
 
 
 def prompt_marks(style: PromptStyle) -> tuple[str, ...]:
     """Wordings whose appearance in an output shows that the model copied its prompt."""
-    if style == "chat":
+    if style in ("chat", "json"):
         return _CHAT_MARKS
     if style == "seq2seq":
         return (_SEQ2SEQ_MARK,)

@@ -79,11 +79,15 @@ class IngestWorker:
         with report.timed("check"):
             known = {} if self._opened.fresh else self._store.ledger([passage.id for passage in batch])
             work = plan(batch, known, self._opened.target)
-        report.skipped += len(batch) - len(work)
-        if not work:
-            return
         queries = self._generate(work, report)
-        points = self._encode_and_fuse([item.passage for item in work], queries, refuse, report)
+        # a query file that changed elsewhere gives most passages what they have
+        changed = [
+            (item.passage, texts) for item, texts in zip(work, queries, strict=True) if texts != item.stored_queries
+        ]
+        report.skipped += len(batch) - len(changed)
+        if not changed:
+            return
+        points = self._encode_and_fuse(changed, refuse, report)
         with report.timed("store"):
             if not self._opened.fresh:
                 self._store.delete_stale_chunks(_finished_documents(points))
@@ -106,12 +110,12 @@ class IngestWorker:
 
     def _encode_and_fuse(
         self,
-        passages: Sequence[Passage],
-        queries: Sequence[Queries],
+        work: Sequence[tuple[Passage, Queries]],
         refuse: Callable[[Reject], None],
         report: IngestReport,
     ) -> list[Point]:
         """The points to store; passages whose vector is not finite are refused, such queries only dropped."""
+        passages, queries = [passage for passage, _ in work], [texts for _, texts in work]
         asked = list(chain.from_iterable(map(flatten, passages, queries)))
         with report.timed("encode"):
             passage_vectors = self._encoder.encode_passages(passages)

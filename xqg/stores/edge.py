@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,9 @@ PAGE = 256
 QUERIES_AT_ONCE = 64
 """Queries searched at once; the engine holds the interpreter's lock while it works."""
 
+FLUSH_SECONDS = 1.0
+"""How often a bulk load flushes: a flush takes 4 ms on an idle disk and 100 ms on a busy one."""
+
 
 class EdgeStore:
     """A collection in FOLDER/COLLECTION/; one process at a time can have it open.
@@ -53,7 +57,9 @@ class EdgeStore:
         self._shard: EdgeShard | None = None
         self._sidecar: Sidecar | None = None
         self._opening = threading.Lock()
+        self._loading = False
         self._upserted = False
+        self._flushed_at = 0.0
 
     def describe(self) -> Collection | None:
         """The collection as it is, or None if there is none; writes nothing."""
@@ -111,7 +117,11 @@ class EdgeStore:
         return entries
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """Store the points, idempotent by `point_id`; returns when they are on disk and searchable."""
+        """Store the points, idempotent by `point_id`; returns when they are searchable and logged.
+
+        From then on a killed process loses nothing. A power cut loses nothing either, but for the last
+        `FLUSH_SECONDS` of a `bulk_load`, which the next run finds missing and stores again.
+        """
         import qdrant_edge as engine
 
         if not points:
@@ -130,8 +140,9 @@ class EdgeStore:
         with engine_errors(self._place, "store points"):
             shard.update(engine.UpdateOperation.upsert_points(rows))
             self._upserted = True
-            # the log survives a killed process without this; a power cut it does not (4 ms for 32 points)
-            shard.flush()
+            if not self._loading or time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
+                shard.flush()
+                self._flushed_at = time.monotonic()
 
     def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
         """Delete the chunks of these documents (id to ``document_hash``) that have another document hash."""
@@ -192,16 +203,16 @@ class EdgeStore:
     @contextmanager
     def bulk_load(self) -> Iterator[None]:
         """On leaving, also by an error, index what was stored inside; the engine never does so by itself."""
-        self._upserted = False
+        self._loading, self._upserted = True, False
         try:
             yield
         except BaseException:
             try:
-                self._optimize()
+                self._finish_load()
             except StoreError as error:
                 logger.warning("The collection stays without an index: %s", error)
             raise
-        self._optimize()
+        self._finish_load()
 
     def close(self) -> None:
         """Release the folder; calling it twice does nothing."""
@@ -253,9 +264,10 @@ class EdgeStore:
             if offset is None:
                 return
 
-    def _optimize(self) -> None:
+    def _finish_load(self) -> None:
+        self._loading = False
         if self._upserted and self._shard is not None:
             with engine_errors(self._place, "index the collection"):
+                self._shard.flush()
                 self._shard.optimize()
                 self._shard.flush()
-        self._upserted = False

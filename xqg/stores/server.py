@@ -47,12 +47,12 @@ class ServerStore:
         self._collection = settings.collection
         if self._collection in (".", ".."):
             raise SettingsError(f"{self._collection!r} is no name for a collection", "asked for a name of its own")
-        secret = None if settings.api_key is None else settings.api_key.get_secret_value()
-        if secret is not None and not re.fullmatch(r"[!-~]+", secret):
+        secret = "" if settings.api_key is None else settings.api_key.get_secret_value()
+        if secret and not re.fullmatch(r"[!-~]+", secret):
             # the key travels in a header, whose own errors would quote it
             raise SettingsError("The API key has blanks or other signs that no key has", "", "Correct QDRANT_API_KEY")
-        self._secret, self._sleep = secret, sleep
-        self._call = ServerCalls(settings.spec, self._collection, secret, sleep)
+        self._secret, self._sleep = secret or None, sleep  # an empty QDRANT_API_KEY is how containers say "none"
+        self._call = ServerCalls(settings.spec, self._collection, self._secret, sleep)
         self._connection: QdrantClient | None = None
         self._connecting = threading.Lock()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 import httpx
 from pydantic import ValidationError
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
@@ -65,6 +65,7 @@ class ServerCalls:
         self._collection = collection
         self._secret = secret
         self._sleep = sleep
+        self._answered = False
 
     def __call__(self, asked: str, operation: Callable[[], Result]) -> Result:
         """What ``operation`` returns, tried again after each failure that may pass.
@@ -85,7 +86,9 @@ class ServerCalls:
 
     def _attempt(self, asked: str, operation: Callable[[], Result]) -> Result:
         try:
-            return operation()
+            result = operation()
+            self._answered = True
+            return result
         except ResourceExhaustedResponse as error:
             raise TransientError(str(error), retry_after=max(0, error.retry_after_s)) from None
         except QdrantException as error:
@@ -109,6 +112,13 @@ class ServerCalls:
         return self._from_status(asked, status, _detail(error.content))
 
     def _from_transport(self, asked: str, source: Exception) -> Exception:
+        if isinstance(source, httpx.ConnectError) and not self._answered:
+            # nobody listens there: more likely a wrong address than a server that is about to start
+            return StoreUnreachableError(
+                f"Nothing answers at {self.server}: {self._clean(str(source))}",
+                self._asked(asked),
+                "Check that the server runs and the address is right",
+            )
         if isinstance(source, httpx.TransportError) and not isinstance(source, _OWN_FAULTS):
             return TransientError(f"{type(source).__name__}: {source}")
         if isinstance(source, ValidationError):

@@ -88,14 +88,14 @@ class SharedPrefixDecoder:
         Prompts of one passage are read together where they stand together.
         """
         found: list[list[list[int]]] = [[[] for _ in prompt.seeds] for prompt in prompts]
-        shared = common_prefix([self._prefix + (-1,), *(prompt.tokens for prompt in prompts)])
+        shared = common_prefix([(*self._prefix, -1), *(prompt.tokens for prompt in prompts)])
         rows = _Rows(self._limits, self._prefill_prefix(shared), self._model.device)
         waiting = deque(self._groups(prompts))
         while waiting or rows.count:
-            while waiting and (not rows.count or rows.count + _rows_of(prompts, waiting[0]) <= self._limits.rows):
+            if waiting and (not rows.count or rows.count + _rows_of(prompts, waiting[0]) <= self._limits.rows):
                 group = waiting.popleft()
-                self._admit(rows, group, [prompts[index] for index in group], shared)
-            if rows.count:
+                self._admit(rows, group, [prompts[index] for index in group])
+            else:
                 self._step(rows)
             for row in rows.release():
                 found[row.prompt][row.sample] = row.written
@@ -128,17 +128,27 @@ class SharedPrefixDecoder:
             cache.keep(torch.arange(len(shared), device=self._model.device))
         return cache
 
-    def _admit(self, rows: _Rows, numbers: Sequence[int], prompts: Sequence[Prompt], shared: tuple[int, ...]) -> None:
-        """Read the prompts of one passage and start their rows with a first token each."""
-        tree = _Tree([prompt.tokens[len(shared) :] for prompt in prompts], len(shared), self._model.device)
-        cache = SlotCache(self._config.num_hidden_layers, len(shared) + len(tree.tokens))
-        cache.append(rows.prefix)
+    def first_logits(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
+        """The logits after each of these prompts of one passage, shape (prompts, vocabulary)."""
+        shared = common_prefix([(*self._prefix, -1), *prompts])
+        return self._read(self._prefill_prefix(shared), prompts, len(shared))[2]
+
+    def _read(
+        self, prefix: SlotCache, prompts: Sequence[Sequence[int]], shared: int
+    ) -> tuple[SlotCache, _Tree, torch.Tensor]:
+        """Read the prompts of one passage behind the shared tokens; the logits after each prompt."""
+        tree = _Tree([prompt[shared:] for prompt in prompts], shared, self._model.device)
+        cache = SlotCache(self._config.num_hidden_layers, shared + len(tree.tokens))
+        cache.append(prefix)
         logits = self._forward(cache, tree.tokens, tree.places, tree.visible, tree.all_places, keep=len(prompts))
+        return cache, tree, logits
+
+    def _admit(self, rows: _Rows, numbers: Sequence[int], prompts: Sequence[Prompt]) -> None:
+        """Read the prompts of one passage and start their rows with a first token each."""
+        cache, tree, logits = self._read(rows.prefix, [prompt.tokens for prompt in prompts], rows.prefix.length)
         rows.add(cache, tree, numbers, prompts)
-        owner = torch.tensor(
-            [branch for branch, prompt in enumerate(prompts) for _ in prompt.seeds], device=logits.device
-        )
-        rows.write(logits[owner], first=rows.count - len(owner))
+        owners = [branch for branch, prompt in enumerate(prompts) for _ in prompt.seeds]
+        rows.write(logits[torch.tensor(owners, device=logits.device)], first=rows.count - len(owners))
 
     def _step(self, rows: _Rows) -> None:
         visible = rows.open_slots()

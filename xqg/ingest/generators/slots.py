@@ -1,4 +1,4 @@
-"""A key-value cache of numbered slots: prompts and continuations that share prefixes lie side by side in one batch row."""
+"""A key-value cache of numbered slots, in which sequences that share prefixes lie side by side in one batch row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 
-class SlotLayer(CacheLayerMixin):
+class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     """Keys and values of one layer, shape (1, heads, slots, head size), in a buffer with room to grow.
 
     Which slot a token may look at is the business of the attention mask alone, also where the model has a
@@ -68,7 +68,7 @@ class SlotLayer(CacheLayerMixin):
     get_max_cache_shape = get_max_length  # its name in older releases of transformers 5
 
 
-class SlotCache(Cache):
+class SlotCache(Cache):  # type: ignore[misc]
     """`SlotLayer` for each layer of a model."""
 
     def __init__(self, layers: int, room: int) -> None:

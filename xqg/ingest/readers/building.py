@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from xqg.errors import SettingsError
-from xqg.languages import LanguageDetector, language_name
+from xqg.languages import LanguageDetector, language_code
 from xqg.records import Passage, Reject
 from xqg.settings import ReaderSettings
 
@@ -121,10 +121,9 @@ class PassageBuilder:
         given = _optional_text("language", value)
         if given:
             try:
-                language_name(given)
+                return language_code(given)
             except SettingsError as error:
                 raise UnfitRecordError(str(error)) from error
-            return given
         if self._settings.language is not None:
             return self._settings.language
         beginning = text[:DETECTED_CHARACTERS]

@@ -1,0 +1,139 @@
+"""What goes over the wire, and collections that others made."""
+
+from __future__ import annotations
+
+import pytest
+from qdrant_client import models
+
+from tests.stores.samples import METADATA, array, make_point, make_store
+from tests.stores.wire import Fault
+from xqg.errors import SettingsError, StoreError
+from xqg.protocols import Collection
+
+UPSERT = "^PUT .*/points$"
+
+
+def test_parts_stay_under_the_limit_of_points(wire, made):
+    made.upsert([make_point(str(number)) for number in range(600)])
+    assert [len(request.body["points"]) for request in wire.named(UPSERT)] == [256, 256, 88]
+
+
+def test_parts_stay_under_the_limit_of_bytes(wire):
+    store = make_store(wire, max_request_bytes=2**16)
+    store.create(4, "cosine", {})
+    # 10,000 characters of three bytes each: two go into 64 KiB, three do not
+    store.upsert([make_point(str(number), text="本" * 10_000) for number in range(7)])
+    requests = wire.named(UPSERT)
+    assert [len(request.body["points"]) for request in requests] == [2, 2, 2, 1]
+    assert all(60_000 < request.size <= 2**16 for request in requests[:3])
+    assert store.describe().points == 7
+
+
+def test_a_point_above_the_limit_is_named(wire):
+    store = make_store(wire, max_request_bytes=2**16)
+    store.create(4, "cosine", {})
+    with pytest.raises(StoreError, match=r"'big' takes 7\d{4} bytes.*at most 65536"):
+        store.upsert([make_point("big", text="x" * 70_000)])
+    assert wire.named(UPSERT) == []
+
+
+def test_one_deletion_for_many_documents(wire, made):
+    made.delete_stale_chunks({str(number): "new" for number in range(100)})
+    assert [request.name for request in wire.requests] == ["POST /collections/docs/points/delete"]
+    made.delete_stale_chunks({str(number): "new" for number in range(300)})
+    assert len(wire.requests) == 3
+
+
+def test_no_documents_send_no_deletion(wire, made):
+    made.delete_stale_chunks({})
+    assert wire.requests == []
+
+
+def test_the_ledger_asks_for_our_key_only(wire, made):
+    made.upsert([make_point("a")])
+    made.ledger(["a"])
+    (request,) = wire.named("^POST .*/points$")
+    assert request.body["with_payload"] == ["xqg"]
+
+
+def test_exact_is_passed_on(wire, made):
+    made.search(array(1, 0, 0, 0)[None], 1)
+    made.search(array(1, 0, 0, 0)[None], 1, exact=True)
+    searches = [request.body["searches"][0]["params"]["exact"] for request in wire.named("query")]
+    assert searches == [False, True]
+
+
+def test_one_request_in_five_fails_and_all_is_there(wire, made):
+    points = [
+        make_point(f"p{number}", array(number, 1, 0, 0), queries={"fr": (f"question {number}",)})
+        for number in range(100)
+    ]
+    wire.faults.every(5, Fault.UNAVAILABLE, Fault.DROP, Fault.APPLY_THEN_DROP, Fault.DROP_HALFWAY, Fault.WAIT_TIMEOUT)
+    with made.bulk_load():
+        for start in range(0, 100, 4):
+            made.upsert(points[start : start + 4])
+    assert len(set(wire.faults.served)) == 5
+    ledger = made.ledger([point.passage.id for point in points])
+    assert ledger == {point.passage.id: point.entry for point in points}
+    wire.faults.clear()
+    assert made.describe() == Collection(4, "cosine", 100, METADATA)
+    assert [point.passage for point in made.points([f"p{number}" for number in range(100)])] == [
+        point.passage for point in points
+    ]
+    assert wire.settings["docs"].indexing_threshold == 20_000
+
+
+def test_metadata_of_others_stays(wire, made):
+    wire.local.update_collection("docs", metadata={"owner": "someone"})
+    made.write_metadata({"x": 1})
+    assert wire.local.get_collection("docs").config.metadata == {"owner": "someone", "xqg": {"x": 1}}
+    assert made.describe().metadata == {"x": 1}
+
+
+def test_a_collection_of_others_has_no_metadata_of_ours(wire, server_store):
+    wire.local.create_collection("docs", models.VectorParams(size=3, distance=models.Distance.DOT))
+    assert server_store.describe() == Collection(3, "dot", 0, {})
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [
+        ({"own": models.VectorParams(size=3, distance=models.Distance.DOT)}, "named, multiple or no vectors"),
+        (models.VectorParams(size=3, distance=models.Distance.EUCLID), "the distance Euclid"),
+    ],
+)
+def test_a_collection_of_another_kind(wire, server_store, vectors, message):
+    wire.local.create_collection("docs", vectors)
+    with pytest.raises(StoreError, match=message):
+        server_store.describe()
+
+
+def test_points_of_others_are_a_clear_error(wire, made):
+    point = models.PointStruct(id=7, vector=[1, 0, 0, 0], payload={"page_content": "x"})
+    wire.local.upsert("docs", [point])
+    with pytest.raises(StoreError, match="xqg did not write it"):
+        made.search(array(1, 0, 0, 0)[None], 1)
+
+
+def test_an_alias_stands_for_its_collection(wire, made):
+    made.upsert([make_point("a")])
+    alias = models.CreateAlias(collection_name="docs", alias_name="live")
+    wire.local.update_collection_aliases([models.CreateAliasOperation(create_alias=alias)])
+    store = make_store(wire, collection="live")
+    with store.bulk_load():
+        store.upsert([make_point("b")])
+    store.write_metadata({"via": "alias"})
+    assert made.describe() == store.describe() == Collection(4, "cosine", 2, {"via": "alias"})
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_names_that_would_be_other_paths(wire, name):
+    with pytest.raises(SettingsError, match="no name for a collection"):
+        make_store(wire, collection=name)
+
+
+def test_names_with_signs_reach_the_right_collection(wire):
+    store = make_store(wire, collection="été #1 50%")
+    store.create(4, "cosine", {})
+    assert wire.local.collection_exists("été #1 50%")
+    assert store.describe() == Collection(4, "cosine", 0, {})

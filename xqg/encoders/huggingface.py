@@ -1,0 +1,187 @@
+"""Encoders of a model hub or a folder: sentence-transformers reads their pooling, prompts and normalisation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xqg.encoders.prefixes import known_prefixes
+from xqg.errors import EncodingError, MissingDependencyError, ModelError
+from xqg.models import (
+    LOADING_ERRORS,
+    check_weights,
+    choose_device,
+    find_source,
+    load_config,
+    load_part,
+    load_tokenizer,
+    model_revision,
+    quiet,
+)
+from xqg.records import Passage, Vectors
+from xqg.settings import EncoderSettings
+
+
+class HuggingFaceEncoder:
+    """A sentence-transformers model as it was published, or a bare transformer with one pooling.
+
+    A bare model (no ``modules.json``) is taken as a dense passage retriever like the paper's: CLS pooling, no
+    normalisation, dot product, unless the settings say otherwise.
+    """
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        self._settings = settings
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What changes the vectors; loads the configuration, no weights."""
+        settings = self._settings
+        return {
+            "kind": "hf",
+            "model": self._source.label,
+            "revision": model_revision(self._source, self._config),
+            "pooling": settings.pooling or ("model" if self._modules else "cls"),
+            "normalise": settings.normalise,
+            "max_tokens": settings.max_tokens,
+            "query_prefix": self._prefixes[0],
+            "passage_prefix": self._prefixes[1],
+        }
+
+    @cached_property
+    def dimension(self) -> int:
+        """Length of the vectors, from the configuration."""
+        for module in reversed(self._modules):
+            if module["type"].endswith(".Dense"):
+                return int(self._read_json(f"{module['path']}/config.json")["out_features"])
+        return int(self._config.hidden_size)
+
+    @cached_property
+    def distance(self) -> str:
+        """Cosine where the vectors are normalised or the model asks for it, else the dot product."""
+        if self._settings.normalise is not None:
+            return "cosine" if self._settings.normalise else "dot"
+        if not self._modules:
+            return "dot"
+        if any(module["type"].endswith(".Normalize") for module in self._modules):
+            return "cosine"
+        similarity = (self._read_json("config_sentence_transformers.json") or {}).get("similarity_fn_name")
+        return "dot" if similarity == "dot" else "cosine"
+
+    def check(self) -> None:
+        """See that library, configuration, tokenizer and weights are there. :raises XqgError: says which is not."""
+        _library()
+        check_weights(self._source)
+        _ = self.dimension, self._tokenizer
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of questions, shape (len(texts), dimension), float32."""
+        return self._encode(list(texts), self._prefixes[0], "query")
+
+    def encode_passages(self, passages: Sequence[Passage]) -> Vectors:
+        """Vectors of title and text, shape (len(passages), dimension), float32."""
+        return self._encode([passage.content for passage in passages], self._prefixes[1], "document")
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of ``text`` for this model, special ones included."""
+        with quiet():  # the tokenizer warns of texts longer than the model's limit, which is what is asked here
+            return len(self._tokenizer(text).input_ids)
+
+    @cached_property
+    def _source(self) -> Any:
+        return find_source(self._settings.spec.removeprefix("hf:"), self._settings.revision)
+
+    @cached_property
+    def _config(self) -> Any:
+        return load_config(self._source)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_tokenizer(self._source)
+
+    @cached_property
+    def _modules(self) -> list[dict[str, Any]]:
+        """The published modules of a sentence-transformers model; none for a bare one, or where pooling is set."""
+        return [] if self._settings.pooling else self._read_json("modules.json") or []
+
+    @cached_property
+    def _prefixes(self) -> tuple[str | None, str | None]:
+        """Before queries and passages; None leaves it to the prompts in the model's own configuration."""
+        settings, known = self._settings, known_prefixes(self._source.label)
+        query = settings.query_prefix if settings.query_prefix is not None else known.query if known else None
+        passage = settings.passage_prefix if settings.passage_prefix is not None else known.passage if known else None
+        return query, passage
+
+    def _read_json(self, name: str) -> Any:
+        """A JSON file of the model; None if it has none of this name."""
+        from transformers.utils import cached_file
+
+        missing_is_none = {"_raise_exceptions_for_missing_entries": False}
+        path = load_part(self._source, cached_file, filename=name, **missing_is_none)
+        return None if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
+
+    @cached_property
+    def _model(self) -> Any:
+        library = _library()
+        settings, source = self._settings, self._source
+        place = source.name if source.path is None else str(source.path)
+        options = {"model_kwargs": {"use_safetensors": True}, "revision": source.revision, "trust_remote_code": False}
+        try:
+            with quiet():
+                if self._modules:
+                    model = library.SentenceTransformer(place, device=choose_device(settings.device), **options)
+                else:
+                    model = self._bare_model(place)
+        except LOADING_ERRORS as error:
+            text = " ".join(str(error).split())[:300]
+            raise ModelError(f"The encoder {source.name} cannot be loaded: {text}", "", "Check its files") from error
+        if settings.max_tokens is not None:
+            model.max_seq_length = settings.max_tokens
+        return model.eval()
+
+    def _bare_model(self, place: str) -> Any:
+        from sentence_transformers.sentence_transformer import modules
+
+        shared = {"revision": self._source.revision, "trust_remote_code": False}
+        transformer = modules.Transformer(
+            place,
+            model_kwargs={"use_safetensors": True, **shared},
+            config_kwargs=shared,
+            processor_kwargs=shared,
+        )
+        pooling = modules.Pooling(self.dimension, pooling_mode=self._settings.pooling or "cls")
+        return _library().SentenceTransformer(
+            modules=[transformer, pooling], device=choose_device(self._settings.device)
+        )
+
+    def _encode(self, texts: list[str], prefix: str | None, side: str) -> Vectors:
+        if not texts:
+            return np.empty((0, self.dimension), dtype=np.float32)
+        options: dict[str, Any] = {"batch_size": self._settings.batch_size, "show_progress_bar": False}
+        if self._settings.normalise is not None:
+            options["normalize_embeddings"] = self._settings.normalise
+        if prefix is not None:
+            options["prompt"] = prefix
+        encode = self._model.encode_query if side == "query" else self._model.encode_document
+        try:
+            with quiet():
+                return np.asarray(encode(texts, **options), dtype=np.float32)
+        except (RuntimeError, MemoryError) as error:
+            raise EncodingError(
+                f"The encoder {self._source.name} failed: {' '.join(str(error).split())[:300]}",
+                remedy="If memory ran out, lower --encoder-batch",
+            ) from error
+
+
+def _library() -> Any:
+    try:
+        import sentence_transformers
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Encoders hf:MODEL need the package sentence-transformers", remedy='pip install "xqg[hf]"'
+        ) from error
+    return sentence_transformers

@@ -1,0 +1,114 @@
+"""Writes queries with causal language models: of a hub, in a local folder, or in a GGUF file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from xqg.errors import ModelError
+from xqg.ingest.generators.conversion import converted_folder, file_key
+from xqg.ingest.generators.decoding import Limits, Prompt, SharedPrefixDecoder, common_prefix
+from xqg.ingest.generators.loading import (
+    ModelSource,
+    choose_device,
+    choose_dtype,
+    load_config,
+    load_part,
+    model_revision,
+    quiet,
+)
+from xqg.ingest.generators.local import LocalGenerator, Task
+from xqg.ingest.generators.plain import PlainDecoder, agrees
+from xqg.ingest.prompts import PromptStyle, chat_message, few_shot_prompt
+from xqg.records import Passage
+
+
+class CausalGenerator(LocalGenerator):
+    """A causal model behind its chat template, or behind a few-shot prompt where it has none.
+
+    A GGUF file is converted once and kept in the cache folder.
+    """
+
+    kind = "causal"
+
+    def check(self) -> None:
+        """See that configuration, tokenizer and weights are there. :raises ModelError: says which is not."""
+        if self._source.path is not None and self._source.is_gguf:
+            _check_gguf(self._source.path)
+        else:
+            super().check()
+
+    @property
+    def _style(self) -> PromptStyle:
+        return "chat" if getattr(self._tokenizer, "chat_template", None) else "few-shot"
+
+    def _write(self, tasks: Sequence[Task]) -> list[list[list[int]]]:
+        prompts = [Prompt(self._tokens(task.passage, task.language), task.number, task.seeds) for task in tasks]
+        with quiet():
+            return self._decoder.decode(prompts)
+
+    @cached_property
+    def _folder(self) -> ModelSource:
+        source = self._source
+        if source.path is None or not source.is_gguf:
+            return source
+        file = source.path
+        return ModelSource(source.name, converted_folder(self._revision, lambda _: file), None)
+
+    @cached_property
+    def _revision(self) -> str:
+        if self._source.path is not None and self._source.is_gguf:
+            return file_key(self._source.path)
+        return model_revision(self._source, load_config(self._source))
+
+    @cached_property
+    def _decoder(self) -> SharedPrefixDecoder | PlainDecoder:
+        """The model with its weights, on its device, in evaluation mode, behind the decoder that suits it."""
+        from transformers import AutoModelForCausalLM
+
+        settings = self._settings
+        device = choose_device(settings.device)
+        load = AutoModelForCausalLM.from_pretrained
+        model = load_part(self._folder, load, use_safetensors=True, dtype=choose_dtype(device)).to(device).eval()
+        stops = _stop_tokens(self._tokenizer, model)
+        limits = Limits(stops, settings.top_k, settings.max_new_tokens, settings.batch_rows)
+        if agrees(model):
+            return SharedPrefixDecoder(model, limits, self._shared_tokens())
+        return PlainDecoder(model, limits)
+
+    def _shared_tokens(self) -> tuple[int, ...]:
+        """What the prompts of all passages begin with: the examples, or the head of a chat."""
+        return common_prefix([self._tokens(Passage(id="", text=text), "fr") for text in ("A", "7", "Ω")])
+
+    def _tokens(self, passage: Passage, language: str) -> tuple[int, ...]:
+        if self._style == "few-shot":
+            return tuple(self._tokenizer(few_shot_prompt(passage, language)).input_ids)
+        text = self._tokenizer.apply_chat_template(
+            [{"role": "user", "content": chat_message(passage, language)}],
+            add_generation_prompt=True,
+            tokenize=False,
+            enable_thinking=False,
+        )
+        return tuple(self._tokenizer(text, add_special_tokens=False).input_ids)
+
+
+def _stop_tokens(tokenizer: Any, model: Any) -> frozenset[int]:
+    """The tokens that end a query: end of text or turn, and every token with a line break in it."""
+    ends: set[int] = set()
+    for value in (tokenizer.eos_token_id, model.config.eos_token_id, model.generation_config.eos_token_id):
+        ends.update(value if isinstance(value, Iterable) else [] if value is None else [value])
+    return frozenset(ends | {number for token, number in tokenizer.get_vocab().items() if _breaks_line(token)})
+
+
+def _breaks_line(token: str) -> bool:
+    # "Ċ" is the line break in byte-level vocabularies, "<0x0A>" in those with byte fallback
+    return "\n" in token or "Ċ" in token or token == "<0x0A>"  # noqa: S105
+
+
+def _check_gguf(path: Path) -> None:
+    with path.open("rb") as file:
+        found = file.read(4)
+    if found != b"GGUF":
+        raise ModelError(f"{path} is no GGUF file: it starts with {found!r}", "asked for b'GGUF'", "Fetch it again")

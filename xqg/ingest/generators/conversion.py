@@ -1,0 +1,98 @@
+"""Converts GGUF files once into folders of safetensors, which load in a second, and finds them again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from xqg.errors import ModelError
+from xqg.ingest.generators.loading import LOADING_ERRORS, quiet
+
+logger = logging.getLogger(__name__)
+
+Converter = Callable[[Path, Path], None]
+"""Writes the model in a GGUF file (first) into a folder (second)."""
+
+
+def cache_folder() -> Path:
+    """Where converted models are kept: ``XQG_CACHE``, else ``~/.cache/xqg``."""
+    named = os.environ.get("XQG_CACHE")
+    return Path(named).expanduser() if named else Path.home() / ".cache" / "xqg"
+
+
+def file_key(path: Path) -> str:
+    """The key of a converted file: the SHA-256 of its content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
+
+
+def _digest(file: io.BufferedReader) -> str:
+    hasher = hashlib.sha256()  # Python 3.10 has no file_digest
+    while block := file.read(2**20):
+        hasher.update(block)
+    return hasher.hexdigest()
+
+
+def converted_folder(key: str, fetch: Callable[[Path], Path], convert: Converter | None = None) -> Path:
+    """The folder with the converted model of this key, made on the first call.
+
+    It is written beside its place and moved there whole, so a conversion that was interrupted leaves nothing
+    that looks finished, and two at the same time do no harm.
+
+    :param fetch: gives the GGUF file; it may write it into the folder handed to it, which is deleted afterwards.
+    :raises ModelError: if the file cannot be converted or the cache folder not be written.
+    """
+    folder = cache_folder() / "generators" / key[:32]
+    if (folder / "config.json").exists():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-") as workshop:
+            result = Path(workshop) / "model"
+            (convert or convert_gguf)(fetch(Path(workshop)), result)
+            _move(result, folder)
+    except LOADING_ERRORS as error:
+        text = " ".join(str(error).split())[:300]
+        raise ModelError(
+            f"The GGUF model cannot be converted: {text}",
+            f"the result goes to {folder.parent}, which needs about four times the file's size",
+            "Free some space or set XQG_CACHE to another folder; if the file is broken, fetch it again",
+        ) from error
+    return folder
+
+
+def convert_gguf(file: Path, folder: Path) -> None:
+    """Write the model and tokenizer in a GGUF file as a folder of safetensors, in bfloat16."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    with quiet(), contextlib.redirect_stderr(io.StringIO()):  # one progress bar there knows no switch
+        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            file.parent,
+            gguf_file=file.name,
+            quantization_config=GgufConfig(dequantize=True),
+            dtype=torch.bfloat16,
+            trust_remote_code=False,
+        )
+        tokenizer.save_pretrained(folder)
+        model.save_pretrained(folder)
+
+
+def _move(result: Path, folder: Path) -> None:
+    for file in result.iterdir():
+        file.chmod(0o644)  # safetensors writes them for their owner only
+    if folder.exists():  # left without a config by some other hand
+        shutil.rmtree(folder)
+    try:
+        result.replace(folder)
+    except OSError:
+        if not (folder / "config.json").exists():  # else somebody else was faster
+            raise

@@ -1,0 +1,217 @@
+"""Finds and loads the models of generators: configuration first, weights late, safetensors only, no remote code."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import socket
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from xqg.errors import ModelError
+from xqg.records import digest
+
+Loaded = TypeVar("Loaded")
+
+HUB_TIMEOUT_SECONDS = 5.0
+"""How long the model hub may take to be found before the local cache is used instead."""
+
+LOADING_ERRORS = (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, ImportError)
+"""What transformers and tokenizers raise for models that are missing, broken or unknown to them."""
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model comes from: a folder, a GGUF file, or a hub (``path`` is None then)."""
+
+    name: str
+    path: Path | None
+    revision: str | None
+
+    @property
+    def is_gguf(self) -> bool:
+        """Whether it is one GGUF file."""
+        return self.path is not None and self.path.is_file()
+
+    @property
+    def label(self) -> str:
+        """The name to store: of a path its last part only, so that nothing of this machine is kept."""
+        return self.name if self.path is None else self.path.resolve().name
+
+
+def find_source(name: str, revision: str | None = None) -> ModelSource:
+    """Tell apart folders, GGUF files and models of a hub.
+
+    :raises ModelError: if ``name`` can only be a path and nothing is there.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir() or (path.is_file() and path.suffix == ".gguf"):
+        return ModelSource(name, path, None)
+    if path.exists():
+        raise ModelError(f"{name} is no model", "asked for a folder, a .gguf file or the name of a model on a hub")
+    if path.suffix == ".gguf" or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise ModelError(f"There is no model at {name}", "asked for a folder or a .gguf file", "Check the path")
+    return ModelSource(name, None, revision)
+
+
+def is_encoder_decoder(name: str, revision: str | None = None) -> bool:
+    """Whether the model is of the encoder-decoder kind (T5) rather than causal; reads its configuration only.
+
+    :raises ModelError: if it cannot be found or is of an unknown architecture.
+    """
+    source = find_source(name, revision)
+    return False if source.is_gguf else bool(load_config(source).is_encoder_decoder)
+
+
+def load_config(source: ModelSource) -> Any:
+    """The configuration of a model (not for GGUF files). :raises ModelError: if there is none."""
+    from transformers import AutoConfig
+
+    return load_part(source, AutoConfig.from_pretrained)
+
+
+def load_tokenizer(source: ModelSource) -> Any:
+    """The tokenizer of a model (not for GGUF files). :raises ModelError: if there is none."""
+    from transformers import AutoTokenizer
+
+    return load_part(source, AutoTokenizer.from_pretrained)
+
+
+def load_part(source: ModelSource, load: Callable[..., Loaded], **options: Any) -> Loaded:
+    """What a ``from_pretrained`` gives for the source, without remote code and without noise.
+
+    :raises ModelError: in one line, whatever went wrong.
+    """
+    place = source.name if source.path is None else str(source.path)
+    if source.path is None:
+        options = {**options, "revision": source.revision, "local_files_only": not hub_answers()}
+    try:
+        with quiet():
+            return load(place, trust_remote_code=False, **options)
+    except LOADING_ERRORS as error:
+        raise _explain(source, error) from error
+
+
+def _explain(source: ModelSource, error: Exception) -> ModelError:
+    text = " ".join(str(error).split())
+    if "trust_remote_code" in text or "custom code" in text:
+        return ModelError(
+            f"The model {source.name} wants to run code of its own",
+            "that is never done here",
+            "Choose a model that transformers knows",
+        )
+    if source.path is None and not hub_answers():
+        return ModelError(
+            f"The model {source.name} is not in the local cache, and the model hub cannot be reached",
+            "",
+            "Connect, or name the folder of a downloaded model: hf:FOLDER",
+        )
+    return ModelError(f"The model {source.name} cannot be loaded: {text[:300]}", "", "Check its name and revision")
+
+
+@lru_cache(maxsize=1)
+def hub_answers() -> bool:
+    """Whether the model hub can be reached at all; asked once, so that nobody waits through retries offline."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    address = urlsplit(constants.ENDPOINT)
+    port = address.port or (80 if address.scheme == "http" else 443)
+    try:
+        with socket.create_connection((address.hostname or "", port), timeout=HUB_TIMEOUT_SECONDS):
+            return True
+    except OSError:
+        return _has_proxy()
+
+
+def _has_proxy() -> bool:
+    """Behind a proxy a direct connection says nothing."""
+    from urllib.request import getproxies
+
+    return "https" in getproxies()
+
+
+def check_weights(source: ModelSource) -> None:
+    """See that the weights are there, as safetensors, without loading them. :raises ModelError: if not."""
+    names = _file_names(source)
+    if any(name.endswith(".safetensors") for name in names):
+        return
+    pickled = sorted(name for name in names if name.endswith((".bin", ".pt", ".pth", ".ckpt")))
+    if pickled:
+        raise ModelError(
+            f"The model {source.name} has only pickled weights ({pickled[0]})",
+            "asked for safetensors, since a pickle can run any code when it is loaded",
+            "Where you trust it, load it once with transformers, save it with save_pretrained, and name that folder",
+        )
+    raise ModelError(f"The model {source.name} has no weights", "asked for *.safetensors", "Check its files")
+
+
+def _file_names(source: ModelSource) -> list[str]:
+    if source.path is not None:
+        return sorted(path.name for path in source.path.iterdir())
+    from huggingface_hub import HfApi
+    from transformers.utils import cached_file
+
+    if hub_answers():
+        try:
+            return sorted(HfApi().list_repo_files(source.name, revision=source.revision))
+        except LOADING_ERRORS as error:
+            raise _explain(source, error) from error
+    config = load_part(source, cached_file, filename="config.json")
+    return sorted(path.name for path in Path(str(config)).parent.iterdir())
+
+
+def model_revision(source: ModelSource, config: Any) -> str:
+    """What tells versions of a model apart: a hub's commit, or a digest of a folder's file names, sizes and config."""
+    if source.path is None:
+        return str(getattr(config, "_commit_hash", None) or source.revision or "unknown")
+    files = sorted((path.name, path.stat().st_size) for path in source.path.iterdir() if path.is_file())
+    content = hashlib.sha256((source.path / "config.json").read_bytes()).hexdigest()
+    return digest([files, content])
+
+
+def choose_device(device: str) -> str:
+    """The device that "auto" means here: CUDA, else MPS, else the CPU; others stay as they are."""
+    import torch
+
+    if device != "auto":
+        return device
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def choose_dtype(device: str) -> Any:
+    """bfloat16 where the device computes in it natively, float16 on other GPUs, else float32."""
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device == "cpu":
+        probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch has no public question for it
+        return torch.bfloat16 if probe is not None and probe() else torch.float32
+    return torch.float32
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars, log lines and warnings of transformers inside; as before outside."""
+    from transformers.utils import logging
+
+    verbosity, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if had_bars:
+            logging.enable_progress_bar()

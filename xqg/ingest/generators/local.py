@@ -1,0 +1,154 @@
+"""What generators that run a model on this machine have in common."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+from xqg.errors import GenerationError
+from xqg.ingest.cleaning import LanguageCheck
+from xqg.ingest.generators.finishing import Output, finish_outputs
+from xqg.ingest.generators.loading import (
+    ModelSource,
+    check_weights,
+    find_source,
+    load_config,
+    load_tokenizer,
+    model_revision,
+)
+from xqg.ingest.generators.sampling import row_seed
+from xqg.ingest.prompts import PromptStyle, prompt_identity, prompt_marks
+from xqg.protocols import Generation
+from xqg.records import Passage, content_hash
+from xqg.settings import GeneratorSettings
+
+PASSAGE_TOKENS = 512
+"""Passages are cut after so many tokens: a question about the rest would be far from the passage's vector."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Queries to write: for the passage with this number among the requests, already cut, in one language."""
+
+    number: int
+    passage: Passage
+    language: str
+    seeds: tuple[int, ...]
+
+
+class LocalGenerator(ABC):
+    """Loads lazily, cuts passages, hands tasks to the model, and cleans what it wrote.
+
+    The same passage content, language, settings and seed give the same queries, whatever else is asked for at the
+    same time, up to the rounding of floating point numbers.
+    """
+
+    kind: ClassVar[str]
+    metered = False
+
+    def __init__(self, settings: GeneratorSettings, detector: LanguageCheck) -> None:
+        self._settings = settings
+        self._detector = detector
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What changes the queries; loads the configuration and the tokenizer, no weights."""
+        settings = self._settings
+        return {
+            "kind": self.kind,
+            "model": self._source.label,
+            "revision": self._revision,
+            "prompt": prompt_identity(self._style),
+            "top_k": settings.top_k,
+            "max_new_tokens": settings.max_new_tokens,
+            "seed": settings.seed,
+        }
+
+    def languages(self) -> tuple[str, ...]:
+        """None of its own: the target languages have to be named."""
+        return ()
+
+    def check(self) -> None:
+        """See that configuration, tokenizer and weights are there. :raises ModelError: says which is not."""
+        load_config(self._folder)
+        check_weights(self._folder)
+        _ = self._tokenizer
+
+    def generate(self, requests: Sequence[tuple[Passage, Sequence[str]]]) -> Generation:
+        """Queries for each passage in each of its languages, in the order of the requests.
+
+        :raises GenerationError: if the model fails. :raises ModelError: if it cannot be loaded.
+        """
+        settings = self._settings
+        tasks: list[Task] = []
+        for number, (passage, languages) in enumerate(requests):
+            cut = self._cut(passage)
+            tasks += [Task(number, cut, language, self._seeds(passage, language)) for language in languages]
+        try:
+            written = self._write(tasks)
+        except (RuntimeError, MemoryError) as error:
+            raise GenerationError(
+                f"The model {self._source.name} failed: {' '.join(str(error).split())[:300]}",
+                "",
+                "If memory ran out, lower --batch-rows",
+            ) from error
+        outputs = [
+            Output(
+                requests[task.number][0],
+                task.language,
+                tuple(self._tokenizer.decode(tokens, skip_special_tokens=True) for tokens in samples),
+            )
+            for task, samples in zip(tasks, written, strict=True)
+        ]
+        marks = prompt_marks(self._style)
+        return finish_outputs(outputs, settings.languages, self._detector, marks, settings.queries_per_language)
+
+    @property
+    @abstractmethod
+    def _style(self) -> PromptStyle:
+        """Which prompt the model gets."""
+
+    @abstractmethod
+    def _write(self, tasks: Sequence[Task]) -> list[list[list[int]]]:
+        """Token ids for each task and each of its seeds."""
+
+    @cached_property
+    def _source(self) -> ModelSource:
+        return find_source(self._settings.spec.removeprefix("hf:"), self._settings.revision)
+
+    @cached_property
+    def _folder(self) -> ModelSource:
+        """The source in a form that transformers loads quickly."""
+        return self._source
+
+    @cached_property
+    def _revision(self) -> str:
+        return model_revision(self._source, load_config(self._source))
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_tokenizer(self._folder)
+
+    def _seeds(self, passage: Passage, language: str) -> tuple[int, ...]:
+        content = content_hash(passage)
+        samples = range(self._settings.queries_per_language)
+        return tuple(row_seed(self._settings.seed, content, language, sample) for sample in samples)
+
+    def _cut(self, passage: Passage) -> Passage:
+        """The passage without control tokens, and no longer than `PASSAGE_TOKENS`."""
+        title, text = (self._control_tokens.sub(" ", part) for part in (passage.title, passage.text))
+        tokens = self._tokenizer(text, add_special_tokens=False).input_ids
+        if len(tokens) > PASSAGE_TOKENS:
+            text = self._tokenizer.decode(tokens[:PASSAGE_TOKENS]).rstrip("\ufffd")
+        return replace(passage, title=title, text=text)
+
+    @cached_property
+    def _control_tokens(self) -> re.Pattern[str]:
+        """Tokens with a meaning for the model ("<end_of_turn>"): in a passage they are an accident or an attack."""
+        added = getattr(self._tokenizer, "added_tokens_decoder", {}).values()
+        special = {str(token.content) for token in added if token.special} | set(self._tokenizer.all_special_tokens)
+        return re.compile("|".join(re.escape(token) for token in sorted(special, reverse=True) if token) or r"(?!)")

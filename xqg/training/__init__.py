@@ -1,0 +1,1 @@
+"""Training of query generators on a user's own pairs."""

@@ -1,0 +1,163 @@
+"""The pairs a generator learns from: passages, each with the queries people asked of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from xqg.errors import InputError, SettingsError, XqgError
+from xqg.ingest.prompts import TrainedStyle
+from xqg.languages import language_name
+from xqg.protocols import Encoder
+from xqg.records import Passage, Reject
+from xqg.training.settings import MINIMUM_PAIRS, DataSource
+
+
+@dataclass(frozen=True)
+class TrainingQuery:
+    """What somebody asked, in ``language`` (ISO 639-1)."""
+
+    language: str
+    text: str
+
+
+@dataclass(frozen=True)
+class PassageGroup:
+    """One passage, in each language that it exists in (home language first), with all its queries."""
+
+    id: str
+    source: int
+    style: TrainedStyle
+    passages: tuple[Passage, ...]
+    queries: tuple[TrainingQuery, ...]
+
+
+@dataclass(frozen=True)
+class PairData:
+    """What was read: groups in the order of the files, and the records that could not be taken."""
+
+    groups: tuple[PassageGroup, ...]
+    rejects: tuple[Reject, ...] = ()
+
+    @property
+    def pairs(self) -> int:
+        """Number of queries; each counts once, in however many languages its passage exists."""
+        return sum(len(group.queries) for group in self.groups)
+
+    def languages(self) -> Mapping[str, int]:
+        """Number of queries in each language, by code."""
+        counts = Counter(query.language for group in self.groups for query in group.queries)
+        return dict(sorted(counts.items()))
+
+
+class PairCollector:
+    """Gathers passages and queries by passage, in the order they come, and rejects what cannot be used."""
+
+    def __init__(self, number: int, source: DataSource) -> None:
+        self.source = source
+        self._number = number
+        self._passages: dict[str, dict[str, Passage]] = {}
+        self._queries: dict[str, dict[TrainingQuery, None]] = {}
+        self._rejects: list[Reject] = []
+
+    def reject(self, file: str, line: int, reason: str, record: Any) -> None:
+        """Put a record on the list of those not taken."""
+        self._rejects.append(Reject(file, line, reason, record))
+
+    def add_passage(self, key: str, passage: Passage) -> None:
+        """Take a passage, or one more language of a passage; the first one stays."""
+        self._passages.setdefault(key, {}).setdefault(passage.language, passage)
+
+    def has_passage(self, key: str) -> bool:
+        """Whether a passage of this key was taken."""
+        return key in self._passages
+
+    def add_query(self, key: str, language: Any, text: Any, place: tuple[str, int], record: Any) -> None:
+        """Take a query of the passage ``key``, or reject it; the same query twice is taken once."""
+        problem = query_problem(language, text)
+        if problem is None and key not in self._passages:
+            problem = f"passage {key!r} is missing"
+        if problem is None and self._is_copy(key, text):
+            problem = "the query is a copy of the title or the text"
+        if problem is not None:
+            self.reject(*place, problem, record)
+            return
+        self._queries.setdefault(key, {}).setdefault(TrainingQuery(language, " ".join(text.split())))
+
+    def finish(self) -> PairData:
+        """All groups that have a query, each with its home language first."""
+        home = self.source.home
+        groups = [
+            PassageGroup(
+                key,
+                self._number,
+                self.source.style,
+                tuple(sorted(self._passages[key].values(), key=lambda passage: passage.language != home)),
+                tuple(queries),
+            )
+            for key, queries in self._queries.items()
+        ]
+        return PairData(tuple(groups), tuple(self._rejects))
+
+    def _is_copy(self, key: str, text: str) -> bool:
+        asked = " ".join(text.split()).casefold()
+        own = self._passages[key].values()
+        return any(asked in (passage.title.casefold(), passage.text.strip().casefold()) for passage in own)
+
+
+def query_problem(language: Any, text: Any) -> str | None:
+    """Why a query cannot be used; None if it can."""
+    if not isinstance(text, str) or not text.strip():
+        return "the query is empty"
+    if not isinstance(language, str):
+        return "the query has no language"
+    try:
+        language_name(language)
+    except SettingsError:
+        return f"language {language!r} is not known; write an ISO 639-1 code"
+    return None
+
+
+def clear_groups(groups: Sequence[PassageGroup], encoder: Encoder, keep_rank: int) -> tuple[PassageGroup, ...]:
+    """The groups without the queries that do not bring back their own passage among the first ``keep_rank``.
+
+    People ask "When did he die?" with the passage before them; a search engine cannot answer that, and a generator
+    should not learn it. The pool is the home-language passage of every group.
+    """
+    vectors = encoder.encode_passages([group.passages[0] for group in groups])
+    texts = [query.text for group in groups for query in group.queries]
+    scores = encoder.encode_queries(texts) @ vectors.T
+    owners = np.repeat(np.arange(len(groups)), [len(group.queries) for group in groups])
+    ranks = (scores > scores[np.arange(len(texts)), owners][:, None]).sum(axis=1) + 1
+    kept: list[PassageGroup] = []
+    start = 0
+    for group in groups:
+        own = ranks[start : start + len(group.queries)]
+        start += len(group.queries)
+        queries = tuple(query for query, rank in zip(group.queries, own, strict=True) if rank <= keep_rank)
+        if queries:
+            kept.append(replace(group, queries=queries))
+    return tuple(kept)
+
+
+def require_enough(data: PairData) -> None:
+    """Refuse to train on next to nothing.
+
+    :raises InputError: names the number found and the number needed.
+    """
+    if data.pairs < MINIMUM_PAIRS:
+        rejected = f", {len(data.rejects)} records were rejected" if data.rejects else ""
+        raise InputError(
+            f"The data holds {data.pairs} usable pairs{rejected}",
+            f"training needs at least {MINIMUM_PAIRS} pairs of passage and query",
+            "Add pairs, or look into the rejects for what is wrong",
+        )
+
+
+def unreadable(path: str, why: str, remedy: str) -> XqgError:
+    """The error for a file or folder that holds no pairs at all."""
+    return InputError(f"{path} {why}", "pairs as JSONL, SQuAD-format JSON or a BEIR folder", remedy)

@@ -1,0 +1,121 @@
+"""What a training run is told: data, base model, method and schedule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+from pydantic import Field, field_validator, model_validator
+
+from xqg.ingest.prompts import TrainedStyle
+from xqg.languages import language_name
+from xqg.settings import Settings, check_spec
+
+MINIMUM_PAIRS = 50
+"""Fewer pairs than this teach a model nothing but themselves."""
+
+MAXIMUM_ADAPTER_RANK = 256
+
+METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
+    "causal": {"learning_rate": 5e-4, "batch_tokens": 1200, "accumulation": 1, "epochs": 3.0},
+    "seq2seq": {"learning_rate": 1e-4, "batch_tokens": 4 * 2 * 128, "accumulation": 4, "epochs": 3.0},
+}
+"""Defaults that depend on the kind of model. ``seq2seq``: learning rate, 128 tokens and 4 x 4 sequences a step as in
+DSI-QG, whose generator the paper (arXiv 2305.03950) takes over. ``causal``: measured with Gemma 3 270M."""
+
+
+class DataSource(Settings):
+    """One place to read pairs from, written as ``PATH?option=value&option=value``."""
+
+    path: Path = Field(description="a JSONL file, a SQuAD-format file or folder, or a BEIR folder")
+    style: TrainedStyle = Field("question", description="what its queries are: question or search")
+    passages: Path | None = Field(None, description="JSONL file of the passages that a pairs file names by passage_id")
+    language: str | None = Field(None, description="language of passages or queries that do not tell their own")
+    articles: tuple[int, int] | None = Field(None, description="first and last article of SQuAD files, counted from 0")
+    home: str = Field("en", description="language of the passages that most packs are made of")
+    home_share: float = Field(0.6, ge=0, le=1, description="share of packs that use the passage in its home language")
+    share: float | None = Field(None, gt=0, description="weight of this source among all; None: its number of pairs")
+    keep_rank: int | None = Field(
+        None, ge=1, description="drop queries that do not find their own passage among the first so many"
+    )
+
+    @field_validator("articles", mode="before")
+    @classmethod
+    def _read_range(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        first, _, last = value.partition("-")
+        if not first.isdigit() or (last and not last.isdigit()) or int(last or first) < int(first):
+            raise ValueError(f"articles: {value!r} is no range; write FIRST-LAST, for example 0-23")
+        return int(first), int(last or first)
+
+    @field_validator("language", "home")
+    @classmethod
+    def _known_language(cls, code: str | None) -> str | None:
+        if code is not None:
+            language_name(code)
+        return code
+
+    @classmethod
+    def parse(cls, text: str) -> dict[str, Any]:
+        """The options in ``PATH?option=value&…``, to be validated."""
+        path, _, options = text.partition("?")
+        return {"path": path, **dict(parse_qsl(options, keep_blank_values=True, strict_parsing=bool(options)))}
+
+
+class TrainingSettings(Settings):
+    """Everything that decides what a training run makes."""
+
+    data: tuple[DataSource, ...] = Field(min_length=1, description="where the pairs are: PATH?option=value&…")
+    dev: tuple[DataSource, ...] = Field((), description="pairs to stop early by; none: a share of the passages of data")
+    base: str = Field("bundled", description="bundled, hf:MODEL, or a folder")
+    revision: str | None = Field(None, description="branch, tag or commit of a base model on a hub")
+    base_licence: str | None = Field(None, description="licence of the base model, for the model card")
+    data_licence: tuple[str, ...] = Field((), description="licences of the data, for the model card")
+    out: Path = Field(description="folder for the trained generator")
+    method: Literal["lora", "full"] = Field("lora", description="train a low-rank adapter, or every weight")
+    rank: int = Field(32, ge=1, le=MAXIMUM_ADAPTER_RANK, description="rank of the adapter")
+    scale: float = Field(1.0, gt=0, description="alpha of the adapter divided by its rank")
+    learning_rate: float | None = Field(None, gt=0, lt=1, description="peak; None: the default of the kind of model")
+    epochs: float | None = Field(None, gt=0, description="passes over as many pairs as there are; None: the default")
+    max_steps: int | None = Field(None, ge=1, description="optimiser steps; replaces epochs")
+    max_minutes: float | None = Field(None, gt=0, description="end, learning rate annealed, after so long")
+    warmup: float = Field(0.05, ge=0, lt=1, description="share of the run in which the learning rate rises")
+    pack_queries: int = Field(20, ge=1, le=256, description="queries of one passage read in one sequence")
+    batch_tokens: int | None = Field(None, ge=64, description="tokens in one batch; None: the default")
+    accumulation: int | None = Field(None, ge=1, description="batches in one optimiser step; None: the default")
+    max_passage_tokens: int = Field(320, ge=16, le=4096, description="passages are cut after so many tokens")
+    max_query_tokens: int = Field(64, ge=4, le=512, description="queries are cut after so many tokens")
+    language_balance: float = Field(
+        0.3, ge=0, le=1, description="1: languages as often as in the data, 0: all equally often"
+    )
+    untitled_share: float = Field(0.2, ge=0, le=1, description="share of packs in which the title is left out")
+    output_sample: int | None = Field(
+        None, ge=64, description="other tokens drawn to estimate the softmax in training; None: all of them"
+    )
+    dev_share: float = Field(0.05, gt=0, le=0.5, description="share of the passages to stop early by")
+    evaluations: int = Field(8, ge=1, le=1000, description="how often the dev loss is taken and a checkpoint kept")
+    patience: int = Field(3, ge=1, description="stop after so many evaluations without a better dev loss")
+    seed: int = Field(0, ge=0, description="same seed, same data, same machine: same weights")
+    device: str = Field("auto", description="auto, cpu, cuda or mps")
+    bf16: Literal["auto", "on", "off"] = Field("auto", description="compute in bfloat16; auto: where it is fast")
+    resume: bool = Field(False, description="go on from the last checkpoint in the output folder")
+
+    @field_validator("data", "dev", mode="before")
+    @classmethod
+    def _parse_sources(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = (value,)
+        return tuple(DataSource.parse(item) if isinstance(item, str) else item for item in value)
+
+    @field_validator("base")
+    @classmethod
+    def _known_base(cls, base: str) -> str:
+        return base if Path(base).is_dir() else check_spec(base, ("bundled",), ("hf",))
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> TrainingSettings:
+        if self.max_steps is not None and self.epochs is not None:
+            raise ValueError("max_steps and epochs both say when to end; drop one of them")
+        return self
