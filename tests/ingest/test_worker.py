@@ -206,7 +206,7 @@ def test_a_document_that_got_shorter_loses_its_old_chunks(bench: Bench) -> None:
 def test_another_size_or_distance_cannot_be_updated(bench: Bench) -> None:
     bench.ingest(CORPUS)
     bench.encoder = FakeEncoder(distance="cosine")
-    with pytest.raises(StoreError, match="under dot.*under cosine"):
+    with pytest.raises(StoreError, match=r"under dot.*under cosine"):
         bench.ingest(CORPUS, settings(update=True))
 
 

@@ -20,7 +20,7 @@ def packed_loss(model: Any, batch: Batch, sample: OutputSample | None = None) ->
     device = model.get_input_embeddings().weight.device
     tokens, positions = (torch.from_numpy(array).to(device) for array in (batch.tokens, batch.positions))
     output = model.model(
-        input_ids=tokens, position_ids=positions, attention_mask=_masks(model.config, batch, device), use_cache=False
+        input_ids=tokens, position_ids=positions, attention_mask=_masks(model, batch, device), use_cache=False
     )
     hidden = output.last_hidden_state
     rows, targets = (torch.from_numpy(array).to(device) for array in (batch.rows, batch.targets))
@@ -51,14 +51,22 @@ def check_packable(model: Any) -> None:
         )
 
 
-def _masks(config: Any, batch: Batch, device: torch.device) -> torch.Tensor | dict[str, torch.Tensor]:
+def _masks(model: Any, batch: Batch, device: torch.device) -> torch.Tensor | dict[str, torch.Tensor]:
     """The mask of each kind of layer, or the one mask of a model that has one kind."""
+    config = model.config
+
+    def mask(window: int | None) -> torch.Tensor:
+        allowed = torch.from_numpy(batch.mask(window)).to(device)
+        # Eager attention adds its mask to the scores instead of choosing by it.
+        return _additive(allowed, model.dtype) if config._attn_implementation == "eager" else allowed
+
     kinds = set(getattr(config, "layer_types", None) or ())
-    full = torch.from_numpy(batch.mask()).to(device)
+    window = getattr(config, "sliding_window", None)
     if not kinds:
-        window = getattr(config, "sliding_window", None)
-        return full if window is None else torch.from_numpy(batch.mask(window)).to(device)
-    masks = {"full_attention": full}
-    if "sliding_attention" in kinds:
-        masks["sliding_attention"] = torch.from_numpy(batch.mask(config.sliding_window)).to(device)
-    return masks
+        return mask(window)
+    windows = {"full_attention": None, "sliding_attention": window}
+    return {kind: mask(windows[kind]) for kind in sorted(kinds)}
+
+
+def _additive(allowed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return torch.zeros_like(allowed, dtype=dtype).masked_fill_(~allowed, torch.finfo(dtype).min)

@@ -65,3 +65,64 @@ def prepare_groups(
     chosen = {int(place) for place in order[:count]}
     train = tuple(group for place, group in enumerate(groups) if place not in chosen)
     return data, train, tuple(group for place, group in enumerate(groups) if place in chosen)
+
+
+def train_generator(
+    settings: TrainingSettings,
+    progress: Callable[[Any], None] | None = None,
+    encoder: Encoder | None = None,
+) -> TrainingReport:
+    """Train a generator and leave it in ``settings.out``, with its model card.
+
+    :param progress: is told where the run stands, as a `xqg.training.trainer.TrainingProgress`.
+    :param encoder: for sources with ``keep_rank``; None: the bundled one.
+    :raises SettingsError: if options do not go with the base model, or the output folder is taken.
+    :raises InputError: if the data cannot be read or is too little.
+    :raises MissingDependencyError: if the extra ``train`` is not installed.
+    :raises ModelError: if the base model cannot be loaded.
+    """
+    require_training_packages()
+    from xqg.training.base import load_base
+    from xqg.training.run import run_training
+
+    _check_folder(settings)
+    data, groups, dev = prepare_groups(settings, encoder)
+    base = load_base(settings)
+    settings = with_method_defaults(settings, "seq2seq" if base.is_seq2seq else "causal")
+    return run_training(settings, data, groups, dev, base, progress)
+
+
+def require_training_packages() -> None:
+    """:raises MissingDependencyError: if peft or accelerate is not installed."""
+    try:
+        import accelerate  # noqa: F401
+        import peft  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"Training needs a package that is not installed: {error}", "", 'Install it: pip install "xqg[train]"'
+        ) from error
+
+
+def with_method_defaults(settings: TrainingSettings, kind: str) -> TrainingSettings:
+    """The settings with the defaults of this kind of model filled in; what was given stays."""
+    missing = {name: value for name, value in METHOD_DEFAULTS[kind].items() if getattr(settings, name) is None}
+    if settings.max_steps is not None:
+        missing.pop("epochs", None)
+    return settings.model_copy(update=missing)
+
+
+def last_checkpoint(out: Path) -> Path | None:
+    """The newest whole checkpoint in an output folder."""
+    found = [path for path in (out / CHECKPOINTS).glob("checkpoint-*") if (path / "trainer_state.json").exists()]
+    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def _check_folder(settings: TrainingSettings) -> None:
+    if settings.resume and last_checkpoint(settings.out) is None:
+        raise SettingsError(
+            f"{settings.out} holds no checkpoint", "asked to resume a run from it", "Drop --resume, or check the folder"
+        )
+    if not settings.resume and settings.out.exists() and any(settings.out.iterdir()):
+        raise SettingsError(
+            f"{settings.out} is not empty", "asked to train into a new folder", "Name another, or add --resume"
+        )

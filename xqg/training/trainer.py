@@ -171,10 +171,12 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self._loss: float | None = None
         self._last: tuple[float, int] = (0.0, 0)
         self.trainer: GeneratorTrainer | None = None
+        self._marks = 0
         self.interrupted = False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
-        """Listen to Ctrl-C from here on."""
+        """Start the marks where a resumed run stands, and listen to Ctrl-C from here on."""
+        self._marks = int(self._schedule.share(state.global_step) * self._evaluations)
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGINT, self._interrupt)
 
@@ -186,7 +188,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
         """Evaluate, save or stop where it is time to."""
-        share, before = self._schedule.share(state.global_step), self._schedule.share(state.global_step - 1)
+        share = self._schedule.share(state.global_step)
         mark = int(share * self._evaluations)
         if self.interrupted:
             control.should_save = control.should_training_stop = True
@@ -196,9 +198,6 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             control.should_evaluate = control.should_save = True
         if share >= 1:
             control.should_training_stop = True
-        _ = before
-
-    _marks = 0
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **unused: Any) -> None:
         """Tell the listener where the run stands."""
@@ -219,12 +218,12 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self.interrupted = True
 
 
-def training_arguments(settings: TrainingSettings, folder: Path, steps: int, device: str, rate: float) -> Any:
+def training_arguments(settings: TrainingSettings, folder: Path, steps: int, device: str, bf16: bool) -> Any:
     """The Trainer's own options for a run of ``steps``."""
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
-        learning_rate=rate,
+        learning_rate=float(settings.learning_rate or 0),
         per_device_train_batch_size=1,
         gradient_accumulation_steps=settings.accumulation or 1,
         weight_decay=0.0,
@@ -242,6 +241,7 @@ def training_arguments(settings: TrainingSettings, folder: Path, steps: int, dev
         seed=settings.seed,
         data_seed=settings.seed,
         use_cpu=device == "cpu",
+        bf16=bf16,
         disable_tqdm=True,
         report_to=[],
         dataloader_num_workers=0,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xqg.errors import ModelError
-from xqg.ingest.generators.loading import LOADING_ERRORS, quiet
+from xqg.ingest.generators.loading import quiet
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def converted_folder(key: str, fetch: Callable[[Path], Path], convert: Converter
             result = Path(workshop) / "model"
             (convert or convert_gguf)(fetch(Path(workshop)), result)
             _move(result, folder)
-    except LOADING_ERRORS as error:
+    except Exception as error:  # a broken file shows in any way
         text = " ".join(str(error).split())[:300]
         raise ModelError(
             f"The GGUF model cannot be converted: {text}",

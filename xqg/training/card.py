@@ -1,0 +1,3 @@
+"""placeholder"""
+def write_card(settings, base, report):
+    pass
