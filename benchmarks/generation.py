@@ -2,8 +2,8 @@
 
     python benchmarks/generation.py --passages 16 --plain-passages 1 --json generation.json
 
-Both sample from the same model with the same prompts, top-k, stop tokens and rows at once, one after the other in the same
-process. Plain ``generate()`` is given the prompts padded to one batch. Cleaning is not part of it.
+Both sample from the same model with the same prompts, top-k, stop tokens and rows at once, one after the other in the
+same process. Plain ``generate()`` is given the prompts padded to one batch. Cleaning is not part of it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from xqg.ingest.generators.bundled import BundledGenerator
-from xqg.ingest.generators.decoding import Prompt
 from xqg.ingest.generators.loading import quiet
 from xqg.ingest.generators.plain import until_stop
+from xqg.ingest.generators.trees import Prompt
 from xqg.languages import LanguageDetector
 from xqg.records import Passage
 from xqg.settings import GeneratorSettings

@@ -2,9 +2,10 @@ import pytest
 import torch
 
 from tests.models import make_gemma, make_llama
-from xqg.ingest.generators.decoding import Limits, Prompt, SharedPrefixDecoder, common_prefix
+from xqg.ingest.generators.decoding import SharedPrefixDecoder
 from xqg.ingest.generators.plain import PlainDecoder, agrees
 from xqg.ingest.generators.sampling import gumbel_noise, largest, row_seed, sample_tokens
+from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
 
 VOCABULARY = 120
 STOPS = frozenset(range(2, VOCABULARY, 7))
@@ -74,7 +75,7 @@ def test_logits_at_every_step_are_those_of_a_plain_pass(model, monkeypatch):
         seen.append((logits.clone(), noise.clone()))
         return tokens
 
-    monkeypatch.setattr("xqg.ingest.generators.decoding.sample_tokens", record)
+    monkeypatch.setattr("xqg.ingest.generators.rows.sample_tokens", record)
     prompts = make_prompts()
     found = SharedPrefixDecoder(model, limits, PREFIX).decode(prompts)
     rows = {}  # noise is a row's own, so it tells which row and step some logits belong to

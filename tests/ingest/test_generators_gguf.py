@@ -7,7 +7,7 @@ import pytest
 
 from tests.models import make_tokenizer, write_gguf
 from xqg.errors import ModelError
-from xqg.ingest.generators.bundled import BundledGenerator
+from xqg.ingest.generators.bundled import BundledGenerator, cached_model
 from xqg.ingest.generators.causal import CausalGenerator
 from xqg.ingest.generators.conversion import cache_folder, converted_folder, file_key
 from xqg.languages import LanguageDetector
@@ -113,6 +113,10 @@ def test_the_bundled_generator_checks_without_converting(cache):
     identity = generator.identity
     assert (identity["model"], len(identity["revision"])) == ("gemma-3-270m, 4-bit", 64)
     assert not cache.exists()
+    assert cached_model() is None
+    (cache / identity["revision"][:32]).mkdir(parents=True)
+    (cache / identity["revision"][:32] / "config.json").touch()
+    assert cached_model() == cache / identity["revision"][:32]
 
 
 @pytest.mark.model

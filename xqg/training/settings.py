@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import Field, field_validator, model_validator
 
+from xqg.errors import SettingsError
 from xqg.ingest.prompts import TrainedStyle
 from xqg.languages import language_name
 from xqg.settings import Settings, check_spec
@@ -17,12 +19,27 @@ MINIMUM_PAIRS = 50
 
 MAXIMUM_ADAPTER_RANK = 256
 
-METHOD_DEFAULTS: dict[str, dict[str, Any]] = {
-    "causal": {"learning_rate": 5e-4, "batch_tokens": 1200, "accumulation": 1, "epochs": 3.0},
-    "seq2seq": {"learning_rate": 1e-4, "batch_tokens": 4 * 2 * 128, "accumulation": 4, "epochs": 3.0},
+CAUSAL_DEFAULTS: Mapping[str, Any] = {
+    "learning_rate": 5e-4,
+    "batch_tokens": 1300,
+    "accumulation": 1,
+    "epochs": 3.0,
+    "pack_queries": 20,
+    "max_passage_tokens": 320,
 }
-"""Defaults that depend on the kind of model. ``seq2seq``: learning rate, 128 tokens and 4 x 4 sequences a step as in
-DSI-QG, whose generator the paper (arXiv 2305.03950) takes over. ``causal``: measured with Gemma 3 270M."""
+"""Measured with Gemma 3 270M and an adapter; full fine-tuning wants a tenth of the learning rate."""
+
+SEQ2SEQ_DEFAULTS: Mapping[str, Any] = {
+    "learning_rate": 1e-4,
+    "batch_tokens": 4 * 128,
+    "accumulation": 4,
+    "epochs": 3.0,
+    "pack_queries": 4,
+    "max_passage_tokens": 128,
+}
+"""Those of DSI-QG, whose generator the paper (arXiv 2305.03950) takes over: 128 tokens, 4 x 4 sequences a step."""
+
+Value = TypeVar("Value")
 
 
 class DataSource(Settings):
@@ -76,16 +93,16 @@ class TrainingSettings(Settings):
     out: Path = Field(description="folder for the trained generator")
     method: Literal["lora", "full"] = Field("lora", description="train a low-rank adapter, or every weight")
     rank: int = Field(32, ge=1, le=MAXIMUM_ADAPTER_RANK, description="rank of the adapter")
-    scale: float = Field(1.0, gt=0, description="alpha of the adapter divided by its rank")
+    alpha: int = Field(32, ge=1, description="the adapter's output is multiplied by alpha / rank")
     learning_rate: float | None = Field(None, gt=0, lt=1, description="peak; None: the default of the kind of model")
     epochs: float | None = Field(None, gt=0, description="passes over as many pairs as there are; None: the default")
     max_steps: int | None = Field(None, ge=1, description="optimiser steps; replaces epochs")
     max_minutes: float | None = Field(None, gt=0, description="end, learning rate annealed, after so long")
     warmup: float = Field(0.05, ge=0, lt=1, description="share of the run in which the learning rate rises")
-    pack_queries: int = Field(20, ge=1, le=256, description="queries of one passage read in one sequence")
+    pack_queries: int | None = Field(None, ge=1, le=256, description="queries of one passage read in one sequence")
     batch_tokens: int | None = Field(None, ge=64, description="tokens in one batch; None: the default")
     accumulation: int | None = Field(None, ge=1, description="batches in one optimiser step; None: the default")
-    max_passage_tokens: int = Field(320, ge=16, le=4096, description="passages are cut after so many tokens")
+    max_passage_tokens: int | None = Field(None, ge=16, le=4096, description="passages are cut after so many tokens")
     max_query_tokens: int = Field(64, ge=4, le=512, description="queries are cut after so many tokens")
     language_balance: float = Field(
         0.3, ge=0, le=1, description="1: languages as often as in the data, 0: all equally often"
@@ -119,3 +136,20 @@ class TrainingSettings(Settings):
         if self.max_steps is not None and self.epochs is not None:
             raise ValueError("max_steps and epochs both say when to end; drop one of them")
         return self
+
+    def completed(self, seq2seq: bool) -> TrainingSettings:
+        """The settings with the defaults of this kind of model filled in; what was given stays."""
+        defaults = SEQ2SEQ_DEFAULTS if seq2seq else CAUSAL_DEFAULTS
+        missing = {name: value for name, value in defaults.items() if getattr(self, name) is None}
+        if self.max_steps is not None:
+            missing.pop("epochs", None)
+        if not seq2seq and self.method == "full" and "learning_rate" in missing:
+            missing["learning_rate"] = defaults["learning_rate"] / 10
+        return self.model_copy(update=missing)
+
+
+def filled(value: Value | None) -> Value:
+    """An option that `TrainingSettings.completed` has filled in. :raises SettingsError: if it has not."""
+    if value is None:
+        raise SettingsError("an option depends on the kind of base model", "", "Call completed() on the settings first")
+    return value

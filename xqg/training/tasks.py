@@ -15,7 +15,7 @@ from xqg.training.losses import OutputSample, draw_sample
 from xqg.training.packing import Batch, Pack, Segment, make_batch
 from xqg.training.pairs import PassageGroup
 from xqg.training.sampling import PackPlan
-from xqg.training.settings import TrainingSettings
+from xqg.training.settings import TrainingSettings, filled
 
 
 class Task(Protocol):
@@ -58,7 +58,7 @@ class CausalTask:
             segments.append(
                 Segment(self._encode(trained_line(query.language, group.style), False), (*target, self._end))
             )
-        return Pack(self._encode(text, True)[: self._settings.max_passage_tokens], tuple(segments))
+        return Pack(self._encode(text, True)[: filled(self._settings.max_passage_tokens)], tuple(segments))
 
     def length(self, plan: PackPlan) -> int:
         """Tokens that a plan takes in a batch."""
@@ -106,7 +106,7 @@ class Seq2SeqTask:
         """Tokens that a plan takes in a batch: the passage is read once for every query."""
         passage = self._groups[plan.group].passages[plan.passage]
         tokens = len(self._tokenizer(seq2seq_prompt(passage, "en"), verbose=False).input_ids)
-        return min(tokens, self._settings.max_passage_tokens) * len(plan.queries)
+        return min(tokens, filled(self._settings.max_passage_tokens)) * len(plan.queries)
 
     def batch(self, plans: Sequence[PackPlan]) -> dict[str, torch.Tensor]:
         """Padded prompts and labels; -100 marks labels that do not count."""
@@ -119,7 +119,7 @@ class Seq2SeqTask:
                 prompts.append(seq2seq_prompt(passage, group.queries[index].language))
                 queries.append(group.queries[index].text)
         options: dict[str, Any] = {"padding": True, "truncation": True, "return_tensors": "pt"}
-        read = self._tokenizer(prompts, max_length=self._settings.max_passage_tokens, **options)
+        read = self._tokenizer(prompts, max_length=filled(self._settings.max_passage_tokens), **options)
         labels = self._tokenizer(text_target=queries, max_length=self._settings.max_query_tokens, **options)
         marked = labels.input_ids.masked_fill(labels.attention_mask == 0, -100)
         return {"input_ids": read.input_ids, "attention_mask": read.attention_mask, "labels": marked}

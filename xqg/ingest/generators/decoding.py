@@ -11,60 +11,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import torch
 
-from xqg.ingest.generators.sampling import gumbel_noise, sample_tokens
+from xqg.ingest.generators.rows import Rows
 from xqg.ingest.generators.slots import SlotCache
-
-_LIVE_SHARE = 0.75
-"""When fewer of the slots than this are still looked at, the others are thrown away."""
+from xqg.ingest.generators.trees import Limits, Prompt, PromptTree, common_prefix
 
 Mask = torch.Tensor | dict[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """Token ids of a prompt, the number of its passage, and a seed for each continuation to write."""
-
-    tokens: tuple[int, ...]
-    passage: int
-    seeds: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How continuations are written: tokens that end one, sampling, the longest, and rows at once."""
-
-    stops: frozenset[int]
-    top_k: int
-    max_new_tokens: int
-    rows: int
-
-
-@dataclass
-class _Row:
-    """A continuation under way, and where it belongs."""
-
-    prompt: int
-    sample: int
-    written: list[int]
-
-
-def common_prefix(sequences: Iterable[Sequence[int]]) -> tuple[int, ...]:
-    """The tokens that all sequences begin with, but never a whole sequence, so that each has a token left to read."""
-    ordered = [tuple(sequence) for sequence in sequences]
-    if not ordered:
-        return ()
-    first, last = min(ordered), max(ordered)
-    longest = min(len(sequence) for sequence in ordered) - 1
-    for index in range(longest):
-        if first[index] != last[index]:
-            return first[:index]
-    return first[: max(longest, 0)]
 
 
 class SharedPrefixDecoder:
@@ -89,7 +45,7 @@ class SharedPrefixDecoder:
         """
         found: list[list[list[int]]] = [[[] for _ in prompt.seeds] for prompt in prompts]
         shared = common_prefix([(*self._prefix, -1), *(prompt.tokens for prompt in prompts)])
-        rows = _Rows(self._limits, self._prefill_prefix(shared), self._model.device)
+        rows = Rows(self._limits, self._prefill_prefix(shared), self._model.device)
         waiting = deque(self._groups(prompts))
         while waiting or rows.count:
             if waiting and (not rows.count or rows.count + _rows_of(prompts, waiting[0]) <= self._limits.rows):
@@ -135,22 +91,22 @@ class SharedPrefixDecoder:
 
     def _read(
         self, prefix: SlotCache, prompts: Sequence[Sequence[int]], shared: int
-    ) -> tuple[SlotCache, _Tree, torch.Tensor]:
+    ) -> tuple[SlotCache, PromptTree, torch.Tensor]:
         """Read the prompts of one passage behind the shared tokens; the logits after each prompt."""
-        tree = _Tree([prompt[shared:] for prompt in prompts], shared, self._model.device)
+        tree = PromptTree([prompt[shared:] for prompt in prompts], shared, self._model.device)
         cache = SlotCache(self._config.num_hidden_layers, shared + len(tree.tokens))
         cache.append(prefix)
         logits = self._forward(cache, tree.tokens, tree.places, tree.visible, tree.all_places, keep=len(prompts))
         return cache, tree, logits
 
-    def _admit(self, rows: _Rows, numbers: Sequence[int], prompts: Sequence[Prompt]) -> None:
+    def _admit(self, rows: Rows, numbers: Sequence[int], prompts: Sequence[Prompt]) -> None:
         """Read the prompts of one passage and start their rows with a first token each."""
         cache, tree, logits = self._read(rows.prefix, [prompt.tokens for prompt in prompts], rows.prefix.length)
         rows.add(cache, tree, numbers, prompts)
         owners = [branch for branch, prompt in enumerate(prompts) for _ in prompt.seeds]
         rows.write(logits[torch.tensor(owners, device=logits.device)], first=rows.count - len(owners))
 
-    def _step(self, rows: _Rows) -> None:
+    def _step(self, rows: Rows) -> None:
         visible = rows.open_slots()
         logits = self._forward(rows.cache, rows.tokens, rows.places, visible, rows.slot_places, keep=rows.count)
         rows.write(logits, first=0)
@@ -194,114 +150,6 @@ class SharedPrefixDecoder:
         if kinds is None:
             return sliding
         return {kind: sliding if kind == "sliding_attention" else full for kind in sorted(set(kinds))}
-
-
-class _Tree:
-    """The prompts of one passage without the shared prefix: a trunk, then branches, their last tokens at the end."""
-
-    def __init__(self, sequences: Sequence[Sequence[int]], prefix: int, device: torch.device) -> None:
-        trunk = common_prefix(sequences)
-        bodies = [(branch, sequence[len(trunk) : -1]) for branch, sequence in enumerate(sequences)]
-        parts: list[tuple[int, int, int]] = [(-1, depth, token) for depth, token in enumerate(trunk)]
-        for branch, body in bodies:
-            parts += [(branch, len(trunk) + depth, token) for depth, token in enumerate(body)]
-        parts += [(branch, len(sequence) - 1, sequence[-1]) for branch, sequence in enumerate(sequences)]
-        branches = torch.tensor([branch for branch, _, _ in parts], device=device)
-        depths = torch.tensor([depth for _, depth, _ in parts], device=device)
-        self.tokens = [token for _, _, token in parts]
-        self.places = depths + prefix
-        self.all_places = torch.cat([torch.arange(prefix, device=device), self.places])
-        related = (branches[None, :] == branches[:, None]) | (branches[None, :] == -1)
-        own = related & (depths[None, :] <= depths[:, None])
-        self.visible = torch.cat([own.new_ones(len(parts), prefix), own], dim=1)
-
-
-class _Rows:
-    """The rows under way: their cache, what each may look at, and what it has written."""
-
-    def __init__(self, limits: Limits, prefix: SlotCache, device: torch.device) -> None:
-        self._limits = limits
-        self._rows: list[_Row] = []
-        self._ended: list[bool] = []
-        self.prefix = prefix
-        self.cache = SlotCache(len(prefix.layers), prefix.length + 1024)
-        self.cache.append(prefix)
-        self.slot_places = torch.arange(prefix.length, device=device)
-        self._visible = torch.zeros(0, prefix.length, dtype=torch.bool, device=device)
-        self._noise = torch.zeros(0, limits.max_new_tokens, limits.top_k, device=device)
-        self.tokens = torch.zeros(0, dtype=torch.long, device=device)
-        self.places = torch.zeros(0, dtype=torch.long, device=device)
-
-    @property
-    def count(self) -> int:
-        """Rows under way."""
-        return len(self._rows)
-
-    def add(self, cache: SlotCache, tree: _Tree, numbers: Sequence[int], prompts: Sequence[Prompt]) -> None:
-        """Take over the slots of a passage and start a row for each seed of its prompts."""
-        start, before = self.prefix.length, self.cache.length
-        self.cache.append(cache, start)
-        self.slot_places = torch.cat([self.slot_places, tree.places])
-        fresh = [
-            (branch, _Row(number, sample, []), seed)
-            for branch, (number, prompt) in enumerate(zip(numbers, prompts, strict=True))
-            for sample, seed in enumerate(prompt.seeds)
-        ]
-        lasts = [len(tree.tokens) - len(prompts) + branch for branch, _, _ in fresh]
-        old = self._visible.new_zeros(self.count, len(tree.tokens))
-        new = self._visible.new_zeros(len(fresh), before + len(tree.tokens))
-        new[:, :start] = True
-        new[:, before:] = tree.visible[lasts, start:]
-        self._visible = torch.cat([torch.cat([self._visible, old], dim=1), new])
-        noise = gumbel_noise([seed for _, _, seed in fresh], self._limits.max_new_tokens, self._limits.top_k)
-        self._noise = torch.cat([self._noise, noise.to(self._noise.device)])
-        self.places = torch.cat([self.places, tree.places[lasts]])
-        self.tokens = torch.cat([self.tokens, self.tokens.new_zeros(len(fresh))])
-        self._rows += [row for _, row, _ in fresh]
-        self._ended += [False] * len(fresh)
-
-    def open_slots(self) -> torch.Tensor:
-        """A new slot for the next token of each row; which slots each row may look at, shape (rows, slots)."""
-        own = torch.eye(self.count, dtype=torch.bool, device=self._visible.device)
-        self._visible = torch.cat([self._visible, own], dim=1)
-        self.slot_places = torch.cat([self.slot_places, self.places])
-        return self._visible
-
-    def write(self, logits: torch.Tensor, first: int) -> None:
-        """Sample the next token of the rows from ``first`` on."""
-        rows = self._rows[first:]
-        steps = torch.tensor([len(row.written) for row in rows], device=logits.device)
-        noise = self._noise[first:][torch.arange(len(rows), device=logits.device), steps]
-        tokens = sample_tokens(logits, noise)
-        self.tokens[first:] = tokens
-        self.places[first:] += 1
-        for offset, (row, token) in enumerate(zip(rows, tokens.tolist(), strict=True)):
-            if token in self._limits.stops:
-                self._ended[first + offset] = True
-            else:
-                row.written.append(token)
-                self._ended[first + offset] = len(row.written) == self._limits.max_new_tokens
-
-    def release(self) -> list[_Row]:
-        """Take the finished rows out, and with them the slots that nobody looks at any more."""
-        ended = [row for row, is_ended in zip(self._rows, self._ended, strict=True) if is_ended]
-        if ended:
-            alive = [index for index, is_ended in enumerate(self._ended) if not is_ended]
-            self._rows = [self._rows[index] for index in alive]
-            self._ended = [False] * len(alive)
-            chosen = torch.tensor(alive, dtype=torch.long, device=self.tokens.device)
-            self._visible, self._noise = self._visible[chosen], self._noise[chosen]
-            self.tokens, self.places = self.tokens[chosen], self.places[chosen]
-            self._compact()
-        return ended
-
-    def _compact(self) -> None:
-        looked_at = self._visible.any(dim=0)
-        looked_at[: self.prefix.length] = True
-        if looked_at.float().mean() < _LIVE_SHARE:
-            slots = looked_at.nonzero().squeeze(-1)
-            self.cache.keep(slots)
-            self._visible, self.slot_places = self._visible[:, slots], self.slot_places[slots]
 
 
 def _rows_of(prompts: Sequence[Prompt], group: Sequence[int]) -> int:

@@ -21,6 +21,9 @@ Loaded = TypeVar("Loaded")
 HUB_TIMEOUT_SECONDS = 5.0
 """How long the model hub may take to be found before the local cache is used instead."""
 
+LOADING_ERRORS: tuple[type[Exception], ...] = (Exception,)
+"""What loading a missing, broken or unknown model raises: the libraries behind use all kinds, also plain Exception."""
+
 
 @dataclass(frozen=True)
 class ModelSource:
@@ -90,7 +93,7 @@ def load_part(source: ModelSource, load: Callable[..., Loaded], **options: Any) 
     try:
         with quiet():
             return load(place, trust_remote_code=False, **options)
-    except Exception as error:  # the libraries behind raise all kinds, some of them plain Exception
+    except LOADING_ERRORS as error:
         raise _explain(source, error) from error
 
 

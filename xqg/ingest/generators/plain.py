@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
 
-from xqg.ingest.generators.decoding import Limits, Prompt, SharedPrefixDecoder
+from xqg.ingest.generators.decoding import SharedPrefixDecoder
 from xqg.ingest.generators.sampling import gumbel_noise, sample_tokens
+from xqg.ingest.generators.trees import Limits, Prompt
 
 _TOLERANCE = 0.05
 """Allowed difference of two logits as a share of their range; in bfloat16 0.01 is usual, a wrong mask gives 0.3."""

@@ -1,0 +1,198 @@
+"""Whole runs on tiny random models: what they leave behind can be used, resumed and read."""
+
+import importlib.util
+import json
+import os
+import signal
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
+from tests.training.samples import pair_lines, save_gemma, save_mt5, tiny_settings, write_lines
+from xqg.errors import InputError, MissingDependencyError, ModelError, SettingsError
+from xqg.training.merging import merge_adapter
+from xqg.training.train import train_generator
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return save_gemma(tmp_path_factory.mktemp("models") / "tiny-gemma")
+
+
+def adapter_of(folder):
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def test_sixty_pairs_train_an_adapter_that_loads(tmp_path, base):
+    from peft import PeftModel
+
+    seen = []
+    report = train_generator(tiny_settings(tmp_path, base), seen.append)
+
+    assert (report.steps, report.interrupted, report.rejects) == (3, False, ())
+    assert report.pairs + report.dev_pairs == 60
+    assert len(report.dev_losses) == 1
+    assert seen[-1].share == 1.0 and seen[-1].dev_loss == pytest.approx(report.dev_losses[-1][1])
+    assert seen[-1].queries == report.queries_seen > 0
+    assert {tensor.dtype for tensor in adapter_of(report.out).values()} == {torch.bfloat16}
+    tokens = torch.tensor([[1, 9, 10, 11]])
+    plain, merged = (AutoModelForCausalLM.from_pretrained(base) for _ in range(2))
+    merge_adapter(merged, report.out)
+    adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), report.out)
+    with torch.no_grad():
+        before, ours, theirs = (model(input_ids=tokens).logits for model in (plain, merged, adapted))
+    assert torch.allclose(ours, theirs, atol=1e-4)
+    assert not torch.allclose(before, ours, atol=1e-3)
+
+
+def test_training_lowers_the_dev_loss(tmp_path, base):
+    settings = tiny_settings(tmp_path, base, max_steps=16, learning_rate=0.02, evaluations=2)
+
+    losses = [loss for _, loss in train_generator(settings).dev_losses]
+
+    assert losses[-1] < 0.95 * losses[0]
+
+
+def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, base):
+    whole = train_generator(tiny_settings(tmp_path, base, max_steps=6, evaluations=3, out=tmp_path / "whole"))
+
+    sent = []
+
+    def stop(progress):
+        if progress.step >= 2 and not sent:
+            sent.append(progress.step)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    settings = tiny_settings(tmp_path, base, max_steps=6, evaluations=3, out=tmp_path / "parts")
+    first = train_generator(settings, stop)
+    assert first.interrupted and first.steps < 6 and "--resume" in first.remedy
+    assert not (settings.out / "adapter_model.safetensors").exists()
+    second = train_generator(settings.model_copy(update={"resume": True}))
+
+    assert second.steps == 6 and second.queries_seen == whole.queries_seen
+    wanted, found = adapter_of(whole.out), adapter_of(second.out)
+    assert wanted.keys() == found.keys()
+    assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(tmp_path, base):
+    first, again, other = (
+        adapter_of(train_generator(tiny_settings(tmp_path, base, out=tmp_path / name, seed=seed)).out)
+        for name, seed in (("a", 3), ("b", 3), ("c", 4))
+    )
+
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_the_run_ends_by_the_clock_with_the_learning_rate_at_zero(tmp_path, base):
+    settings = tiny_settings(tmp_path, base, max_steps=10_000, max_minutes=0.02, evaluations=1)
+
+    report = train_generator(settings)
+
+    assert 0 < report.steps < 10_000
+    assert report.minutes < 1
+    assert (report.out / "adapter_model.safetensors").exists()
+
+
+def test_training_stops_when_the_dev_loss_no_longer_falls(tmp_path, base):
+    settings = tiny_settings(tmp_path, base, max_steps=9, evaluations=9, patience=2, learning_rate=1e-12)
+
+    report = train_generator(settings)
+
+    assert report.steps == 3
+
+
+def test_the_card_names_base_data_licences_settings_and_dev_results(tmp_path, base):
+    settings = tiny_settings(
+        tmp_path, base, base_licence="Gemma Terms of Use", data_licence=("XQuAD: CC BY-SA 4.0", "Debian: free")
+    )
+    report = train_generator(settings)
+
+    card = (report.out / "README.md").read_text(encoding="utf-8")
+    for text in ("tiny-gemma", "Gemma Terms of Use", "XQuAD: CC BY-SA 4.0", "Debian: free", "pairs.jsonl", "French"):
+        assert text in card
+    assert f"| 3 | {report.dev_losses[-1][1]:.4f} |" in card
+    assert "| rank | 4 |" in card
+    facts = json.loads((report.out / "xqg_generator.json").read_text(encoding="utf-8"))
+    assert facts["prompt"] == "trained" and facts["styles"] == ["question"]
+    assert facts["base"]["name"] == "tiny-gemma" and facts["languages"] == ["de", "en", "fr"]
+    assert facts["max_passage_tokens"] == 320
+    assert facts["base"]["spec"] == str(base)
+    assert str(tmp_path) not in card and str(base) not in card
+
+
+def test_full_training_of_an_encoder_decoder(tmp_path):
+    mt5 = save_mt5(tmp_path / "tiny-mt5")
+    report = train_generator(tiny_settings(tmp_path, mt5, method="full", batch_tokens=None))
+
+    trained = AutoModelForSeq2SeqLM.from_pretrained(report.out)
+    tokenizer = AutoTokenizer.from_pretrained(report.out)
+    assert trained.generate(**tokenizer("Generate a French question", return_tensors="pt"), max_new_tokens=4).shape[0]
+    facts = json.loads((report.out / "xqg_generator.json").read_text(encoding="utf-8"))
+    assert (facts["prompt"], facts["method"]) == ("seq2seq", "full")
+    before = AutoModelForSeq2SeqLM.from_pretrained(mt5).get_input_embeddings().weight
+    assert not torch.equal(before, trained.get_input_embeddings().weight)
+
+
+def test_an_adapter_for_an_encoder_decoder(tmp_path):
+    report = train_generator(tiny_settings(tmp_path, save_mt5(tmp_path / "tiny-mt5")))
+
+    merge_adapter(AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "tiny-mt5"), report.out)
+
+
+def test_full_training_of_a_causal_model(tmp_path, base):
+    report = train_generator(tiny_settings(tmp_path, base, method="full"))
+
+    trained, before = (AutoModelForCausalLM.from_pretrained(folder).state_dict() for folder in (report.out, base))
+    changed = {name for name in before if not torch.equal(before[name], trained[name])}
+    assert "model.layers.0.mlp.up_proj.weight" in changed
+
+
+def test_the_softmax_can_be_estimated(tmp_path, base):
+    exact = train_generator(tiny_settings(tmp_path, base, out=tmp_path / "exact"))
+    sampled = train_generator(tiny_settings(tmp_path, base, out=tmp_path / "sampled", output_sample=64))
+
+    assert sampled.dev_losses[-1][1] == pytest.approx(exact.dev_losses[-1][1], rel=0.05)
+
+
+def test_rejects_are_reported(tmp_path, base):
+    settings = tiny_settings(tmp_path, base)
+    write_lines(tmp_path / "pairs.jsonl", [{"text": "t", "language": "fr", "query": ""}, *pair_lines()])
+
+    (reject,) = train_generator(settings).rejects
+
+    assert (reject.line, reject.reason) == (1, "the query is empty")
+
+
+def test_what_cannot_be_trained_is_refused_before_a_model_loads(tmp_path, base, monkeypatch):
+    settings = tiny_settings(tmp_path, base)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").write_text("x", encoding="utf-8")
+
+    with pytest.raises(SettingsError, match="not empty"):
+        train_generator(settings.model_copy(update={"out": tmp_path / "full"}))
+    with pytest.raises(SettingsError, match="no checkpoint"):
+        train_generator(settings.model_copy(update={"resume": True}))
+    with pytest.raises(ModelError):
+        train_generator(settings.model_copy(update={"base": f"hf:{tmp_path}/absent"}))
+    write_lines(tmp_path / "pairs.jsonl", pair_lines(passages=2))
+    with pytest.raises(InputError, match="at least 50"):
+        train_generator(settings)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match=r"pip install .xqg\[train\]"):
+        train_generator(settings)
+
+
+def test_an_adapter_of_another_base_is_refused(tmp_path, base):
+    report = train_generator(tiny_settings(tmp_path, base))
+    other = AutoModelForSeq2SeqLM.from_pretrained(save_mt5(tmp_path / "tiny-mt5"))
+
+    with pytest.raises(ModelError, match="does not fit"):
+        merge_adapter(other, report.out)
+    (report.out / "adapter_config.json").unlink()
+    with pytest.raises(ModelError, match="cannot be read"):
+        merge_adapter(other, report.out)
