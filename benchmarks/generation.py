@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 from xqg.ingest.generators.bundled import BundledGenerator
-from xqg.ingest.generators.loading import quiet
 from xqg.ingest.generators.plain import until_stop
 from xqg.ingest.generators.trees import Prompt
 from xqg.languages import LanguageDetector
+from xqg.models import quiet
 from xqg.records import Passage
 from xqg.settings import GeneratorSettings
 

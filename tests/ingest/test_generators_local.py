@@ -9,12 +9,12 @@ from tests.models import make_gemma, make_llama, make_mt5, make_tokenizer, save_
 from xqg.errors import GenerationError, ModelError
 from xqg.ingest.generators import loading
 from xqg.ingest.generators.causal import CausalGenerator
-from xqg.ingest.generators.loading import is_encoder_decoder
 from xqg.ingest.generators.local import Task
 from xqg.ingest.generators.plain import PlainDecoder
 from xqg.ingest.generators.sampling import gumbel_noise
 from xqg.ingest.generators.seq2seq import Seq2SeqGenerator
 from xqg.ingest.prompts import seq2seq_prompt
+from xqg.models import is_encoder_decoder
 from xqg.records import Passage
 from xqg.settings import GeneratorSettings
 

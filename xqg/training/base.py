@@ -10,7 +10,7 @@ import torch
 
 from xqg.errors import ModelError
 from xqg.ingest.generators.conversion import converted_folder
-from xqg.ingest.generators.loading import (
+from xqg.models import (
     ModelSource,
     choose_device,
     choose_dtype,

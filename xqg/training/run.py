@@ -12,7 +12,7 @@ import torch
 from transformers import PrinterCallback
 
 from xqg.errors import ModelError
-from xqg.ingest.generators.loading import quiet
+from xqg.models import quiet
 from xqg.training.base import BaseModel
 from xqg.training.card import write_card
 from xqg.training.pairs import GroupSplit, PairData, PassageGroup

@@ -10,7 +10,7 @@ from typing import Any
 from xqg.errors import ModelError
 from xqg.ingest.generators.causal import CausalGenerator
 from xqg.ingest.generators.conversion import converted_folder, find_converted
-from xqg.ingest.generators.loading import ModelSource
+from xqg.models import ModelSource
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,11 @@ from typing import Any
 from xqg.errors import ModelError
 from xqg.ingest.generators.conversion import converted_folder, file_key
 from xqg.ingest.generators.decoding import SharedPrefixDecoder
-from xqg.ingest.generators.loading import (
+from xqg.ingest.generators.local import LocalGenerator, Task
+from xqg.ingest.generators.plain import PlainDecoder, agrees
+from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
+from xqg.ingest.prompts import PromptStyle, chat_message, few_shot_prompt
+from xqg.models import (
     ModelSource,
     choose_device,
     choose_dtype,
@@ -19,10 +23,6 @@ from xqg.ingest.generators.loading import (
     model_revision,
     quiet,
 )
-from xqg.ingest.generators.local import LocalGenerator, Task
-from xqg.ingest.generators.plain import PlainDecoder, agrees
-from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
-from xqg.ingest.prompts import PromptStyle, chat_message, few_shot_prompt
 from xqg.records import Passage
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from xqg.errors import ModelError
-from xqg.ingest.generators.loading import quiet
+from xqg.models import quiet
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 from xqg.errors import GenerationError
 from xqg.ingest.cleaning import LanguageCheck
 from xqg.ingest.generators.finishing import Output, finish_outputs
-from xqg.ingest.generators.loading import (
+from xqg.ingest.generators.sampling import row_seed
+from xqg.ingest.prompts import PromptStyle, prompt_identity, prompt_marks
+from xqg.models import (
     ModelSource,
     check_weights,
     find_source,
@@ -20,8 +22,6 @@ from xqg.ingest.generators.loading import (
     load_tokenizer,
     model_revision,
 )
-from xqg.ingest.generators.sampling import row_seed
-from xqg.ingest.prompts import PromptStyle, prompt_identity, prompt_marks
 from xqg.protocols import Generation
 from xqg.records import Passage, content_hash
 from xqg.settings import GeneratorSettings

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from transformers.modeling_outputs import BaseModelOutput
 
-from xqg.ingest.generators.loading import choose_device, choose_dtype, load_part, quiet
 from xqg.ingest.generators.local import LocalGenerator, Task
 from xqg.ingest.generators.plain import sampling_options, until_stop
 from xqg.ingest.generators.sampling import gumbel_noise
 from xqg.ingest.generators.trees import Limits
 from xqg.ingest.prompts import PromptStyle, seq2seq_prompt
+from xqg.models import choose_device, choose_dtype, load_part, quiet
 
 
 class Seq2SeqGenerator(LocalGenerator):

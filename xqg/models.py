@@ -1,4 +1,4 @@
-"""Finds and loads the models of generators: configuration first, weights late, safetensors only, no remote code."""
+"""Finds and loads the models of the hub, folders and GGUF files: configuration first, weights late, safetensors only, no remote code."""
 
 from __future__ import annotations
 
