@@ -48,6 +48,7 @@ def job(**changes: Any) -> dict[str, Any]:
         (job(store={"spec": "edge:", "collection": "c"}), "no store"),
         (job(store={"spec": "edge:x", "collection": "a/b"}), "store.collection"),
         (job(store={"spec": "edge:x"}), "store.collection: Field required"),
+        (job(store={"spec": "http://x", "collection": ".."}), "no name for a collection"),
         (job(reader={"chunk_tokens": 64, "chunk_overlap": 64}), "cannot overlap by 64"),
         (job(reader={"language": "zz"}), "Unknown language 'zz'"),
         (job(colour="red"), "colour: Extra inputs"),

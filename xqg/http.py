@@ -51,6 +51,7 @@ class JsonEndpoint:
         self._key = (key or "").strip()
         self._timeout = timeout_seconds
         self._sleep = sleep
+        self._answered = False
         try:
             address = httpx.URL(base_url.strip().rstrip("/") + "/")
         except httpx.InvalidURL:
@@ -113,9 +114,15 @@ class JsonEndpoint:
         except httpx.TimeoutException:
             raise TransientError(f"no answer within {self._timeout:g} seconds") from None
         except httpx.TransportError as error:
+            if isinstance(error, httpx.ConnectError) and not self._answered:
+                # nobody listens there: more likely a wrong address than an endpoint that is about to start
+                raise EndpointError(
+                    f"Nothing answers at {self._shown}: {self._redacted(str(error))}", "", "Check the address"
+                ) from None
             raise TransientError(self._redacted(f"{type(error).__name__} {error}")) from None
         except httpx.HTTPError as error:
             raise EndpointError(f"{self._shown}: {self._redacted(str(error))}") from None
+        self._answered = True
         if response.status_code in _TRANSIENT:
             raise TransientError(
                 f"status {response.status_code} {self._message(response)}".rstrip(), _pause(response.headers)

@@ -1,4 +1,4 @@
-"""Finds and loads the models of the hub, folders and GGUF files: configuration first, weights late, safetensors only, no remote code."""
+"""Finds and loads models of a hub, in folders and GGUF files: weights late, safetensors only, no remote code."""
 
 from __future__ import annotations
 

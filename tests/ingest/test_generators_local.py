@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tests.models import make_gemma, make_llama, make_mt5, make_tokenizer, save_model
+from xqg import models as loading
 from xqg.errors import GenerationError, ModelError
-from xqg.ingest.generators import loading
 from xqg.ingest.generators.causal import CausalGenerator
 from xqg.ingest.generators.local import Task
 from xqg.ingest.generators.plain import PlainDecoder

@@ -96,7 +96,7 @@ def test_no_server_at_all():
     with WireServer() as server:
         url = server.url
     store = ServerStore(StoreSettings(spec=url, collection="docs"), sleep=without_sleep)
-    with pytest.raises(StoreUnreachableError, match=f"{url} did not answer"):
+    with pytest.raises(StoreUnreachableError, match=f"Nothing answers at {url}"):
         store.describe()
 
 

@@ -7,7 +7,7 @@ from qdrant_client import models
 
 from tests.stores.samples import METADATA, array, make_point, make_store
 from tests.stores.wire import Fault
-from xqg.errors import SettingsError, StoreError
+from xqg.errors import StoreError
 from xqg.protocols import Collection
 
 UPSERT = "^PUT .*/points$"
@@ -124,12 +124,6 @@ def test_an_alias_stands_for_its_collection(wire, made):
         store.upsert([make_point("b")])
     store.write_metadata({"via": "alias"})
     assert made.describe() == store.describe() == Collection(4, "cosine", 2, {"via": "alias"})
-
-
-@pytest.mark.parametrize("name", [".", ".."])
-def test_names_that_would_be_other_paths(wire, name):
-    with pytest.raises(SettingsError, match="no name for a collection"):
-        make_store(wire, collection=name)
 
 
 def test_names_with_signs_reach_the_right_collection(wire):

@@ -45,8 +45,6 @@ class ServerStore:
     def __init__(self, settings: StoreSettings, sleep: Callable[[float], None] | None = None) -> None:
         self._settings = settings
         self._collection = settings.collection
-        if self._collection in (".", ".."):
-            raise SettingsError(f"{self._collection!r} is no name for a collection", "asked for a name of its own")
         secret = "" if settings.api_key is None else settings.api_key.get_secret_value()
         if secret and not re.fullmatch(r"[!-~]+", secret):
             # the key travels in a header, whose own errors would quote it
