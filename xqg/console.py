@@ -37,10 +37,11 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rules: Sequence[int] = ()) -> None:
-    """A table on stdout; every column but the first is right-aligned, a rule follows each row in ``rules``."""
+    """A table on stdout; numbers are right-aligned, a rule follows each row in ``rules``."""
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right")
+        numbers = index > 0 and all(row[index].lstrip("+-–").replace(".", "").isdigit() for row in rows)
+        table.add_column(column, justify="right" if numbers else "left")
     for index, row in enumerate(rows):
         table.add_row(*row, end_section=index in rules)
     Console().print(table)
