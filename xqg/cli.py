@@ -15,9 +15,10 @@ import click
 
 from xqg.assembly import build_store, open_ingestion, open_searcher
 from xqg.errors import SettingsError, XqgError
-from xqg.options import collect, settings_options
+from xqg.options import collect, given, model_options, settings_options
 from xqg.records import FieldMatch
 from xqg.settings import EncoderSettings, IngestSettings, SearchSettings, StoreSettings, validated
+from xqg.training.settings import TrainingSettings
 
 EXIT_REJECTS = 3
 EXIT_CODES = """
@@ -179,6 +180,37 @@ def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> No
     with progress_display(ctx.obj["quiet"]) as progress:
         result = run_demo(path, progress, **{name: value for name, value in choices.items() if value is not None})
     result.print(as_json)
+
+
+@main.group()
+def train() -> None:
+    """Train models on your own data."""
+
+
+@train.command("generator")
+@model_options(TrainingSettings)
+@click.option("--rejects", type=click.Path(path_type=Path), default=Path("xqg-rejects.jsonl"), show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="print the summary as JSON")
+@click.pass_context
+def train_generator(ctx: click.Context, /, rejects: Path, as_json: bool, **options: Any) -> None:
+    """Train a query generator on pairs of passage and query; use it with --generator hf:OUT.
+
+    Interrupted, it keeps a checkpoint: the same command with --resume goes on.
+    """
+    from xqg.console import print_json, print_training, training_display
+    from xqg.ingest.rejects import RejectsFile
+    from xqg.training.train import train_generator as run
+
+    settings: TrainingSettings = validated(TrainingSettings, given(options))
+    with training_display(ctx.obj["quiet"]) as progress, RejectsFile(rejects) as kept:
+        report = run(settings, progress)
+        for reject in report.rejects:
+            kept.write(reject)
+    if as_json:
+        print_json({**report.__dict__, "out": str(report.out), "rejects": len(report.rejects)})
+    else:
+        print_training(report, str(rejects))
+    ctx.exit(130 if report.interrupted else EXIT_REJECTS if report.rejects else 0)
 
 
 class _Stop(threading.Event):

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +16,10 @@ from rich.table import Table
 from xqg.ingest.report import IngestReport
 from xqg.records import Hit
 from xqg.search.searcher import Explanation
+
+if TYPE_CHECKING:
+    from xqg.training.report import TrainingReport
+    from xqg.training.trainer import TrainingProgress
 
 QUIET_INTERVAL_SECONDS = 10.0
 SNIPPET_CHARACTERS = 160
@@ -110,24 +114,48 @@ def print_lines(*lines: str) -> None:
 @contextmanager
 def progress_display(quiet: bool) -> Iterator[Callable[[IngestReport], None]]:
     """A callback that shows the counts: a live line on a terminal, else a log line now and then, on stderr."""
+    with _display(quiet, _progress_line) as show:
+        yield show
+
+
+@contextmanager
+def _display(quiet: bool, line: Callable[[Any], str]) -> Iterator[Callable[[Any], None]]:
     console = Console(stderr=True)
     if quiet:
         yield lambda report: None
     elif console.is_terminal:
         with console.status("starting") as status:
-            yield lambda report: status.update(_progress_line(report))
+            yield lambda report: status.update(line(report))
     else:
-        yield _LogNowAndThen()
+        yield _LogNowAndThen(line)
+
+
+@contextmanager
+def training_display(quiet: bool) -> Iterator[Callable[[TrainingProgress], None]]:
+    """The same for a training run."""
+    with _display(quiet, _training_line) as show:
+        yield show
+
+
+def print_training(report: TrainingReport, rejects: str) -> None:
+    """The summary of a training run, as lines on stdout."""
+    losses = " → ".join(f"{loss:.3f}" for _, loss in report.dev_losses) or "none taken"
+    lines = [
+        f"pairs {report.pairs}, dev pairs {report.dev_pairs}, rejected {len(report.rejects)}, unclear {report.unclear}",
+        f"{report.steps} steps, {report.queries_seen} queries seen, {report.minutes:.1f} minutes, dev loss {losses}",
+        report.remedy if report.interrupted else f"use it: xqg ingest … --generator hf:{report.out}",
+    ]
+    print_lines(*lines, *([f"rejected pairs are in {rejects}"] if report.rejects else []))
 
 
 class _LogNowAndThen:
-    def __init__(self) -> None:
-        self._last = time.monotonic()
+    def __init__(self, line: Callable[[Any], str]) -> None:
+        self._line, self._last = line, time.monotonic()
 
-    def __call__(self, report: IngestReport) -> None:
+    def __call__(self, report: Any) -> None:
         if time.monotonic() - self._last >= QUIET_INTERVAL_SECONDS:
             self._last = time.monotonic()
-            logging.getLogger("xqg").info(_progress_line(report))
+            logging.getLogger("xqg").info(self._line(report))
 
 
 def _progress_line(report: IngestReport) -> str:
@@ -137,6 +165,14 @@ def _progress_line(report: IngestReport) -> str:
     return (
         f"read {report.read}, unchanged {report.skipped}, stored {report.upserted}, "
         f"{report.generated} queries, rejected {report.rejected}{rate}"
+    )
+
+
+def _training_line(progress: TrainingProgress) -> str:
+    losses = [f"{name} {loss:.3f}" for name, loss in (("loss", progress.loss), ("dev loss", progress.dev_loss)) if loss]
+    return (
+        f"step {progress.step}, {100 * progress.share:.0f} % in {progress.minutes:.1f} minutes, "
+        f"{progress.queries} queries at {progress.queries_per_second:.1f}/s, {', '.join(losses)}"
     )
 
 

@@ -50,7 +50,7 @@ def _extras() -> Iterator[Finding]:
 
 def _models() -> Iterator[Finding]:
     from xqg.encoders.bundled import BundledEncoder
-    from xqg.ingest.generators.bundled import cached_model
+    from xqg.ingest.generators.base import cached_model
 
     try:
         BundledEncoder().check()

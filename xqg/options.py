@@ -45,6 +45,8 @@ FLAGS: dict[str, str] = {
     "generator.queries_per_language": "--queries-per-language",
     "generator.own_language": "--own-language",
     "generator.top_k": "--top-k",
+    "generator.temperature": "--temperature",
+    "generator.style": "--style",
     "generator.max_new_tokens": "--max-new-tokens",
     "generator.seed": "--seed",
     "generator.batch_rows": "--generator-batch",
@@ -99,6 +101,32 @@ def settings_options(*names: str) -> Callable[[Command], Command]:
         return command
 
     return decorate
+
+
+def model_options(model: type[BaseModel]) -> Callable[[Command], Command]:
+    """Add an option for every field of ``model``, named like it; fields with several values can be given repeatedly."""
+
+    def decorate(command: Command) -> Command:
+        for name, field in reversed(model.model_fields.items()):
+            kind, many = _click_type(field.annotation), get_origin(field.annotation) is tuple
+            flag = f"--{name.replace('_', '-')}"
+            default = default_text(field)
+            command = click.option(
+                f"{flag}/--no-{flag[2:]}" if kind is bool else flag,
+                name,
+                type=None if kind is bool else kind,
+                default=None,
+                multiple=many,
+                help=f"{field.description}{f'  [default: {default}]' if default not in ('', 'required') else ''}",
+            )(command)
+        return command
+
+    return decorate
+
+
+def given(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `model_options` that were given."""
+    return {name: value for name, value in params.items() if value not in (None, ())}
 
 
 def collect(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,8 @@ import pytest
 
 from tests.models import make_tokenizer, write_gguf
 from xqg.errors import ModelError
-from xqg.ingest.generators.bundled import BundledGenerator, cached_model
+from xqg.ingest.generators.base import cached_model
+from xqg.ingest.generators.bundled import BundledGenerator
 from xqg.ingest.generators.causal import CausalGenerator
 from xqg.ingest.generators.conversion import cache_folder, converted_folder, file_key
 from xqg.languages import LanguageDetector

@@ -11,8 +11,8 @@ from typing import Literal
 from xqg.languages import language_name
 from xqg.records import Passage, digest
 
-PromptStyle = Literal["seq2seq", "chat", "few-shot", "json"]
 TrainedStyle = Literal["question", "search"]
+PromptStyle = Literal["seq2seq", "chat", "few-shot", "json", "question", "search"]
 """What an adapter of ours was taught to write: a full question, or the few words typed into a search box."""
 
 EXAMPLES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
@@ -129,6 +129,8 @@ def prompt_identity(style: PromptStyle) -> str:
     passage = Passage(id="", text="text", title="title")
     if style == "json":
         return digest([style, json_message(passage, "en", 5)])[:12]
+    if style in ("question", "search"):
+        return digest([style, trained_prompt(passage, "en", style)])[:12]
     write = {"seq2seq": seq2seq_prompt, "chat": chat_message, "few-shot": few_shot_prompt}[style]
     return digest([style, write(passage, "en")])[:12]
 
@@ -139,6 +141,8 @@ def prompt_marks(style: PromptStyle) -> tuple[str, ...]:
         return _CHAT_MARKS
     if style == "seq2seq":
         return (_SEQ2SEQ_MARK,)
+    if style in ("question", "search"):
+        return ()
     return tuple(text for passage, questions in EXAMPLES for text in (passage, *(text for _, text in questions)))
 
 

@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import ModelError
+from xqg.ingest.generators.adapters import Adapter, find_adapter, merge_adapter
+from xqg.ingest.generators.base import bundled_folder
 from xqg.ingest.generators.conversion import converted_folder, file_key
 from xqg.ingest.generators.decoding import SharedPrefixDecoder
 from xqg.ingest.generators.local import LocalGenerator, Task
 from xqg.ingest.generators.plain import PlainDecoder, agrees
 from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
-from xqg.ingest.prompts import PromptStyle, chat_message, few_shot_prompt
+from xqg.ingest.prompts import PromptStyle, chat_message, few_shot_prompt, trained_line, trained_passage
 from xqg.models import (
     ModelSource,
     choose_device,
     choose_dtype,
+    find_source,
     load_config,
     load_part,
     model_revision,
@@ -29,7 +32,8 @@ from xqg.records import Passage
 class CausalGenerator(LocalGenerator):
     """A causal model behind its chat template, or behind a few-shot prompt where it has none.
 
-    A GGUF file is converted once and kept in the cache folder.
+    A folder that `xqg train generator` made is an adapter: its base is loaded, the adapter added to the weights, and
+    the prompt is the one it was trained with. A GGUF file is converted once and kept in the cache folder.
     """
 
     kind = "causal"
@@ -43,6 +47,8 @@ class CausalGenerator(LocalGenerator):
 
     @property
     def _style(self) -> PromptStyle:
+        if self._adapter is not None:
+            return self._settings.style
         return "chat" if getattr(self._tokenizer, "chat_template", None) else "few-shot"
 
     def _write(self, tasks: Sequence[Task]) -> list[list[list[int]]]:
@@ -51,8 +57,16 @@ class CausalGenerator(LocalGenerator):
             return self._decoder.decode(prompts)
 
     @cached_property
+    def _adapter(self) -> Adapter | None:
+        return find_adapter(self._source.path)
+
+    @cached_property
     def _folder(self) -> ModelSource:
+        """The weights in a form that transformers loads quickly; those of the base, where there is an adapter."""
         source = self._source
+        if self._adapter is not None:
+            base = self._adapter.base
+            return bundled_folder() if base == "bundled" else find_source(base.removeprefix("hf:"))
         if source.path is None or not source.is_gguf:
             return source
         file = source.path
@@ -62,6 +76,8 @@ class CausalGenerator(LocalGenerator):
     def _revision(self) -> str:
         if self._source.path is not None and self._source.is_gguf:
             return file_key(self._source.path)
+        if self._adapter is not None:
+            return self._adapter.revision
         return model_revision(self._source, load_config(self._source))
 
     @cached_property
@@ -73,8 +89,10 @@ class CausalGenerator(LocalGenerator):
         device = choose_device(settings.device)
         load = AutoModelForCausalLM.from_pretrained
         model = load_part(self._folder, load, use_safetensors=True, dtype=choose_dtype(device)).to(device).eval()
+        if self._adapter is not None:
+            merge_adapter(model, self._adapter.folder)
         stops = _stop_tokens(self._tokenizer, model)
-        limits = Limits(stops, settings.top_k, settings.max_new_tokens, settings.batch_rows)
+        limits = Limits(stops, settings.top_k, settings.max_new_tokens, settings.batch_rows, settings.temperature)
         if agrees(model):
             return SharedPrefixDecoder(model, limits, self._shared_tokens())
         return PlainDecoder(model, limits)
@@ -84,8 +102,13 @@ class CausalGenerator(LocalGenerator):
         return common_prefix([self._tokens(Passage(id="", text=text), "fr") for text in ("A", "7", "Ω")])
 
     def _tokens(self, passage: Passage, language: str) -> tuple[int, ...]:
-        if self._style == "few-shot":
-            return tuple(self._tokenizer(few_shot_prompt(passage, language)).input_ids)
+        tokenizer, style = self._tokenizer, self._style
+        if style == "question" or style == "search":
+            # in two parts, as in training
+            line = tokenizer(trained_line(language, style), add_special_tokens=False).input_ids
+            return (*tokenizer(trained_passage(passage)).input_ids, *line)
+        if style == "few-shot":
+            return tuple(tokenizer(few_shot_prompt(passage, language)).input_ids)
         text = self._tokenizer.apply_chat_template(
             [{"role": "user", "content": chat_message(passage, language)}],
             add_generation_prompt=True,

@@ -64,6 +64,7 @@ class LocalGenerator(ABC):
             "revision": self._revision,
             "prompt": prompt_identity(self._style),
             "top_k": settings.top_k,
+            "temperature": settings.temperature,
             "max_new_tokens": settings.max_new_tokens,
             "seed": settings.seed,
         }

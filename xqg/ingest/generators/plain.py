@@ -71,7 +71,7 @@ class PlainDecoder:
         padding = min(limits.stops)
         found: list[list[list[int]]] = []
         for prompt in prompts:
-            noise = gumbel_noise(prompt.seeds, limits.max_new_tokens, limits.top_k)
+            noise = gumbel_noise(prompt.seeds, limits.max_new_tokens, limits.top_k, limits.temperature)
             tokens = torch.tensor([prompt.tokens] * len(prompt.seeds), device=device)
             options = sampling_options(limits, noise, len(prompt.tokens), padding)
             output = self._model.generate(tokens, attention_mask=torch.ones_like(tokens), **options)

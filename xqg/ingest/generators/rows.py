@@ -61,7 +61,9 @@ class Rows:
         new[:, :start] = True
         new[:, before:] = tree.visible[lasts, start:]
         self._visible = torch.cat([torch.cat([self._visible, old], dim=1), new])
-        noise = gumbel_noise([seed for _, _, seed in fresh], self._limits.max_new_tokens, self._limits.top_k)
+        noise = gumbel_noise(
+            [seed for _, _, seed in fresh], self._limits.max_new_tokens, self._limits.top_k, self._limits.temperature
+        )
         self._noise = torch.cat([self._noise, noise.to(self._noise.device)])
         self.places = torch.cat([self.places, tree.places[lasts]])
         self.tokens = torch.cat([self.tokens, self.tokens.new_zeros(len(fresh))])

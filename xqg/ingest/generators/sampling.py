@@ -19,10 +19,10 @@ def row_seed(seed: int, content_hash: str, language: str, sample: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> (64 - SEED_BITS)
 
 
-def gumbel_noise(seeds: Sequence[int], steps: int, top_k: int) -> torch.Tensor:
-    """Standard Gumbel noise, shape (len(seeds), steps, top_k), float32 on the CPU; row i depends on ``seeds[i]`` alone.
+def gumbel_noise(seeds: Sequence[int], steps: int, top_k: int, temperature: float = 1.0) -> torch.Tensor:
+    """Gumbel noise, shape (len(seeds), steps, top_k), float32 on the CPU; row i depends on ``seeds[i]`` alone.
 
-    The largest of logit + noise is a sample from the softmax of the logits (the Gumbel-max trick).
+    The largest of logit + noise is a sample from the softmax of logit / temperature (the Gumbel-max trick).
     """
     rows = []
     for seed in seeds:
@@ -31,11 +31,11 @@ def gumbel_noise(seeds: Sequence[int], steps: int, top_k: int) -> torch.Tensor:
     if not rows:
         return torch.empty(0, steps, top_k)
     uniform = torch.stack(rows).clamp_min(torch.finfo(torch.float32).tiny)
-    return -torch.log(-torch.log(uniform))
+    return -torch.log(-torch.log(uniform)) * temperature
 
 
 def sample_tokens(logits: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """One token for each row, sampled at temperature 1 from the softmax over its k likeliest tokens.
+    """One token for each row, sampled from the softmax over its k likeliest tokens, at the temperature of the noise.
 
     :param logits: shape (rows, vocabulary).
     :param noise: Gumbel noise, shape (rows, k); column j goes to the j-th likeliest token.

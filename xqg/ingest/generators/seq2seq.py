@@ -50,7 +50,9 @@ class Seq2SeqGenerator(LocalGenerator):
         samples = len(seeds[0])
         inputs = self._tokenizer.pad({"input_ids": list(prompts)}, return_tensors="pt").to(model.device)
         states = model.get_encoder()(**inputs).last_hidden_state.repeat_interleave(samples, dim=0)
-        noise = gumbel_noise([seed for row in seeds for seed in row], limits.max_new_tokens, limits.top_k)
+        noise = gumbel_noise(
+            [seed for row in seeds for seed in row], limits.max_new_tokens, limits.top_k, limits.temperature
+        )
         padding = model.config.pad_token_id
         output = model.generate(
             encoder_outputs=BaseModelOutput(last_hidden_state=states),
@@ -64,7 +66,8 @@ class Seq2SeqGenerator(LocalGenerator):
     def _limits(self) -> Limits:
         end = self._model.config.eos_token_id
         stops = frozenset(end if isinstance(end, list) else [end])
-        return Limits(stops, self._settings.top_k, self._settings.max_new_tokens, self._settings.batch_rows)
+        settings = self._settings
+        return Limits(stops, settings.top_k, settings.max_new_tokens, settings.batch_rows, settings.temperature)
 
     @cached_property
     def _model(self) -> Any:

@@ -25,6 +25,7 @@ class Limits:
     top_k: int
     max_new_tokens: int
     rows: int
+    temperature: float = 1.0
 
 
 def common_prefix(sequences: Iterable[Sequence[int]]) -> tuple[int, ...]:

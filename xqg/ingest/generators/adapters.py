@@ -1,0 +1,86 @@
+"""Low-rank adapters that `xqg.training` makes: found, read, and added to the weights of their base."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xqg.errors import ModelError
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+CARD = "xqg_generator.json"
+
+_PREFIX = "base_model.model."
+_DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter in ``folder``, and the specification of the base that it was trained on ("bundled" or a model)."""
+
+    folder: Path
+    base: str
+
+    @property
+    def revision(self) -> str:
+        """The SHA-256 of its weights."""
+        return hashlib.sha256((self.folder / ADAPTER_WEIGHTS).read_bytes()).hexdigest()
+
+
+def find_adapter(folder: Path | None) -> Adapter | None:
+    """The adapter in ``folder``; None if there is none.
+
+    :raises ModelError: if it is one that xqg did not train, so that its base and prompt are not known.
+    """
+    if folder is None or not (folder / ADAPTER_CONFIG).is_file():
+        return None
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        return Adapter(folder, str(card["base"]["spec"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"The adapter in {folder} has no readable {CARD}",
+            "asked for one that `xqg train generator` made",
+            "Merge others into their base first, and name the folder of the result",
+        ) from error
+
+
+@torch.no_grad()
+def merge_adapter(model: Any, folder: Path) -> None:
+    """Change the weights of ``model`` to W + alpha / rank * B A, computed in float32, for each adapted layer.
+
+    :param folder: an adapter in the format of peft, as `xqg.training.train.train_generator` leaves it.
+    :raises ModelError: if the adapter cannot be read or does not fit the model.
+    """
+    from safetensors.torch import load_file
+
+    try:
+        config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+        tensors = load_file(str(folder / ADAPTER_WEIGHTS))
+        scale = float(config["lora_alpha"]) / float(config["r"])
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"The adapter in {folder} cannot be read: {error}", "", "Train it again") from error
+    if config.get("use_rslora") or config.get("use_dora") or config.get("rank_pattern") or config.get("alpha_pattern"):
+        raise ModelError(
+            f"The adapter in {folder} is no plain LoRA", "one rank, one alpha, no variants", "Merge it first"
+        )
+    weights = dict(model.named_parameters())
+    names = sorted(name.removeprefix(_PREFIX).removesuffix(_DOWN) for name in tensors if name.endswith(_DOWN))
+    if len(tensors) != 2 * len(names) or not names:
+        raise ModelError(
+            f"The adapter in {folder} holds more than low-rank pairs", "LoRA weights alone", "Merge it first"
+        )
+    for name in names:
+        down, up = tensors[f"{_PREFIX}{name}{_DOWN}"].float(), tensors[f"{_PREFIX}{name}{_UP}"].float()
+        weight = weights.get(f"{name}.weight")
+        if weight is None or weight.shape != (up.shape[0], down.shape[1]):
+            raise ModelError(f"The adapter in {folder} does not fit the base at {name}", "", "Take the base it names")
+        change = (up @ down).to(weight.device) * scale
+        weight.copy_((weight.float() + change).to(weight.dtype))
