@@ -69,7 +69,7 @@ def build_generator(settings: GeneratorSettings, detector: LanguageDetector) -> 
 
         generator = OpenAIGenerator(settings, detector)
     else:
-        from xqg.models import is_encoder_decoder
+        from xqg.ingest.generators.adapters import is_encoder_decoder
 
         if is_encoder_decoder(name, settings.revision):
             from xqg.ingest.generators.seq2seq import Seq2SeqGenerator

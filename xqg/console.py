@@ -16,6 +16,7 @@ from rich.table import Table
 from xqg.ingest.report import IngestReport
 from xqg.records import Hit
 from xqg.search.searcher import Explanation
+from xqg.search.show import passage_to_json
 
 if TYPE_CHECKING:
     from xqg.training.report import TrainingReport
@@ -71,17 +72,7 @@ def print_hits(query: str, hits: Sequence[Hit], explanations: Sequence[Explanati
 
 def hit_to_json(hit: Hit, explanation: Explanation | None = None) -> dict[str, Any]:
     """The shape of one hit in ``xqg search --json``."""
-    passage = hit.passage
-    value: dict[str, Any] = {
-        "rank": hit.rank,
-        "score": hit.score,
-        "id": passage.id,
-        "document_id": passage.document_id,
-        "title": passage.title,
-        "text": passage.text,
-        "language": passage.language,
-        "metadata": dict(passage.metadata),
-    }
+    value: dict[str, Any] = {"rank": hit.rank, "score": hit.score, **passage_to_json(hit.passage)}
     if explanation is not None:
         value["closest_query"] = dict(explanation.__dict__)
     return value

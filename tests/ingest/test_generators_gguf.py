@@ -112,7 +112,7 @@ def test_the_bundled_generator_checks_without_converting(cache):
     generator = BundledGenerator(GeneratorSettings(languages=("fr",)), EveryLanguage())
     generator.check()
     identity = generator.identity
-    assert (identity["model"], len(identity["revision"])) == ("gemma-3-270m, 4-bit", 64)
+    assert (identity["model"], len(identity["revision"])) == ("gemma-3-270m, 4-bit, with xqg's adapter", 33)
     assert not cache.exists()
     assert cached_model() is None
     (cache / identity["revision"][:32]).mkdir(parents=True)

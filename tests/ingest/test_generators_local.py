@@ -40,8 +40,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def in_float32(monkeypatch):
-    monkeypatch.setattr("xqg.ingest.generators.causal.choose_dtype", lambda device: torch.float32)
-    monkeypatch.setattr("xqg.ingest.generators.seq2seq.choose_dtype", lambda device: torch.float32)
+    monkeypatch.setattr("xqg.ingest.generators.local.choose_dtype", lambda device: torch.float32)
 
 
 def generator_of(folder, **options):

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from xqg.errors import StoreError
-from xqg.protocols import Collection, Point, VectorStore
+from xqg.protocols import Collection, VectorStore
+from xqg.records import Passage
 
 
 def describe_collection(collection: Collection, store: VectorStore) -> dict[str, Any]:
@@ -39,12 +40,15 @@ def describe_passage(store: VectorStore, passage_id: str) -> dict[str, Any]:
     point = next(iter(store.points([passage_id])), None)
     if point is None:
         raise StoreError(f"No passage {passage_id!r} in this collection", remedy="A chunk's id is DOCUMENT#NUMBER")
-    return {**describe_point(point), "queries": {key: list(texts) for key, texts in point.entry.queries.items()}}
+    return {
+        **passage_to_json(point.passage),
+        "fingerprint": point.entry.fingerprint,
+        "queries": {language: list(texts) for language, texts in point.entry.queries.items()},
+    }
 
 
-def describe_point(point: Point) -> dict[str, Any]:
-    """A stored passage as JSON, without its vector and queries."""
-    passage = point.passage
+def passage_to_json(passage: Passage) -> dict[str, Any]:
+    """A passage as JSON, as hits and ``xqg show`` print it."""
     return {
         "id": passage.id,
         "document_id": passage.document_id,
@@ -52,7 +56,6 @@ def describe_point(point: Point) -> dict[str, Any]:
         "text": passage.text,
         "language": passage.language,
         "metadata": dict(passage.metadata),
-        "fingerprint": point.entry.fingerprint,
     }
 
 

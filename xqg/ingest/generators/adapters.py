@@ -11,11 +11,15 @@ from typing import Any
 import torch
 
 from xqg.errors import ModelError
+from xqg.ingest.generators.base import bundled_folder
+from xqg.models import ModelSource, find_source
+from xqg.models import is_encoder_decoder as model_is_encoder_decoder
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 CARD = "xqg_generator.json"
+BUNDLED = "bundled"
 
 _PREFIX = "base_model.model."
 _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
@@ -50,6 +54,22 @@ def find_adapter(folder: Path | None) -> Adapter | None:
             "asked for one that `xqg train generator` made",
             "Merge others into their base first, and name the folder of the result",
         ) from error
+
+
+def base_source(adapter: Adapter) -> ModelSource:
+    """The base of an adapter, as something transformers can load. :raises ModelError: if it cannot be found."""
+    return bundled_folder() if adapter.base == BUNDLED else find_source(adapter.base.removeprefix("hf:"))
+
+
+def is_encoder_decoder(name: str, revision: str | None = None) -> bool:
+    """Whether a model, or the base of an adapter, is of the encoder-decoder kind rather than causal.
+
+    :raises ModelError: if it cannot be found or is of an unknown architecture.
+    """
+    adapter = find_adapter(find_source(name, revision).path)
+    if adapter is None:
+        return model_is_encoder_decoder(name, revision)
+    return adapter.base != BUNDLED and model_is_encoder_decoder(adapter.base.removeprefix("hf:"))
 
 
 @torch.no_grad()

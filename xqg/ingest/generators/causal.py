@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import ModelError
-from xqg.ingest.generators.adapters import Adapter, find_adapter, merge_adapter
-from xqg.ingest.generators.base import bundled_folder
 from xqg.ingest.generators.conversion import converted_folder, file_key
 from xqg.ingest.generators.decoding import SharedPrefixDecoder
 from xqg.ingest.generators.local import LocalGenerator, Task
@@ -18,12 +16,6 @@ from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
 from xqg.ingest.prompts import PromptStyle, chat_message, few_shot_prompt, trained_line, trained_passage
 from xqg.models import (
     ModelSource,
-    choose_device,
-    choose_dtype,
-    find_source,
-    load_config,
-    load_part,
-    model_revision,
     quiet,
 )
 from xqg.records import Passage
@@ -57,18 +49,10 @@ class CausalGenerator(LocalGenerator):
             return self._decoder.decode(prompts)
 
     @cached_property
-    def _adapter(self) -> Adapter | None:
-        return find_adapter(self._source.path)
-
-    @cached_property
     def _folder(self) -> ModelSource:
-        """The weights in a form that transformers loads quickly; those of the base, where there is an adapter."""
         source = self._source
-        if self._adapter is not None:
-            base = self._adapter.base
-            return bundled_folder() if base == "bundled" else find_source(base.removeprefix("hf:"))
         if source.path is None or not source.is_gguf:
-            return source
+            return super()._folder
         file = source.path
         return ModelSource(source.name, converted_folder(self._revision, lambda _: file), None)
 
@@ -76,9 +60,7 @@ class CausalGenerator(LocalGenerator):
     def _revision(self) -> str:
         if self._source.path is not None and self._source.is_gguf:
             return file_key(self._source.path)
-        if self._adapter is not None:
-            return self._adapter.revision
-        return model_revision(self._source, load_config(self._source))
+        return super()._revision
 
     @cached_property
     def _decoder(self) -> SharedPrefixDecoder | PlainDecoder:
@@ -86,11 +68,7 @@ class CausalGenerator(LocalGenerator):
         from transformers import AutoModelForCausalLM
 
         settings = self._settings
-        device = choose_device(settings.device)
-        load = AutoModelForCausalLM.from_pretrained
-        model = load_part(self._folder, load, use_safetensors=True, dtype=choose_dtype(device)).to(device).eval()
-        if self._adapter is not None:
-            merge_adapter(model, self._adapter.folder)
+        model = self._load(AutoModelForCausalLM.from_pretrained)
         stops = _stop_tokens(self._tokenizer, model)
         limits = Limits(stops, settings.top_k, settings.max_new_tokens, settings.batch_rows, settings.temperature)
         if agrees(model):

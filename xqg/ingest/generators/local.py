@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
+import torch
+
 from xqg.errors import GenerationError
 from xqg.ingest.cleaning import LanguageCheck
+from xqg.ingest.generators.adapters import Adapter, base_source, find_adapter, merge_adapter
 from xqg.ingest.generators.finishing import Output, finish_outputs
 from xqg.ingest.generators.sampling import row_seed
 from xqg.ingest.prompts import PromptStyle, prompt_identity, prompt_marks
 from xqg.models import (
     ModelSource,
     check_weights,
+    choose_device,
+    choose_dtype,
     find_source,
     load_config,
+    load_part,
     load_tokenizer,
     model_revision,
 )
@@ -122,12 +128,30 @@ class LocalGenerator(ABC):
         return find_source(self._settings.spec.removeprefix("hf:"), self._settings.revision)
 
     @cached_property
+    def _adapter(self) -> Adapter | None:
+        """The adapter that the source is, None where it is a model of its own."""
+        return find_adapter(self._source.path)
+
+    @cached_property
     def _folder(self) -> ModelSource:
-        """The source in a form that transformers loads quickly."""
-        return self._source
+        """The weights in a form that transformers loads quickly; those of the base, where there is an adapter."""
+        return self._source if self._adapter is None else base_source(self._adapter)
+
+    def _load(self, load: Callable[..., Any], in_float16: bool = True) -> Any:
+        """The model with its weights and those of its adapter, on its device, in evaluation mode."""
+        device = choose_device(self._settings.device)
+        dtype = choose_dtype(device)
+        if dtype == torch.float16 and not in_float16:
+            dtype = torch.float32
+        model = load_part(self._folder, load, use_safetensors=True, dtype=dtype).to(device).eval()
+        if self._adapter is not None:
+            merge_adapter(model, self._adapter.folder)
+        return model
 
     @cached_property
     def _revision(self) -> str:
+        if self._adapter is not None:
+            return self._adapter.revision
         return model_revision(self._source, load_config(self._source))
 
     @cached_property

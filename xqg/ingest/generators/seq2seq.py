@@ -14,7 +14,7 @@ from xqg.ingest.generators.plain import sampling_options, until_stop
 from xqg.ingest.generators.sampling import gumbel_noise
 from xqg.ingest.generators.trees import Limits
 from xqg.ingest.prompts import PromptStyle, seq2seq_prompt
-from xqg.models import choose_device, choose_dtype, load_part, quiet
+from xqg.models import quiet
 
 
 class Seq2SeqGenerator(LocalGenerator):
@@ -74,9 +74,4 @@ class Seq2SeqGenerator(LocalGenerator):
         """The model with its weights, on its device, in evaluation mode."""
         from transformers import AutoModelForSeq2SeqLM
 
-        device = choose_device(self._settings.device)
-        dtype = choose_dtype(device)
-        if dtype == torch.float16:
-            dtype = torch.float32  # T5 overflows in float16
-        load = AutoModelForSeq2SeqLM.from_pretrained
-        return load_part(self._folder, load, use_safetensors=True, dtype=dtype).to(device).eval()
+        return self._load(AutoModelForSeq2SeqLM.from_pretrained, in_float16=False)  # T5 overflows in it
