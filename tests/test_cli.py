@@ -104,7 +104,7 @@ class TestIngest:
         ingest()
         refused = ingest("--alpha", "0.5")
         assert refused.exit_code == 1
-        assert "alpha: stored 0.2, asked 0.5" in refused.output
+        assert "alpha: stored 0.4, asked 0.5" in refused.output
         updated = report(ingest("--alpha", "0.5", "--update", "--json"))
         assert (updated["upserted"], updated["queries"]) == (3, {"made": 0, "reused": 3, "dropped": {}})
 

@@ -67,7 +67,7 @@ def test_a_file_generator_needs_no_languages() -> None:
 
 def test_the_rules_have_their_own_default_alpha() -> None:
     assert FusionSettings(rule="sum").weight == 0.01
-    assert FusionSettings(rule="mean").weight == 0.2
+    assert FusionSettings(rule="mean").weight == 0.4
     assert FusionSettings(rule="sum", alpha=0.0).weight == 0.0
 
 

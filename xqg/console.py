@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 QUIET_INTERVAL_SECONDS = 10.0
 SNIPPET_CHARACTERS = 160
+FILE_WIDTH = 110
 
 
 def set_up_logging(verbose: bool, quiet: bool) -> None:
@@ -49,25 +50,27 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(column, justify="right" if numbers else "left")
     for index, row in enumerate(rows):
         table.add_row(*row, end_section=index in rules)
-    Console().print(table)
+    _console().print(table)
 
 
 def print_hits(query: str, hits: Sequence[Hit], explanations: Sequence[Explanation | None] = ()) -> None:
     """Search results for a reader."""
-    console = Console()
-    console.print(query, style="bold", markup=False)
+    console = _console()
+    console.print(query, style="bold", markup=False, soft_wrap=True)
     if not hits:
         console.print("  no hits")
     for index, hit in enumerate(hits):
         passage = hit.passage
         text = " ".join(passage.text.split())
         snippet = text if len(text) <= SNIPPET_CHARACTERS else text[:SNIPPET_CHARACTERS].rstrip() + "…"
-        console.print(f"{hit.rank:>3}. {hit.score:.4f}  {passage.id}  {passage.title}", style="cyan", markup=False)
-        console.print(f"     {snippet}", markup=False, highlight=False)
+        console.print(
+            f"{hit.rank:>3}. {hit.score:.4f}  {passage.id}  {passage.title}", style="cyan", markup=False, soft_wrap=True
+        )
+        console.print(f"     {snippet}", markup=False, highlight=False, soft_wrap=True)
         explanation = explanations[index] if index < len(explanations) else None
         if explanation is not None:
             line = f"     closest query ({explanation.language}, {explanation.similarity:.3f}): {explanation.query}"
-            console.print(line, style="green", markup=False, highlight=False)
+            console.print(line, style="green", markup=False, highlight=False, soft_wrap=True)
 
 
 def hit_to_json(hit: Hit, explanation: Explanation | None = None) -> dict[str, Any]:
@@ -95,6 +98,12 @@ def print_report(report: IngestReport, rejects: str) -> None:
             "ingest them with --update too"
         )
     print_lines(*lines)
+
+
+def _console() -> Console:
+    """On a terminal as wide as it is, else wide enough that no table breaks its words."""
+    console = Console()
+    return console if console.is_terminal else Console(width=FILE_WIDTH)
 
 
 def print_lines(*lines: str) -> None:

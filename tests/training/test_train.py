@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokeni
 
 from tests.training.samples import pair_lines, save_gemma, save_mt5, tiny_settings, write_lines
 from xqg.errors import InputError, MissingDependencyError, ModelError, SettingsError
-from xqg.training.merging import merge_adapter
+from xqg.ingest.generators.adapters import merge_adapter
 from xqg.training.train import train_generator
 
 

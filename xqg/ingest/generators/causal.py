@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +14,17 @@ from xqg.ingest.generators.decoding import SharedPrefixDecoder
 from xqg.ingest.generators.local import LocalGenerator, Task
 from xqg.ingest.generators.plain import PlainDecoder, agrees
 from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
-from xqg.ingest.prompts import PromptStyle, chat_message, few_shot_prompt, trained_line, trained_passage
+from xqg.ingest.prompts import EXAMPLES, PromptStyle, chat_message, few_shot_prompt, trained_line, trained_passage
 from xqg.models import (
     ModelSource,
     quiet,
 )
 from xqg.records import Passage
+
+logger = logging.getLogger(__name__)
+
+_TRIAL = Passage(id="", text=EXAMPLES[0][0])
+"""What the decoder is tried on before it is trusted."""
 
 
 class CausalGenerator(LocalGenerator):
@@ -71,8 +77,9 @@ class CausalGenerator(LocalGenerator):
         model = self._load(AutoModelForCausalLM.from_pretrained)
         stops = _stop_tokens(self._tokenizer, model)
         limits = Limits(stops, settings.top_k, settings.max_new_tokens, settings.batch_rows, settings.temperature)
-        if agrees(model):
+        if agrees(model, self._tokens(_TRIAL, "fr")):
             return SharedPrefixDecoder(model, limits, self._shared_tokens())
+        logger.warning("%s cannot share prefixes: its queries are written one prompt at a time", self._source.label)
         return PlainDecoder(model, limits)
 
     def _shared_tokens(self) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from xqg.ingest.generators.decoding import SharedPrefixDecoder
 from xqg.ingest.generators.sampling import gumbel_noise, sample_tokens
 from xqg.ingest.generators.trees import Limits, Prompt
 
+TRIED_TOKENS = 24
 _TOLERANCE = 0.05
 """Allowed difference of two logits as a share of their range; in bfloat16 0.01 is usual, a wrong mask gives 0.3."""
 
@@ -81,13 +82,13 @@ class PlainDecoder:
 
 
 @torch.inference_mode()
-def agrees(model: Any) -> bool:
+def agrees(model: Any, prompt: Sequence[int]) -> bool:
     """Whether `SharedPrefixDecoder` computes the logits of this model as the model itself does.
 
-    Tried on a few tokens, since what a model does with masks and positions shows in no configuration.
+    Tried on the first tokens of a real prompt, since what a model does with masks and positions shows in no
+    configuration, and since on tokens without sense rounding alone may look like a mistake.
     """
-    vocabulary = int(model.config.get_text_config().vocab_size)
-    tokens = [(7 * number * number + 3) % vocabulary for number in range(1, 25)]
+    tokens = list(prompt[:TRIED_TOKENS])
     prompts = [tokens, tokens[:18] + tokens[3:6]]
     decoder = SharedPrefixDecoder(model, Limits(frozenset(), 1, 1, 2), tokens[:8])
     try:
