@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+import xqg
+from xqg.cli import main
 from xqg.errors import SettingsError
 from xqg.settings import (
     EncoderSettings,
@@ -129,3 +135,18 @@ def test_differences_name_both_sides() -> None:
 
 def test_reader_defaults_are_valid() -> None:
     assert ReaderSettings().chunk_overlap < ReaderSettings().chunk_tokens
+
+
+def flags(command: click.Command) -> Iterator[str]:
+    for parameter in command.params:
+        yield from [*parameter.opts, *parameter.secondary_opts]
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            yield from flags(child)
+
+
+def test_every_flag_that_a_message_names_exists() -> None:
+    known = {*flags(main), "--help"}
+    for path in Path(xqg.__file__).parent.rglob("*.py"):
+        for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+(?![\w-])", path.read_text(encoding="utf-8")):
+            assert flag in known or flag == "--no-", f"{path.name}: {flag}"

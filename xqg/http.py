@@ -96,7 +96,7 @@ class JsonEndpoint:
             raise EndpointError(
                 f"{self._shown} failed every time, the last with: {error}",
                 "",
-                "Try again later, or lower --concurrency",
+                "Try again later, or lower the concurrency (--generator-concurrency)",
             ) from None
 
     def close(self) -> None:

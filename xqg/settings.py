@@ -96,7 +96,7 @@ class EncoderSettings(ModelSettings):
         return self
 
     def portable(self) -> dict[str, Any]:
-        """What is needed to open the same encoder elsewhere; no secrets, no addresses, nothing of this machine."""
+        """What is needed to open the same encoder again: no secrets and no addresses; the spec as it was given."""
         names = {"spec", "revision", "max_tokens", "query_prefix", "passage_prefix", "pooling", "normalise"}
         return self.model_dump(include=names, exclude_defaults=True) | {"spec": self.spec}
 

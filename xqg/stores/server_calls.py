@@ -148,7 +148,7 @@ class ServerCalls:
             return ExistingCollectionError(
                 f"{self.server} already has a collection or alias {self._collection!r}", self._asked(asked)
             )
-        remedy = "Lower max_request_bytes" if status == 413 else ""
+        remedy = "Lower --max-request-bytes" if status == 413 else ""
         return StoreError(f"{self.server} refused ({status}): {detail}", self._asked(asked), remedy)
 
     def _stranger(self, asked: str, what: str) -> StoreError:

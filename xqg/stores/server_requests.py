@@ -36,7 +36,7 @@ def split_points(points: Sequence[Point], limit: int) -> Iterator[list[models.Po
             raise StoreError(
                 f"Passage {point.passage.id!r} takes {own_size} bytes",
                 f"asked to send at most {limit} bytes at once",
-                "Split its text into smaller chunks, or raise max_request_bytes",
+                "Split its text into smaller chunks, or raise --max-request-bytes",
             )
         if part and (len(part) == POINTS_AT_ONCE or size + own_size > limit):
             yield part

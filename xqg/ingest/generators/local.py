@@ -101,7 +101,7 @@ class LocalGenerator(ABC):
             raise GenerationError(
                 f"The model {self._source.name} failed: {' '.join(str(error).split())[:300]}",
                 "",
-                "If memory ran out, lower --batch-rows",
+                "If memory ran out, lower --generator-batch",
             ) from error
         outputs = [
             Output(
