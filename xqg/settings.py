@@ -16,7 +16,7 @@ SCHEMA = 1
 """Version of what is stored; part of every fingerprint."""
 
 DEFAULT_ALPHA = {FusionRule.SUM: 0.01, FusionRule.MEAN: 0.4}
-"""``sum``: the paper's run (README of its code). ``mean``: best of 0 to 0.6 on XQuAD and on the sample help centre."""
+"""``sum``: the paper's run (README of its code). ``mean``: best on the sample, see ``benchmarks/weights.py``."""
 
 Distance = Literal["auto", "cosine", "dot"]
 
