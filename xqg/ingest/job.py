@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from xqg.ingest.collection import open_collection
-from xqg.ingest.corpus import check_sources, passages_from
+from xqg.ingest.corpus import passages_from
 from xqg.ingest.estimate import Estimate, estimate
 from xqg.ingest.rejects import RejectsFile
 from xqg.ingest.report import IngestReport
@@ -56,22 +56,22 @@ class IngestJob:
         :param rejects: bad records go there as JSON lines; made only where there are some.
         :raises XqgError: if a source, a model or the store fails; what was stored stays stored, so run it again.
         """
-        check_sources(sources, self._settings.reader)
+        records = self._records(sources)
         with RejectsFile(rejects, sources) as kept:
             opened = open_collection(self._store, self._encoder, self._generator, self._settings, self._languages)
             worker = IngestWorker(
                 self._generator, self._encoder, self._store, opened, self._settings.fusion, self._settings.batch_size
             )
-            return worker.run(self._records(sources), kept.write, progress, stopping)
+            return worker.run(records, kept.write, progress, stopping)
 
     def estimate(self, sources: Sequence[str]) -> Estimate:
         """What `run` would do and cost; writes nothing."""
-        check_sources(sources, self._settings.reader)
+        records = self._records(sources)
         opened = open_collection(
             self._store, self._encoder, self._generator, self._settings, self._languages, dry_run=True
         )
         return estimate(
-            self._records(sources),
+            records,
             self._generator,
             self._encoder,
             self._store,
@@ -81,4 +81,5 @@ class IngestJob:
         )
 
     def _records(self, sources: Sequence[str]) -> Iterator[Passage | Reject]:
+        """The stream of records; the sources are looked at now, before anything is written, and read later."""
         return passages_from(sources, self._settings.reader, self._encoder.count_tokens, self._detector)
