@@ -110,7 +110,7 @@ class GeneratorSettings(ModelSettings):
     own_language: bool = Field(False, description="also write queries in the passage's own language")
     top_k: int = Field(10, ge=1, le=1000, description="sample among the k likeliest tokens")
     temperature: float = Field(1.0, ge=0, le=2, description="of the sampling; 0 takes the likeliest token")
-    style: Literal["question", "search"] = Field("question", description="what adapters trained by xqg write")
+    style: Literal["question", "search", "passage"] = Field("question", description="what trained adapters write")
     max_new_tokens: int = Field(48, ge=4, le=512, description="longest query, in tokens")
     seed: int = Field(0, ge=0, description="same seed, same queries")
     batch_rows: int = Field(96, ge=1, description="queries written at once")

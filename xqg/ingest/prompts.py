@@ -11,9 +11,9 @@ from typing import Literal
 from xqg.languages import language_name
 from xqg.records import Passage, digest
 
-TrainedStyle = Literal["question", "search"]
-PromptStyle = Literal["seq2seq", "chat", "few-shot", "json", "question", "search"]
-"""What an adapter of ours was taught to write: a full question, or the few words typed into a search box."""
+TrainedStyle = Literal["question", "search", "passage"]
+"""What an adapter of ours was taught to write: a full question, the few words typed into a search box, or a passage."""
+PromptStyle = Literal["seq2seq", "chat", "few-shot", "json", "question", "search", "passage"]
 
 EXAMPLES: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
@@ -129,7 +129,7 @@ def prompt_identity(style: PromptStyle) -> str:
     passage = Passage(id="", text="text", title="title")
     if style == "json":
         return digest([style, json_message(passage, "en", 5)])[:12]
-    if style in ("question", "search"):
+    if style in ("question", "search", "passage"):
         return digest([style, trained_prompt(passage, "en", style)])[:12]
     write = {"seq2seq": seq2seq_prompt, "chat": chat_message, "few-shot": few_shot_prompt}[style]
     return digest([style, write(passage, "en")])[:12]
@@ -141,7 +141,7 @@ def prompt_marks(style: PromptStyle) -> tuple[str, ...]:
         return _CHAT_MARKS
     if style == "seq2seq":
         return (_SEQ2SEQ_MARK,)
-    if style in ("question", "search"):
+    if style in ("question", "search", "passage"):
         return ()
     return tuple(text for passage, questions in EXAMPLES for text in (passage, *(text for _, text in questions)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,11 @@ from xqg.languages import language_name
 from xqg.protocols import Encoder
 from xqg.records import Passage, Reject
 from xqg.training.settings import MINIMUM_PAIRS, DataSource, TrainingSettings
+
+LEAD_CHARACTERS = 200
+"""Length of the passages that a generator is taught to write: two sentences, as dear as three questions."""
+
+_SENTENCE_END = re.compile(r"[.!?؟](?= )|[。！？।]")
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,8 @@ class PairCollector:
     def finish(self) -> PairData:
         """All groups that have a query, each with its home language first."""
         home = self.source.home
+        if self.source.style == "passage":
+            self._ask_for_translations()
         groups = [
             PassageGroup(
                 key,
@@ -100,13 +108,32 @@ class PairCollector:
                 tuple(queries),
             )
             for key, queries in self._queries.items()
+            if queries
         ]
         return PairData(tuple(groups), tuple(self._rejects))
+
+    def _ask_for_translations(self) -> None:
+        """Where a passage exists in other languages too, its beginning in each of them is what is to be written."""
+        for key, passages in self._passages.items():
+            leads = {code: lead(passage.text) for code, passage in passages.items() if code != self.source.home}
+            self._queries[key] = {TrainingQuery(code, text): None for code, text in leads.items()}
 
     def _is_copy(self, key: str, text: str) -> bool:
         asked = " ".join(text.split()).casefold()
         own = self._passages[key].values()
         return any(asked in (passage.title.casefold(), passage.text.strip().casefold()) for passage in own)
+
+
+def lead(text: str, limit: int = LEAD_CHARACTERS) -> str:
+    """The whole sentences that ``text`` begins with, in at most ``limit`` characters; a longer first one is cut."""
+    text = " ".join(text.split())
+    if len(text) <= limit:
+        return text
+    ends = [match.end() for match in _SENTENCE_END.finditer(text, 0, limit)]
+    if ends:
+        return text[: ends[-1]].strip()
+    space = text.rfind(" ", 0, limit)
+    return text[: space if space > 0 else limit]
 
 
 def query_problem(language: Any, text: Any) -> str | None:

@@ -31,7 +31,7 @@ from xqg.training.trainer import (
     training_arguments,
 )
 
-MAX_DEV_QUERIES = 12
+MAX_DEV_QUERIES = 48
 """Queries of one dev passage that the dev loss is taken on."""
 
 

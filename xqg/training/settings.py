@@ -46,7 +46,7 @@ class DataSource(Settings):
     """One place to read pairs from, written as ``PATH?option=value&option=value``."""
 
     path: Path = Field(description="a JSONL file, a SQuAD-format file or folder, or a BEIR folder")
-    style: TrainedStyle = Field("question", description="what its queries are: question or search")
+    style: TrainedStyle = Field("question", description="what is written: question, search, or passage (translations)")
     passages: Path | None = Field(None, description="JSONL file of the passages that a pairs file names by passage_id")
     language: str | None = Field(None, description="language of passages or queries that do not tell their own")
     articles: tuple[int, int] | None = Field(None, description="first and last article of SQuAD files, counted from 0")

@@ -12,7 +12,7 @@ from xqg.errors import SettingsError
 from xqg.ingest.readers.lines import open_bytes, read_lines
 from xqg.languages import language_name
 from xqg.records import Passage, digest
-from xqg.training.pairs import PairCollector, PairData, unreadable
+from xqg.training.pairs import PairCollector, PairData, lead, unreadable
 from xqg.training.settings import DataSource
 
 _SQUAD_SUFFIXES = (".json", ".json.gz")
@@ -96,7 +96,16 @@ def _read_jsonl(path: Path, collector: PairCollector) -> None:
             if not _take_passage(key, own, place, collector):
                 continue
         language = value.get("language") or collector.source.language
-        collector.add_query(str(key), language, value.get("query"), place, value)
+        collector.add_query(str(key), language, _written(value, collector.source), place, value)
+
+
+def _written(value: Mapping[str, Any], source: DataSource) -> Any:
+    """What is to be written: the query; in the style ``passage`` the beginning of a text in another language."""
+    query = value.get("query")
+    if source.style != "passage" or query is not None or "passage_id" not in value:
+        return query
+    text = value.get("text")
+    return lead(text) if isinstance(text, str) else text
 
 
 def _read_beir(folder: Path, collector: PairCollector) -> None:

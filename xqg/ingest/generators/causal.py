@@ -88,7 +88,7 @@ class CausalGenerator(LocalGenerator):
 
     def _tokens(self, passage: Passage, language: str) -> tuple[int, ...]:
         tokenizer, style = self._tokenizer, self._style
-        if style == "question" or style == "search":
+        if style in ("question", "search", "passage"):
             # in two parts, as in training
             line = tokenizer(trained_line(language, style), add_special_tokens=False).input_ids
             return (*tokenizer(trained_passage(passage)).input_ids, *line)
