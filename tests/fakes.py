@@ -87,9 +87,9 @@ class FakeGenerator:
 
 
 class FakeStore:
-    """A dictionary of points; counts its writes, can be told to fail at the n-th upsert, and keeps of each search
+    """A dictionary of points; counts its writes, and can be told to fail at the n-th upsert.
 
-    the language whose vectors were looked at and the number of queries.
+    ``searched`` lists, of each search, the language whose vectors were looked at and the number of queries.
     """
 
     def __init__(self) -> None:
