@@ -19,6 +19,7 @@ LEVELS = {
     "xqg.languages": 1,
     "xqg.settings": 2,
     "xqg.protocols": 2,
+    "xqg.fingerprints": 3,
     "xqg.http": 3,
     "xqg.models": 3,
     "xqg.options": 3,

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from xqg.errors import FingerprintError, SettingsError, StoreError
+from xqg.fingerprints import differences
 from xqg.languages import LanguageDetector, language_code
 from xqg.protocols import Collection, Encoder, VectorStore
 from xqg.records import FieldMatch, Hit
-from xqg.settings import differences
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Explanation:
 class Searcher:
     """Searches one collection with the encoder that it was made with.
 
-    :param languages: the collection's languages with vectors of their own; with none the query's language is all one.
+    :param languages: those with vectors of their own in the collection; without any, a query's language is all one.
     :param detector: tells the language of a query that comes without; None: such queries meet the default vectors.
     """
 
