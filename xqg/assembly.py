@@ -110,4 +110,4 @@ def open_searcher(settings: SearchSettings) -> Searcher:
         wanted = validated(EncoderSettings, {**collection.metadata["encoder"], **settings.endpoint})
     encoder = build_encoder(wanted)
     check_encoder(collection, encoder, settings.store.collection)
-    return Searcher(encoder, store)
+    return Searcher(encoder, store, collection.languages, LanguageDetector())
