@@ -50,9 +50,7 @@ class Change:
         }
 
 
-def compare_evaluations(
-    collection: Evaluation, against: Evaluation, measure: str, seed: int = 0
-) -> tuple[Change, ...]:
+def compare_evaluations(collection: Evaluation, against: Evaluation, measure: str, seed: int = 0) -> tuple[Change, ...]:
     """The change of each language, and the macro average last; see `xqg.evaluation.statistics` for the tests.
 
     :param seed: of the bootstrap.

@@ -93,8 +93,8 @@ def evaluate(
 ) -> Evaluation:
     """Search every query and measure what comes back.
 
-    A hit counts under the id of its document, chunks of one document once, at the best rank; where a relevant id is that
-    of a chunk, that chunk counts by itself. A hit whose score is not finite is no hit.
+    A hit counts under the id of its document, chunks of one document once, at the best rank; where a relevant id is
+    that of a chunk, that chunk counts by itself. A hit whose score is not finite is no hit.
 
     :param measures: some of `MEASURES`; all but nDCG@10 need no extra package.
     :param depth: passages to search; recall@100 cannot see beyond them.

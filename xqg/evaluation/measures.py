@@ -56,7 +56,7 @@ def token_recall(texts: Iterable[str], answers: Sequence[str], tokens: int) -> f
     """R@kt of XOR-Retrieve: 1 if an answer stands in the first ``tokens`` tokens of the texts, best first, else 0.
 
     The tokens are joined by spaces and the answer is looked for as it is, capitals and all, as the task's script does
-    (``evals/eval_xor_retrieve.py``, Asai et al. 2021): an answer with a comma, which is a token of its own, is not found.
+    (``evals/eval_xor_retrieve.py``, Asai et al. 2021). So an answer with a comma, a token of its own, is not found.
 
     :returns: None where there are no answers but "yes" and "no".
     """

@@ -13,7 +13,7 @@ from xqg.evaluation.comparison import Change, compare_evaluations
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR, TOKEN_CUTS
 from xqg.evaluation.plots import plot_languages
-from xqg.evaluation.queries import UNKNOWN_LANGUAGE
+from xqg.evaluation.queries import UNKNOWN_LANGUAGE, QuerySet
 from xqg.evaluation.statistics import LEVEL, Interval, bootstrap_intervals
 from xqg.languages import NAMES
 
@@ -120,6 +120,18 @@ def build_report(
     return EvaluationReport(collection, against, intervals, changes, (*notes, *_gaps(evaluation)))
 
 
+def query_notes(read: QuerySet) -> list[str]:
+    """What a reader must know of the queries that were read."""
+    notes = []
+    if read.unlabelled:
+        notes.append(f"{read.unlabelled} queries have no label and were left out")
+    if any(query.language == UNKNOWN_LANGUAGE for query in read.queries):
+        notes.append(
+            f"some queries name no language: they stand together as {UNKNOWN_LANGUAGE!r}; see --query-language"
+        )
+    return notes
+
+
 def write_report(report: EvaluationReport, folder: Path) -> list[Path]:
     """Write report.md, report.json, queries.jsonl, a TREC run and plots into the folder, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -199,7 +211,9 @@ def _markdown(report: EvaluationReport, plots: Sequence[Path]) -> str:
 
 def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("*", "\\*") for cell in line) + " |" for line in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|").replace("*", "\\*") for cell in line) + " |" for line in lines
+    )
 
 
 def _query_lines(sides: Sequence[NamedEvaluation]) -> list[str]:

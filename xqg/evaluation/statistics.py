@@ -3,12 +3,12 @@
 A language's change is tested with the two-sided paired t-test over its queries, as in the paper (p < 0.05), and the
 p-values of the languages are corrected by Holm's step-down rule (Holm 1979), which guards against the same errors as
 Bonferroni's and finds no less. The macro average is one test more, and not corrected: its languages are strata that
-weigh the same, so the standard error of its mean is the root of Σ s²/n over the languages, divided by their number, with
-Satterthwaite's degrees of freedom (Cochran 1977, *Sampling Techniques*, sections 5.3 and 5.4). Intervals are percentile
-bootstrap intervals over queries, drawn within each language (Efron and Tibshirani 1993, chapters 8 and 13).
+weigh the same, so the standard error of its mean is the root of Σ s²/n over the languages, divided by their number,
+with Satterthwaite's degrees of freedom (Cochran 1977, *Sampling Techniques*, sections 5.3 and 5.4). Intervals are
+percentile bootstrap intervals over queries, drawn within each language (Efron and Tibshirani 1993, chapters 8 and 13).
 
-Both take queries to be independent. Translations of one question are not, so where all languages ask the same questions
-the test and the interval of the macro average are too sure of themselves; those of one language are not touched by this.
+Both take queries to be independent. Translations of one question are not, so where all languages ask the same
+questions the test and the interval of the macro average are too sure of themselves; those of one language are not.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Interval:
 
 
 def paired_p(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """p of the two-sided paired t-test; 1 where no query changed, None for fewer than two queries."""
+    """The p of the two-sided paired t-test; 1 where no query changed, None for fewer than two queries."""
     from scipy.stats import ttest_rel
 
     if len(first) < 2:
@@ -52,7 +52,7 @@ def paired_p(first: Sequence[float], second: Sequence[float]) -> float | None:
 
 
 def macro_p(differences: Sequence[Sequence[float]]) -> float | None:
-    """p of the mean over languages of the mean differences of their queries (see above); None if it cannot be told.
+    """The p of the mean over languages of their mean differences (see above); None if it cannot be told.
 
     :param differences: of the queries of each language; a language with one query tells no variance.
     """

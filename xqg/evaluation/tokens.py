@@ -1,9 +1,9 @@
 """The tokens in which XOR-Retrieve counts retrieved text: English words and punctuation, as the Penn Treebank splits.
 
-The task's script (``evals/eval_xor_retrieve.py`` of XOR-TyDi QA, Asai et al. 2021) calls NLTK's ``word_tokenize``, which
-wants a model of sentences that has to be downloaded. Here its rules are written anew, with a plain rule for sentences:
-on 160 English XQuAD paragraphs 15 of 22,628 tokens come out otherwise. Like the original it is made for English texts:
-where a script has no spaces a whole sentence is one token.
+The task's script (``evals/eval_xor_retrieve.py`` of XOR-TyDi QA, Asai et al. 2021) calls NLTK's ``word_tokenize``,
+which wants a model of sentences that has to be downloaded. Here its rules are written anew, with a plain rule for
+sentences: on 160 English XQuAD paragraphs 15 of 22,628 tokens come out otherwise. Like the original it is made for
+English texts: where a script has no spaces a whole sentence is one token.
 """
 
 from __future__ import annotations
@@ -66,4 +66,6 @@ def _split_word(word: str) -> list[str]:
 
 def _is_abbreviation(text: str, place: int) -> bool:
     """Whether the period at ``place`` belongs to the word before it; the last one of a text never does."""
-    return bool(text[place + 1 :].strip("])}>\"'»”’ \n\t")) and bool(_ABBREVIATION.search(text[max(place - 12, 0) : place]))
+    return bool(text[place + 1 :].strip("])}>\"'»”’ \n\t")) and bool(
+        _ABBREVIATION.search(text[max(place - 12, 0) : place])
+    )
