@@ -63,13 +63,16 @@ def output(report: EvaluationReport, folder: Path | None, as_json: bool) -> None
     if as_json:
         print_json(report.to_json())
         return
+    for note in report.notes:
+        print_lines(f"Note: {note}.")
     for name in report.headlines:
         columns, rows = report.language_rows(name)
         print_table(name, columns, rows, rules=[len(rows) - 2])
     print_table("All measures", *report.macro_rows())
     if report.against is not None:
         print_lines("* p < 0.05: paired t-test over queries, corrected for the number of languages (Holm)")
-    print_lines(*(f"note: {note}" for note in report.notes), *([] if folder is None else [f"report: {folder}"]))
+    if folder is not None:
+        print_lines(f"The report is in {folder}")
 
 
 def _evaluate(
