@@ -99,7 +99,8 @@ def _generate(against: str, params: dict[str, Any], quiet: bool) -> tuple[list[L
 
 def _generator_settings(params: dict[str, Any], stored: tuple[str, ...], seed: int) -> GeneratorSettings:
     values = {**collect(params)["generator"], "queries_per_language": params["queries_per_language"], "seed": seed}
-    if "languages" not in values and stored and not values.get("spec", "").startswith("file:"):
+    writes_by_itself = not values.get("spec", "").startswith(("none", "file:"))
+    if "languages" not in values and stored and writes_by_itself:
         values["languages"] = stored
     settings: GeneratorSettings = validated(GeneratorSettings, values)
     return settings
