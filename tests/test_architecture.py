@@ -133,6 +133,8 @@ def test_importing_xqg_and_its_command_line_loads_nothing_heavy() -> None:
         "sentence_transformers",
         "rich",
         "httpx",
+        "scipy",
+        "matplotlib",
     ]
     code = f"import sys, logging, xqg, xqg.cli; print([m for m in {heavy} if m in sys.modules], logging.root.handlers)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

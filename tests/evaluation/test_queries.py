@@ -22,6 +22,7 @@ def test_our_own_format(tmp_path: Path) -> None:
         {"id": "2", "language": "ja", "query": "何？", "passage_id": ["a", "b"], "answers": ["1889"]},
         {"id": 3, "language": "ja", "query": "何？", "answers": ["x", "x"]},
         {"id": "4", "language": "ja", "query": "何？"},
+        {"id": "5", "language": "ja", "query": "何？", "answers": ["yes"]},
     )
     read = read_queries(path)
     assert read.queries == (
@@ -29,7 +30,7 @@ def test_our_own_format(tmp_path: Path) -> None:
         LabelledQuery("2", "ja", "何？", {"a": 1, "b": 1}, ("1889",)),
         LabelledQuery("3", "ja", "何？", {}, ("x",)),
     )
-    assert read.unlabelled == 1
+    assert read.unlabelled == 2
 
 
 BEIR_QUERIES = (

@@ -79,6 +79,11 @@ def test_the_folder_holds_everything(tmp_path: Path) -> None:
     assert "![MRR@10](MRR-at-10.png)" in markdown
 
 
+def test_without_any_label_there_is_nothing_to_report() -> None:
+    with pytest.raises(ValueError, match="no query has a label"):
+        build_report(NamedEvaluation("help", Evaluation(())))
+
+
 def test_json_has_the_means_by_measure_and_language() -> None:
     value = build_report(NamedEvaluation("help", evaluation(fr=[1.0, 0.5], ja=[0.25, 0.25]))).to_json()
     assert value["measures"] == {"MRR@10": {"macro": 0.5, "fr": 0.75, "ja": 0.25}}
@@ -100,7 +105,7 @@ def test_what_is_missing_is_said() -> None:
     assert any("no answers in fr" in note for note in notes)
     assert any("no relevant passages in ja" in note for note in notes)
     assert query_notes(QuerySet((LabelledQuery("1", "und", "q", {"a": 1}),), 3)) == [
-        "3 queries have no label and were left out",
+        "3 queries have no label, or only yes and no as answers, and were left out",
         "some queries name no language: they stand together as 'und'; see --query-language",
     ]
 

@@ -59,7 +59,7 @@ def compare(ctx: click.Context, /, against: str, queries: Path | None, **params:
         notes = query_notes(read)
     else:
         if params["qrels"] is not None:
-            raise SettingsError("--qrels judges queries", "the queries too", "Add --queries")
+            raise SettingsError("--qrels judges queries", "asked to generate the queries", "Add --queries")
         asked, note = _generate(against, params, quiet)
         notes = [note]
     output(measure(asked, params, against, notes, quiet), params["report"], params["as_json"])
@@ -80,7 +80,9 @@ def _generate(against: str, params: dict[str, Any], quiet: bool) -> tuple[list[L
         settings = _generator_settings(params, stored_languages(found), choose_seed(params["seed"], found))
         generator = build_generator(settings, LanguageDetector())
         if generator is None:
-            raise SettingsError("--generator none writes no queries", "held-out queries", "Name one, or give --queries")
+            raise SettingsError(
+                "--generator none writes no queries", "asked for held-out queries", "Name one, or give --queries"
+            )
         passages = sample_passages(first, second, params["sample"], settings.seed)
         with count_display(quiet, "passages asked about") as show:
             queries = generate_queries(

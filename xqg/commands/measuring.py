@@ -50,7 +50,9 @@ def measure(
 def check_against(params: Mapping[str, Any], against: str | None) -> None:
     """See that a collection is not compared with itself. :raises SettingsError: if it is."""
     if against is not None and against == params["store_collection"]:
-        raise SettingsError(f"Both collections are {against!r}", "two collections", "Choose another --against")
+        raise SettingsError(
+            f"Both collections are {against!r}", "asked for two collections", "Choose another --against"
+        )
 
 
 def output(report: EvaluationReport, folder: Path | None, as_json: bool) -> None:

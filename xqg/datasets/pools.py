@@ -66,7 +66,9 @@ def write_pool(dataset: Dataset, pool: str, folder: Path, seed: int = 0) -> Pool
         records = [record for question in dataset.questions if (record := _record(question, places)) is not None]
         if not records:
             raise InputError(
-                f"No question can be asked of the pool {pool!r}", "passages with questions", "Choose another --pool"
+                f"No question can be asked of the pool {pool!r}",
+                "asked for passages with questions",
+                "Choose another --pool",
             )
         if passages:  # XOR-TyDi's questions may come without a corpus
             draft.replace(folder / PASSAGES)

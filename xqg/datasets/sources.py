@@ -41,7 +41,7 @@ def read_dataset(path: Path, kind: str = "auto", options: ReadingOptions | None 
     :raises InputError: if it cannot be read or is none of these. :raises SettingsError: if a language cannot be told.
     """
     if not path.exists():
-        raise InputError(f"{path} does not exist", "the file or folder of a data set", "Check the path")
+        raise InputError(f"{path} does not exist", "asked for the file or folder of a data set", "Check the path")
     options = ReadingOptions() if options is None else options
     readers: dict[str, Callable[[Path, ReadingOptions], Dataset]] = {
         "squad": _read_squad,
@@ -50,7 +50,9 @@ def read_dataset(path: Path, kind: str = "auto", options: ReadingOptions | None 
     }
     found = _find_format(path) if kind == "auto" else kind
     if options.articles is not None and found != "squad":
-        raise SettingsError(f"{path} is read as {found}", "--articles, which only SQuAD files have", "Drop one of them")
+        raise SettingsError(
+            f"{path} is read as {found}", "asked for --articles, which only SQuAD files have", "Drop one of them"
+        )
     return readers[found](path, options)
 
 
@@ -62,7 +64,9 @@ def _find_format(path: Path) -> str:
     if path.is_file() or _question_files(path):
         return "xor-tydi"
     raise InputError(
-        f"{path} holds no data set", "SQuAD-format JSON, XOR-TyDi's JSON lines or a BEIR folder", "Check the folder"
+        f"{path} holds no data set",
+        "asked for SQuAD-format JSON, XOR-TyDi's JSON lines or a BEIR folder",
+        "Check the folder",
     )
 
 
@@ -70,7 +74,7 @@ def _read_squad(path: Path, options: ReadingOptions) -> Dataset:
     """Files of several languages are joined by the ids of their questions."""
     files = squad_files(path)
     if not files:
-        raise InputError(f"{path} holds no JSON files", "files in SQuAD's format", "Check the folder")
+        raise InputError(f"{path} holds no JSON files", "asked for files in SQuAD's format", "Check the folder")
     versions: dict[str, dict[str, Passage]] = {}
     texts: dict[tuple[str, str], tuple[str, str]] = {}
     answers: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -98,7 +102,7 @@ def _read_xor_tydi(path: Path, options: ReadingOptions) -> Dataset:
     """Questions with answers as JSON lines, and beside them, where it is there, the Wikipedia in DPR's TSV format."""
     files = _question_files(path) if path.is_dir() else [path]
     if not files:
-        raise InputError(f"{path} holds no JSON lines", "XOR-TyDi's questions", "Check the folder")
+        raise InputError(f"{path} holds no JSON lines", "asked for XOR-TyDi's questions", "Check the folder")
     questions = []
     for file in files:
         for place, value in _objects(file):
@@ -135,7 +139,9 @@ def _read_beir(path: Path, options: ReadingOptions) -> Dataset:
     corpus, asked = find_file(path, "corpus.jsonl"), find_file(path, "queries.jsonl")
     files = judgement_files(path, options.split)
     if corpus is None or asked is None or not files:
-        raise InputError(f"{path} is no whole BEIR folder", "corpus.jsonl, queries.jsonl, qrels/*.tsv", "Check it")
+        raise InputError(
+            f"{path} is no whole BEIR folder", "asked for corpus.jsonl, queries.jsonl and qrels/*.tsv", "Check it"
+        )
     relevant: dict[str, list[str]] = {}
     for file in files:
         for judgement in read_judgements(file):
@@ -177,9 +183,9 @@ def _string(value: Mapping[str, Any], name: str, place: str) -> str:
 def _language(told: Any, options: ReadingOptions, place: str) -> str:
     code = options.language if told is None else told
     if not isinstance(code, str):
-        raise SettingsError(f"{place}: no language is named", "an ISO 639-1 code", "Name it with --language")
+        raise SettingsError(f"{place}: no language is named", "asked for an ISO 639-1 code", "Name it with --language")
     return language_code(code)
 
 
 def _unfit(place: str, reason: str) -> InputError:
-    return InputError(f"{place}: {reason}", "a data set that can be read", "Mend the line or take it out")
+    return InputError(f"{place}: {reason}", "asked for a data set that can be read", "Mend the line or take it out")

@@ -36,7 +36,9 @@ def choose_seed(asked: int | None, collections: Sequence[Collection]) -> int:
         return max(used, default=-1) + 1
     if asked in used:
         raise SettingsError(
-            f"The collection's queries were generated with the seed {asked}", "another one", "Choose another --seed"
+            f"The collection's queries were generated with the seed {asked}",
+            "asked for another one",
+            "Choose another --seed",
         )
     return asked
 
@@ -58,7 +60,9 @@ def sample_passages(first: VectorStore, second: VectorStore, count: int, seed: i
     chosen = list(islice(_shared(first, second, keys), count))
     if not chosen:
         raise StoreError(
-            "The two collections share no passage", "passages with the same id and content in both", "Compare others"
+            "The two collections share no passage",
+            "asked for passages with the same id and content in both",
+            "Compare others",
         )
     return sorted(chosen, key=lambda passage: passage.id)
 
@@ -90,7 +94,7 @@ def generate_queries(
     if not fresh:
         raise StoreError(
             f"None of {len(generated)} generated queries is new",
-            "queries that are not stored already",
+            "asked for queries that are not stored already",
             "Choose another --seed or --generator, or give --queries",
         )
     return _labelled(fresh)

@@ -52,6 +52,11 @@ def ndcg(ranked: Sequence[Sequence[str]], relevant: Sequence[Mapping[str, int]])
     return [float(found.get(str(row), 0.0)) for row in range(len(ranked))]
 
 
+def spans(answers: Sequence[str]) -> list[str]:
+    """The answers that can be looked for in a text: all but "yes" and "no"."""
+    return [answer for answer in answers if answer not in CLOSED_ANSWERS]
+
+
 def token_recall(texts: Iterable[str], answers: Sequence[str], tokens: int) -> float | None:
     """R@kt of XOR-Retrieve: 1 if an answer stands in the first ``tokens`` tokens of the texts, best first, else 0.
 
@@ -60,8 +65,8 @@ def token_recall(texts: Iterable[str], answers: Sequence[str], tokens: int) -> f
 
     :returns: None where there are no answers but "yes" and "no".
     """
-    spans = [answer for answer in answers if answer not in CLOSED_ANSWERS]
-    if not spans:
+    wanted = spans(answers)
+    if not wanted:
         return None
     kept: list[str] = []
     for text in texts:
@@ -69,7 +74,7 @@ def token_recall(texts: Iterable[str], answers: Sequence[str], tokens: int) -> f
         if len(kept) >= tokens:
             break
     retrieved = " ".join(kept[:tokens])
-    return float(any(answer in retrieved for answer in spans))
+    return float(any(answer in retrieved for answer in wanted))
 
 
 @lru_cache(maxsize=10_000)

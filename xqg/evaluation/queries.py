@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import InputError
+from xqg.evaluation.measures import spans
 from xqg.ingest.readers.beir import read_judgements, told_language
 from xqg.ingest.readers.jsonl import PlacedObject, read_objects
 from xqg.records import Reject
@@ -42,7 +43,8 @@ class QuerySet:
 def read_queries(path: Path, qrels: Path | None = None, language: str | None = None) -> QuerySet:
     """All queries of a JSON Lines file: ``id``, ``language``, ``query``, ``passage_id`` and ``answers``, or BEIR's.
 
-    :param qrels: who answers what, as BEIR's or TREC's file; queries it does not judge are left out, as BEIR does.
+    :param qrels: who answers what, as BEIR's or TREC's file; queries it does not judge are left out, as BEIR does. So
+        are queries that are answered by "yes" or "no" alone, as XOR-Retrieve does.
     :param language: of queries that name none; None: they count as the language "und".
     :raises InputError: if a file cannot be read, a line is no query, or no query has a label.
     """
@@ -50,13 +52,15 @@ def read_queries(path: Path, qrels: Path | None = None, language: str | None = N
     queries: dict[str, LabelledQuery] = {}
     for place, query in _read_lines(path, language or UNKNOWN_LANGUAGE):
         if query.id in queries:
-            raise InputError(f"{place}: the id {query.id!r} was used before", "one id for each query", "Rename one")
+            raise InputError(
+                f"{place}: the id {query.id!r} was used before", "asked for one id for each query", "Rename one"
+            )
         queries[query.id] = query if judged is None else replace(query, relevant=judged.get(query.id, {}))
-    labelled = tuple(query for query in queries.values() if query.relevant or query.answers)
+    labelled = tuple(query for query in queries.values() if query.relevant or spans(query.answers))
     if not labelled:
         raise InputError(
             f"{path} holds {len(queries)} queries, and none has a label" + (f" in {qrels}" if qrels else ""),
-            "passage_id or answers beside each query, or --qrels with ids of these queries",
+            "asked for passage_id or answers beside each query, or --qrels with ids of these queries",
             "Check the files",
         )
     return QuerySet(labelled, len(queries) - len(labelled))
@@ -102,4 +106,6 @@ def _strings(value: Any, place: str, name: str) -> tuple[str, ...]:
 
 
 def _unfit(place: str, reason: str) -> InputError:
-    return InputError(f"{place}: {reason}", "queries and labels that can be read", "Mend the line or take it out")
+    return InputError(
+        f"{place}: {reason}", "asked for queries and labels that can be read", "Mend the line or take it out"
+    )

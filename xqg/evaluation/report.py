@@ -105,9 +105,12 @@ def build_report(
 ) -> EvaluationReport:
     """The report with its statistics.
 
-    :param seed: of the bootstrap. :raises ValueError: if the two did not search the same queries.
+    :param seed: of the bootstrap.
+    :raises ValueError: if no measure was taken, or if the two did not search the same queries.
     """
     evaluation = collection.evaluation
+    if not evaluation.measures():
+        raise ValueError("no query has a label that a measure needs")
     intervals = {
         measure: bootstrap_intervals(evaluation.values(measure), MACRO, seed) for measure in evaluation.measures()
     }
@@ -124,7 +127,7 @@ def query_notes(read: QuerySet) -> list[str]:
     """What a reader must know of the queries that were read."""
     notes = []
     if read.unlabelled:
-        notes.append(f"{read.unlabelled} queries have no label and were left out")
+        notes.append(f"{read.unlabelled} queries have no label, or only yes and no as answers, and were left out")
     if any(query.language == UNKNOWN_LANGUAGE for query in read.queries):
         notes.append(
             f"some queries name no language: they stand together as {UNKNOWN_LANGUAGE!r}; see --query-language"

@@ -17,5 +17,5 @@ def require_packages(*names: str) -> None:
     missing = [PACKAGES[name] for name in (names or PACKAGES) if find_spec(name) is None]
     if missing:
         raise MissingDependencyError(
-            f"Evaluation needs {', '.join(missing)}", "an optional package", 'Run: pip install "xqg[evaluate]"'
+            f"Evaluation needs {', '.join(missing)}", "not installed here", 'Run: pip install "xqg[evaluate]"'
         )

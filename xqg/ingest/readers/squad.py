@@ -84,7 +84,9 @@ def read_squad(
                 yield SquadParagraph(key, str(path), title, text, passage_language, questions)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
-                f"{path} is no SQuAD-format file: {error}", "data, paragraphs and qas in JSON", "Check the file"
+                f"{path} is no SQuAD-format file: {error}",
+                "asked for data, paragraphs and qas in JSON",
+                "Check the file",
             ) from error
 
 
@@ -120,7 +122,7 @@ def _languages(path: Path, fallback: str | None) -> tuple[str, str]:
             return part, part
     if fallback is None:
         raise SettingsError(
-            f"The name of {path} tells no language", "for example NAME.de.json", "Name it with --language"
+            f"The name of {path} tells no language", "asked for a name like NAME.de.json", "Name it with --language"
         )
     return fallback, fallback
 
