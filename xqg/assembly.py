@@ -9,7 +9,7 @@ from xqg.settings import EncoderSettings, GeneratorSettings, IngestSettings, Sea
 
 if TYPE_CHECKING:
     from xqg.ingest.job import IngestJob
-    from xqg.protocols import Encoder, QueryGenerator, VectorStore
+    from xqg.protocols import Collection, Encoder, QueryGenerator, VectorStore
     from xqg.search.searcher import Searcher
 
 
@@ -101,7 +101,18 @@ def open_searcher(settings: SearchSettings) -> Searcher:
 
     :raises StoreError: if the collection is missing. :raises FingerprintError: if another encoder is asked for.
     """
-    from xqg.search.searcher import Searcher, check_encoder, require_collection
+    from xqg.search.searcher import Searcher
+
+    collection, encoder, store = open_parts(settings)
+    return Searcher(encoder, store, collection.languages, LanguageDetector())
+
+
+def open_parts(settings: SearchSettings) -> tuple[Collection, Encoder, VectorStore]:
+    """An existing collection, the encoder that it was made with, and its store.
+
+    :raises StoreError: if the collection is missing. :raises FingerprintError: if another encoder is asked for.
+    """
+    from xqg.search.searcher import check_encoder, require_collection
 
     store = build_store(settings.store)
     collection = require_collection(store, settings.store.collection)
@@ -110,4 +121,4 @@ def open_searcher(settings: SearchSettings) -> Searcher:
         wanted = validated(EncoderSettings, {**collection.metadata["encoder"], **settings.endpoint})
     encoder = build_encoder(wanted)
     check_encoder(collection, encoder, settings.store.collection)
-    return Searcher(encoder, store, collection.languages, LanguageDetector())
+    return collection, encoder, store

@@ -234,6 +234,20 @@ class IngestSettings(Settings):
         return self
 
 
+class CalibrateSettings(Settings):
+    """Calibrating an existing collection again."""
+
+    store: StoreSettings
+    fusion: FusionSettings = FusionSettings()
+    batch_size: int = Field(32, ge=1, le=10_000, description="passages encoded and stored at once")
+
+    @model_validator(mode="after")
+    def _something_to_calibrate(self) -> CalibrateSettings:
+        if not self.fusion.calibrated:
+            raise ValueError("nothing is calibrated with --rule sum or without a sample; drop that option")
+        return self
+
+
 class SearchSettings(Settings):
     """Where to search, and with which encoder: None takes the one that the collection was made with."""
 
