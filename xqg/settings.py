@@ -16,7 +16,7 @@ PAPER_ALPHA = 0.01
 """Weight of the rule ``sum`` (the paper's run; README of its code)."""
 
 UNCALIBRATED_ALPHA = 0.4
-"""Weight of the rule ``mean`` where nothing is calibrated: best on the sample, see ``benchmarks/weights.py``."""
+"""Weight of the rule ``mean`` where nothing is calibrated: the best of 0.1 to 0.6 on the sample help centre."""
 
 Distance = Literal["auto", "cosine", "dot"]
 
