@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from xqg.assembly import build_store, open_ingestion, open_searcher
+from xqg.commands.evaluate_generator import evaluate_generator
 from xqg.errors import SettingsError, XqgError
 from xqg.options import collect, given, model_options, settings_options
 from xqg.records import FieldMatch
@@ -211,6 +212,9 @@ def train_generator(ctx: click.Context, /, rejects: Path, as_json: bool, **optio
     else:
         print_training(report, str(rejects))
     ctx.exit(130 if report.interrupted else EXIT_REJECTS if report.rejects else 0)
+
+
+main.add_command(evaluate_generator)
 
 
 class _Stop(threading.Event):

@@ -137,6 +137,13 @@ def training_display(quiet: bool) -> Iterator[Callable[[TrainingProgress], None]
         yield show
 
 
+@contextmanager
+def status_display(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """The same for work that says in a few words where it stands."""
+    with _display(quiet, str) as show:
+        yield show
+
+
 def print_training(report: TrainingReport, rejects: str) -> None:
     """The summary of a training run, as lines on stdout."""
     losses = " → ".join(f"{loss:.3f}" for _, loss in report.dev_losses) or "none taken"

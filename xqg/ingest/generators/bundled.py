@@ -11,10 +11,11 @@ from xqg.ingest.generators.base import BASE_NAME, base_revision, bundled_folder,
 from xqg.ingest.generators.causal import CausalGenerator
 from xqg.ingest.prompts import PromptStyle
 from xqg.models import ModelSource
+from xqg.settings import BUNDLED_BASE
 
 
 class BundledGenerator(CausalGenerator):
-    """Gemma 3 270M behind the few-shot prompt, or, where an adapter is shipped, with it and its prompt.
+    """Gemma 3 270M with the adapter that xqg ships and its prompt, or without it behind the few-shot prompt.
 
     The package holds the base as one GGUF file in parts; the first start converts it, about a minute and 560 MB in
     the cache folder. The Gemma terms of use apply to it and to what it writes.
@@ -22,6 +23,8 @@ class BundledGenerator(CausalGenerator):
 
     @cached_property
     def _adapter(self) -> Adapter | None:
+        if self._settings.spec == BUNDLED_BASE:
+            return None
         return find_adapter(Path(str(files("xqg") / "adapter")))
 
     @cached_property
