@@ -149,7 +149,8 @@ def print_training(report: TrainingReport, rejects: str) -> None:
     losses = " → ".join(f"{loss:.3f}" for _, loss in report.dev_losses) or "none taken"
     lines = [
         f"pairs {report.pairs}, dev pairs {report.dev_pairs}, rejected {len(report.rejects)}, unclear {report.unclear}",
-        f"{report.steps} steps, {report.queries_seen} queries seen, {report.minutes:.1f} minutes, dev loss {losses}",
+        f"{report.steps} steps, {report.queries_seen} queries seen, {report.minutes:.1f} minutes, dev loss {losses}, "
+        f"weights of step {report.kept_step}",
         report.remedy if report.interrupted else f"use it: xqg ingest … --generator hf:{report.out}",
     ]
     print_lines(*lines, *([f"rejected pairs are in {rejects}"] if report.rejects else []))

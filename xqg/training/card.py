@@ -90,9 +90,13 @@ def _card(settings: TrainingSettings, base: BaseModel, report: TrainingReport, f
         "",
         "## Dev loss",
         "",
-        "Mean cross entropy of a query token, over the whole vocabulary; the best weights were kept.",
+        f"Mean cross entropy of a query token, over the whole vocabulary; the weights are those of step "
+        f"{report.kept_step}, with the lowest.",
         "",
-        *markdown_table(("step", "loss"), [(step, f"{loss:.4f}") for step, loss in report.dev_losses]),
+        *markdown_table(
+            ("step", "loss", "weights"),
+            [(step, f"{loss:.4f}", "kept" if step == report.kept_step else "") for step, loss in report.dev_losses],
+        ),
         "",
     ]
     return "\n".join(parts)
