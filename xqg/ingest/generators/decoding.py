@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from xqg.ingest.generators.attention import attention_of
 from xqg.ingest.generators.rows import Rows
 from xqg.ingest.generators.slots import SlotCache
 from xqg.ingest.generators.trees import Limits, Prompt, PromptTree, common_prefix
@@ -28,10 +29,12 @@ class SharedPrefixDecoder:
 
     :param prefix: tokens that most prompts begin with (instructions, examples); their keys and values are kept
         between calls. Prompts may leave it earlier, or share nothing.
+    :param attention: name of the attention to compute with; None: the model's own.
     """
 
-    def __init__(self, model: Any, limits: Limits, prefix: Sequence[int] = ()) -> None:
+    def __init__(self, model: Any, limits: Limits, prefix: Sequence[int] = (), attention: str | None = None) -> None:
         self._model = model
+        self._attention = attention
         self._limits = limits
         self._prefix = tuple(prefix)
         self._config = model.config.get_text_config()
@@ -127,14 +130,15 @@ class SharedPrefixDecoder:
         :param slot_places: position of the token in each slot, shape (slots,).
         """
         device = self._model.device
-        output = self._model(
-            input_ids=torch.as_tensor(tokens, device=device)[None],
-            position_ids=places[None],
-            attention_mask=self._mask(visible, places, slot_places),
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=keep,
-        )
+        with attention_of(self._config, self._attention):
+            output = self._model(
+                input_ids=torch.as_tensor(tokens, device=device)[None],
+                position_ids=places[None],
+                attention_mask=self._mask(visible, places, slot_places),
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=keep,
+            )
         logits: torch.Tensor = output.logits[0]
         return logits
 
