@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from xqg.ingest.generators.adapters import Adapter, find_adapter
 from xqg.ingest.generators.base import BASE_NAME, base_revision, bundled_folder, check_base
 from xqg.ingest.generators.causal import CausalGenerator
+from xqg.ingest.generators.conversion import load_converted_tokenizer
 from xqg.ingest.prompts import PromptStyle
-from xqg.models import ModelSource
+from xqg.models import ModelSource, load_part
 from xqg.settings import BUNDLED_BASE
 
 
@@ -38,6 +40,10 @@ class BundledGenerator(CausalGenerator):
     @cached_property
     def _folder(self) -> ModelSource:
         return bundled_folder()
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_part(self._folder, load_converted_tokenizer)
 
     @cached_property
     def _revision(self) -> str:

@@ -28,7 +28,6 @@ def can_pack(model: Any) -> bool:
     return (
         model.device.type == "cpu"
         and model.dtype == torch.bfloat16
-        and torch.backends.mkldnn.is_available()
         and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
         and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     )
