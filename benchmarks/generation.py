@@ -3,8 +3,8 @@
     python benchmarks/generation.py --passages 16 --plain-passages 1 --json generation.json
 
 Both sample from the same model with the same prompts, top-k, stop tokens and rows at once, one after the other in the
-same process. Plain ``generate()`` is given the prompts padded to one batch. Cleaning is not part of it. On a machine that
-others use too, look at the core seconds: they count only the time that this process had.
+same process. Plain ``generate()`` is given the prompts padded to one batch. Cleaning is not part of it. On a machine
+that others use too, look at the core seconds: they count only the time that this process had.
 """
 
 from __future__ import annotations
