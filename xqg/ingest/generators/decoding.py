@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from xqg.ingest.generators.attention import attention_of
+from xqg.ingest.generators.attention import FOLDED, Block, attention_of
 from xqg.ingest.generators.rows import Rows
 from xqg.ingest.generators.slots import SlotCache
 from xqg.ingest.generators.trees import Limits, Prompt, PromptTree, common_prefix
@@ -111,7 +111,8 @@ class SharedPrefixDecoder:
 
     def _step(self, rows: Rows) -> None:
         visible = rows.open_slots()
-        logits = self._forward(rows.cache, rows.tokens, rows.places, visible, rows.slot_places, keep=rows.count)
+        blocks = rows.blocks() if self._attention == FOLDED else []
+        logits = self._forward(rows.cache, rows.tokens, rows.places, visible, rows.slot_places, rows.count, blocks)
         rows.write(logits, first=0)
 
     def _forward(
@@ -122,12 +123,14 @@ class SharedPrefixDecoder:
         visible: torch.Tensor,
         slot_places: torch.Tensor,
         keep: int,
+        blocks: Sequence[Block] = (),
     ) -> torch.Tensor:
         """Logits of the last ``keep`` tokens, shape (keep, vocabulary).
 
         :param places: position of each token in its own sequence, shape (tokens,).
         :param visible: which slots, its own included, each token may look at, shape (tokens, slots).
         :param slot_places: position of the token in each slot, shape (slots,).
+        :param blocks: tokens that can be computed apart, for `FOLDED` attention.
         """
         device = self._model.device
         with attention_of(self._config, self._attention):
@@ -138,6 +141,7 @@ class SharedPrefixDecoder:
                 past_key_values=cache,
                 use_cache=True,
                 logits_to_keep=keep,
+                **({"blocks": blocks} if blocks else {}),
             )
         logits: torch.Tensor = output.logits[0]
         return logits
