@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import AttentionInterface
 
 FOLDED = "xqg-folded"
 """The name under which transformers finds `folded_attention`."""
@@ -67,12 +66,12 @@ def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: t
     return mixed.view(1, heads, rows, size).transpose(1, 2).contiguous()
 
 
-AttentionInterface.register(FOLDED, folded_attention)
-
-
 @contextmanager
 def attention_of(config: Any, name: str | None) -> Iterator[None]:
     """Inside, models with this configuration use the attention of this name; None leaves them their own."""
+    from transformers import AttentionInterface  # brings half of transformers: not before a model runs
+
+    AttentionInterface.register(FOLDED, folded_attention)
     own = config._attn_implementation
     config._attn_implementation = own if name is None else name
     try:
