@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xqg.languages import LanguageDetector
-from xqg.settings import EncoderSettings, GeneratorSettings, IngestSettings, SearchSettings, StoreSettings, validated
+from xqg.settings import (
+    BUNDLED_BASE,
+    EncoderSettings,
+    GeneratorSettings,
+    IngestSettings,
+    SearchSettings,
+    StoreSettings,
+    validated,
+)
 
 if TYPE_CHECKING:
+    from xqg.ingest.cleaning import LanguageCheck
     from xqg.ingest.job import IngestJob
     from xqg.protocols import Collection, Encoder, QueryGenerator, VectorStore
     from xqg.search.searcher import Searcher
@@ -47,7 +56,7 @@ def build_encoder(settings: EncoderSettings) -> Encoder:
     return encoder
 
 
-def build_generator(settings: GeneratorSettings, detector: LanguageDetector) -> QueryGenerator | None:
+def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> QueryGenerator | None:
     """The generator, checked but without its weights; None for ``none``.
 
     :raises ModelError: if it cannot be loaded. :raises InputError: if its file cannot be read.
@@ -56,7 +65,7 @@ def build_generator(settings: GeneratorSettings, detector: LanguageDetector) -> 
     kind, _, name = settings.spec.partition(":")
     if kind == "none":
         return None
-    if kind == "bundled":
+    if kind in ("bundled", BUNDLED_BASE):
         from xqg.ingest.generators.bundled import BundledGenerator
 
         generator = BundledGenerator(settings, detector)

@@ -20,6 +20,9 @@ UNCALIBRATED_ALPHA = 0.4
 
 Distance = Literal["auto", "cosine", "dot"]
 
+BUNDLED_BASE = "bundled-base"
+"""The bundled generator without its adapter, behind the few-shot prompt: what the adapter is compared with."""
+
 
 class Settings(BaseModel):
     """Base of all settings: frozen, and unknown names are errors."""
@@ -118,7 +121,7 @@ class GeneratorSettings(ModelSettings):
     @field_validator("spec")
     @classmethod
     def _known_kind(cls, spec: str) -> str:
-        return check_spec(spec, ("bundled", "none"), ("hf", "openai", "file"))
+        return check_spec(spec, ("bundled", BUNDLED_BASE, "none"), ("hf", "openai", "file"))
 
     @field_validator("languages")
     @classmethod
