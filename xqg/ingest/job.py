@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from xqg.ingest.calibration import Wishes
+from xqg.ingest.calibration import MINIMUM_PASSAGES, Wishes
 from xqg.ingest.collection import Opened, open_collection
 from xqg.ingest.corpus import passages_from
 from xqg.ingest.estimate import Estimate, estimate
@@ -68,7 +68,7 @@ class IngestJob:
                 return work(records, opened, self._encoder)
             encoder = RememberingEncoder(self._encoder)
             sample, records = self._sample(sources, records)
-            pilot = work(sample, opened.pilot(), encoder)
+            pilot = work(sample, opened.pilot(len(sample) >= MINIMUM_PASSAGES), encoder)
             if pilot.interrupted:
                 return pilot
             with pilot.timed("calibrate"):
