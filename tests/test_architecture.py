@@ -26,6 +26,7 @@ LEVELS = {
     "xqg.stores": 4,
     "xqg.ingest": 5,
     "xqg.search": 5,
+    "xqg.plugin": 6,
     "xqg.training": 6,
     "xqg.assembly": 6,
     "xqg": 7,
