@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from xqg.errors import SettingsError, StoreError
-from xqg.plugin.layouts import LAYOUTS, choose_layout, layout_from_json, recognise
+from xqg.layouts import LAYOUTS, choose_layout, layout_from_json, recognise
 
 NODE = {
     "text": "Hold the button.",
