@@ -119,3 +119,20 @@ def test_a_language_that_is_none_is_detected() -> None:
     payload = {"page_content": "Hold.", "metadata": {"language": "python"}}
     (layout,) = (layout for layout in LAYOUTS if layout.name == "langchain")
     assert layout.passage("1", payload, lambda text: "de").language == "de"
+
+
+@pytest.mark.parametrize("name", PAYLOADS)
+def test_our_key_goes_in_and_comes_out_and_the_rest_stays(name: str) -> None:
+    (layout,) = (layout for layout in LAYOUTS if layout.name == name)
+    written = layout.with_own(PAYLOADS[name], {"queries": {}})
+    assert layout.own(written) == {"queries": {}}
+    assert layout.own(PAYLOADS[name]) is None
+    assert layout.without_own(written) == PAYLOADS[name] == layout.without_own(PAYLOADS[name])
+    assert layout.metadata(written) == layout.metadata(PAYLOADS[name])
+
+
+def test_haystack_takes_no_key_beside_its_meta() -> None:
+    (layout,) = (layout for layout in LAYOUTS if layout.name == "haystack")
+    written = layout.with_own({**PAYLOADS["haystack"], "meta": None}, {"queries": {}})
+    assert written["meta"] == {"xqg": {"queries": {}}}
+    assert layout.own_path == "meta.xqg"

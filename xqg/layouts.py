@@ -13,7 +13,7 @@ from xqg.languages import language_code
 from xqg.records import Passage
 
 OWN_KEY = "xqg"
-"""The one key that xqg adds to a payload; it belongs to no layout."""
+"""The one key that xqg adds to a payload."""
 
 TITLE_KEYS = ("title", "Title")
 LANGUAGE_KEYS = ("language", "lang")
@@ -29,12 +29,14 @@ class Layout:
     :param marks: keys by which a payload of this layout is told; it has all of them.
     :param text_key: dotted path of the text.
     :param metadata_key: dotted path of the object with the metadata; "" where they lie flat in the payload.
+    :param own_parent: key of the object that takes our key; "" where the payload itself does.
     """
 
     name: str
     marks: tuple[str, ...]
     text_key: str
     metadata_key: str = ""
+    own_parent: str = ""
 
     def recognises(self, payload: Mapping[str, Any]) -> bool:
         """Whether ``payload`` has the marks of this layout."""
@@ -47,10 +49,9 @@ class Layout:
 
     def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         """The metadata of the passage, without its text; {} where there are none."""
-        if not self.metadata_key:
-            return {key: value for key, value in payload.items() if key not in self._own_keys()}
-        value = _at(payload, self.metadata_key)
-        return value if isinstance(value, Mapping) else {}
+        value = _at(payload, self.metadata_key) if self.metadata_key else payload
+        hidden = (OWN_KEY,) if self.metadata_key else (*self._stack_keys(), OWN_KEY)
+        return {key: part for key, part in value.items() if key not in hidden} if isinstance(value, Mapping) else {}
 
     def title(self, payload: Mapping[str, Any]) -> str:
         """The title in the metadata; "" where there is none."""
@@ -80,6 +81,32 @@ class Layout:
             metadata=self.metadata(payload),
         )
 
+    @property
+    def own_path(self) -> str:
+        """The payload path of our key."""
+        return f"{self.own_parent}.{OWN_KEY}" if self.own_parent else OWN_KEY
+
+    def own(self, payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What stands under our key in ``payload``; None where there is nothing of ours."""
+        parent = payload.get(self.own_parent) if self.own_parent else payload
+        value = parent.get(OWN_KEY) if isinstance(parent, Mapping) else None
+        return value if isinstance(value, Mapping) else None
+
+    def with_own(self, payload: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+        """``payload`` with our key."""
+        if not self.own_parent:
+            return {**payload, OWN_KEY: own}
+        return {**payload, self.own_parent: {**(payload.get(self.own_parent) or {}), OWN_KEY: own}}
+
+    def without_own(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """``payload`` without our key."""
+        if self.own(payload) is None:
+            return dict(payload)
+        if not self.own_parent:
+            return {key: value for key, value in payload.items() if key != OWN_KEY}
+        parent = {key: value for key, value in payload[self.own_parent].items() if key != OWN_KEY}
+        return {**payload, self.own_parent: parent}
+
     def filter_path(self, key: str) -> str:
         """The payload path of a metadata key, as Qdrant's filters want it; a dotted path is taken as it is."""
         if "." in key:
@@ -91,8 +118,8 @@ class Layout:
         """What `layout_from_json` makes the layout from again."""
         return {"name": self.name, "text_key": self.text_key, "metadata_key": self.metadata_key}
 
-    def _own_keys(self) -> tuple[str, ...]:
-        return (self.text_key, OWN_KEY)
+    def _stack_keys(self) -> tuple[str, ...]:
+        return (self.text_key,)
 
 
 class LlamaIndexLayout(Layout):
@@ -121,12 +148,14 @@ class LlamaIndexLayout(Layout):
         template = str(node.get("text_template", "{metadata_str}\n\n{content}"))
         return (_filled(template, metadata_str=joined, content=text).strip(), text)
 
-    def _own_keys(self) -> tuple[str, ...]:
-        return (self.text_key, OWN_KEY, "_node_content", "_node_type", "document_id", "doc_id", "ref_doc_id")
+    def _stack_keys(self) -> tuple[str, ...]:
+        return (self.text_key, "_node_content", "_node_type", "document_id", "doc_id", "ref_doc_id")
 
 
 LLAMAINDEX = LlamaIndexLayout("llamaindex", ("_node_content",), "text")
-HAYSTACK = Layout("haystack", ("content", "meta"), "content", "meta")
+HAYSTACK = Layout("haystack", ("content", "meta"), "content", "meta", own_parent="meta")
+"""Haystack 2 refuses to read a document with a key beside ``meta``; Haystack 3 takes such a key into ``meta``."""
+
 LANGCHAIN = Layout("langchain", ("page_content",), "page_content", "metadata")
 MCP = Layout("mcp", ("document",), "document", "metadata")
 PLAIN = Layout("plain", ("text",), "text")

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from xqg.errors import StoreError
+from xqg.layouts import OWN_KEY
 from xqg.protocols import Point
 from xqg.records import Hit, LedgerEntry, Passage
 
-KEY = "xqg"
+KEY = OWN_KEY
 """The one payload key, and the one key of a server's collection metadata, under which xqg keeps its own."""
 
 DOCUMENT_ID = "document_id"
