@@ -23,9 +23,7 @@ CHECKED_POINTS = 20
 """Points whose text is encoded to see whether the encoder made their vectors."""
 
 SAME, SIMILAR = 0.99, 0.8
-"""Median cosine of an encoder's vectors with the stored ones: the same model, and one that differs in prefixes only.
-
-Measured with the bundled encoder: the same text 1.0; unrelated texts 0.7 to 0.85, for E5's vectors lie in a narrow cone."""
+"""Median cosine of an encoder's vectors with the stored ones: of the same model, and of one that may be it."""
 
 LOSSY = ("uint8", "turbo4", "turbo8", "turbo16")
 DISTANCES = ("cosine", "dot")
@@ -33,7 +31,10 @@ DISTANCES = ("cosine", "dot")
 
 @dataclass(frozen=True)
 class Inspected:
-    """What is known of a source that can be augmented; ``agreement`` is the encoder's median cosine, None if trusted."""
+    """What is known of a source that can be augmented.
+
+    ``agreement`` is the median cosine of the encoder with the stored vectors; None where it is trusted.
+    """
 
     block: Augmented
     distance: str
@@ -53,10 +54,10 @@ def inspect_source(server: ForeignServer, source: str, settings: AugmentSettings
     sample = next(server.pages(source))
     if not sample:
         raise StoreError(f"Collection {source!r} is empty", "points with texts and vectors", "Fill it first")
-    if any(OWN_KEY in payload for point in sample for payload in (point.payload, point.payload.get("meta") or {})):
-        raise _twice(source)
     payloads = [point.payload for point in sample]
     layout = choose_layout(payloads, settings.layout, settings.text_key, settings.metadata_key)
+    if any(layout.own(payload) is not None for payload in payloads):
+        raise _twice(source)
     agreement = None if settings.trust_encoder else check_encoder(sample, layout, name, encoder)
     return Inspected(Augmented(source, layout, name), vector.distance, agreement)
 
@@ -82,9 +83,7 @@ def _twice(source: str, block: Augmented | None = None) -> StoreError:
 def _choose_vector(source: str, shape: Shape, wanted: str | None) -> str:
     names = list(shape.vectors)
     if wanted is not None and wanted not in names:
-        raise SettingsError(
-            f"Collection {source!r} has no dense vector {wanted!r}", f"one of {', '.join(map(repr, names))}"
-        )
+        raise SettingsError(f"Collection {source!r} has no dense vector {wanted!r}", f"it has {names}")
     if wanted is not None:
         return wanted
     if len(names) != 1:
@@ -132,9 +131,8 @@ def check_encoder(sample: Sequence[ForeignPoint], layout: Layout, vector: str, e
     median = float(np.median([_agreement(point, layout, vector, encoder) for point in chosen]))
     if median >= SAME:
         return median
-    close = (
-        "other prefixes, another revision, or more than the text was embedded" if median >= SIMILAR else "another model"
-    )
+    near = "other prefixes, another revision or more than the text embedded"
+    close = near if median >= SIMILAR else "another model"
     raise StoreError(
         f"The encoder did not make the stored vectors: the median cosine with its own is {median:.3f} over "
         f"{len(chosen)} points, which speaks for {close}",
