@@ -11,6 +11,7 @@ Behind it is qdrant-client's local mode, so what is stored and found is real; wh
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -311,8 +312,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(raw)))
         if retry_after is not None:
             self.send_header("Retry-After", retry_after)
-        self.end_headers()
-        self.wfile.write(raw[: len(raw) // 2] if cut else raw)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a client that was killed
+            self.end_headers()
+            self.wfile.write(raw[: len(raw) // 2] if cut else raw)
         if cut:
             self._drop()
 
