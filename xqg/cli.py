@@ -12,14 +12,18 @@ import click
 
 from xqg.assembly import open_ingestion, open_searcher, open_store
 from xqg.commands.augment import augment
+from xqg.commands.calibrate import calibrate
+from xqg.commands.compare import compare
+from xqg.commands.dataset import dataset
+from xqg.commands.evaluate import evaluate
+from xqg.commands.evaluate_generator import evaluate_generator
 from xqg.commands.stopping import stop_on_signal
-from xqg.errors import SettingsError, XqgError
-from xqg.options import collect, given, model_options, settings_options
+from xqg.errors import EXIT_REJECTS, SettingsError, XqgError
+from xqg.options import collect, given, model_options, search_settings, settings_options
 from xqg.records import FieldMatch
-from xqg.settings import EncoderSettings, IngestSettings, SearchSettings, StoreSettings, validated
+from xqg.settings import IngestSettings, StoreSettings, validated
 from xqg.training.settings import TrainingSettings
 
-EXIT_REJECTS = 3
 EXIT_CODES = """
 \b
 Exit codes:
@@ -102,17 +106,26 @@ def ingest(
 @click.option(
     "--filter", "filters", multiple=True, metavar="KEY=VALUE", help="only passages with this field; repeatable"
 )
+@click.option("--language", metavar="CODE", help="of the QUERY; default: detected where the collection has use for it")
 @click.option("--explain", is_flag=True, help="show for each hit the generated query closest to the question")
 @click.option("--json", "as_json", is_flag=True, help="print the hits as JSON")
-def search(query: str, limit: int, filters: tuple[str, ...], explain: bool, as_json: bool, **options: Any) -> None:
+def search(
+    query: str,
+    limit: int,
+    filters: tuple[str, ...],
+    language: str | None,
+    explain: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Search a collection with a QUERY in any language."""
     from xqg.console import hit_to_json, print_hits, print_json
 
     if not query.strip():
         raise SettingsError("The query is empty", "a question in any language")
     conditions = [_field_match(text) for text in filters]
-    with closing(open_searcher(_search_settings(options))) as searcher:
-        hits = searcher.search(query, limit, conditions)
+    with closing(open_searcher(search_settings(options))) as searcher:
+        hits = searcher.search(query, limit, conditions, language)
         explanations = searcher.explain(query, hits) if explain else [None] * len(hits)
     if as_json:
         rows = [hit_to_json(hit, explanation) for hit, explanation in zip(hits, explanations, strict=True)]
@@ -181,9 +194,6 @@ def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> No
     result.print(as_json)
 
 
-main.add_command(augment)
-
-
 @main.group()
 def train() -> None:
     """Train models on your own data."""
@@ -215,13 +225,8 @@ def train_generator(ctx: click.Context, /, rejects: Path, as_json: bool, **optio
     ctx.exit(130 if report.interrupted else EXIT_REJECTS if report.rejects else 0)
 
 
-def _search_settings(options: dict[str, Any]) -> SearchSettings:
-    values = collect(options)
-    encoder = None
-    if options.get("encoder_spec"):
-        encoder = validated(EncoderSettings, {**values["encoder"], "spec": options["encoder_spec"]})
-    store = validated(StoreSettings, values["store"])
-    return SearchSettings(store=store, encoder=encoder, endpoint=values["encoder"])
+for added in (augment, calibrate, evaluate, compare, dataset, evaluate_generator):
+    main.add_command(added)
 
 
 def _field_match(text: str) -> FieldMatch:

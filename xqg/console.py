@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from xqg.ingest.report import IngestReport
@@ -137,12 +138,33 @@ def training_display(quiet: bool) -> Iterator[Callable[[TrainingProgress], None]
         yield show
 
 
+@contextmanager
+def count_display(quiet: bool, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback that takes how many of how many are done: a bar on a terminal, else a log line now and then."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        with _display(quiet, lambda counts: f"{what}: {counts[0]} of {counts[1]}") as show:
+            yield lambda done, total: show((done, total))
+        return
+    with Progress(TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def status_display(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """The same for work that says in a few words where it stands."""
+    with _display(quiet, str) as show:
+        yield show
+
+
 def print_training(report: TrainingReport, rejects: str) -> None:
     """The summary of a training run, as lines on stdout."""
     losses = " → ".join(f"{loss:.3f}" for _, loss in report.dev_losses) or "none taken"
     lines = [
         f"pairs {report.pairs}, dev pairs {report.dev_pairs}, rejected {len(report.rejects)}, unclear {report.unclear}",
-        f"{report.steps} steps, {report.queries_seen} queries seen, {report.minutes:.1f} minutes, dev loss {losses}",
+        f"{report.steps} steps, {report.queries_seen} queries seen, {report.minutes:.1f} minutes, dev loss {losses}, "
+        f"weights of step {report.kept_step}",
         report.remedy if report.interrupted else f"use it: xqg ingest … --generator hf:{report.out}",
     ]
     print_lines(*lines, *([f"rejected pairs are in {rejects}"] if report.rejects else []))

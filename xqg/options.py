@@ -6,6 +6,7 @@ import os
 import types
 from collections.abc import Callable, Mapping
 from enum import Enum
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
@@ -13,13 +14,16 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from xqg.errors import SettingsError
 from xqg.settings import (
     EncoderSettings,
     FusionSettings,
     GeneratorSettings,
     IngestSettings,
     ReaderSettings,
+    SearchSettings,
     StoreSettings,
+    validated,
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -144,6 +148,30 @@ def collect(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         if secret:
             values[group]["api_key"] = SecretStr(secret)
     return values
+
+
+def search_settings(params: Mapping[str, Any], collection: str | None = None) -> SearchSettings:
+    """What to search, from the options of ``store`` and ``encoder``.
+
+    :param collection: another than the one in the options.
+    """
+    values = collect(params)
+    encoder = None
+    if params.get("encoder_spec"):
+        encoder = validated(EncoderSettings, {**values["encoder"], "spec": params["encoder_spec"]})
+    if collection is not None:
+        values["store"]["collection"] = collection
+    return SearchSettings(store=validated(StoreSettings, values["store"]), encoder=encoder, endpoint=values["encoder"])
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder to write into, where it is not there. :raises SettingsError: if that cannot be done."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"The folder {path} cannot be made: {error.strerror}", "asked to write into it", "Name another"
+        ) from error
 
 
 def variable_name(path: str) -> str:

@@ -120,6 +120,11 @@ class TestCommand:
         refused = xqg(wire, "ingest", "more.jsonl", "--collection", "better", "--generator", "none")
         assert (refused.exit_code, "`xqg augment` made it" in refused.output) == (1, True)
 
+    def test_calibrating_it_is_refused(self, wire: WireServer) -> None:
+        augment(wire)
+        refused = xqg(wire, "calibrate", "--collection", "better")
+        assert (refused.exit_code, "plain vectors are in its source" in refused.output) == (1, True), refused.output
+
     def test_without_a_generator_it_is_a_plain_copy_to_compare_with(self, wire: WireServer) -> None:
         done = xqg(wire, "augment", "--collection", "docs", "--into", "plain", "--generator", "none", "--json")
         assert json.loads(done.stdout)["points"] == 30

@@ -17,7 +17,7 @@ from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Passage, Vectors
 from xqg.settings import StoreSettings
 from xqg.stores.foreign import ForeignPassage, ForeignPoint, ForeignServer, identity, require_shape
-from xqg.stores.payload import AUGMENTED, KEY, as_stored, entry_from_payload, own_fields, to_vector
+from xqg.stores.payload import AUGMENTED, DEFAULT_VECTOR, KEY, as_stored, entry_from_payload, own_fields, to_vectors
 from xqg.stores.server import QUERIES_AT_ONCE
 from xqg.stores.server_indexing import THRESHOLD_BEFORE, IndexingPause
 from xqg.stores.server_requests import to_filter
@@ -73,8 +73,11 @@ class AugmentedStore:
         metadata.pop(THRESHOLD_BEFORE, None)
         return Collection(vector.size, vector.distance, self._server.count(self._name), metadata)
 
-    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any]) -> None:
-        """Make the collection, empty, like its source. :raises StoreError: if it exists."""
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], languages: Sequence[str] = ()) -> None:
+        """Make the collection, empty, like its source, which has no vectors by language.
+
+        :raises StoreError: if it exists.
+        """
         self._server.create_like(self._block.source, self._name, {**metadata, AUGMENTED: self._block.to_json()})
 
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
@@ -122,12 +125,18 @@ class AugmentedStore:
         self._server.delete(self._name, ids)
 
     def search(
-        self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
+        self,
+        vectors: Vectors,
+        limit: int,
+        filters: Sequence[FieldMatch] = (),
+        exact: bool = False,
+        language: str | None = None,
     ) -> list[list[Hit]]:
         """The nearest passages of each query vector, best first, at most ``limit`` each.
 
         :param vectors: shape (queries, dimension).
         :param exact: look at every point instead of the approximate index.
+        :param language: not looked at, there is one vector for all.
         """
         if any(not match.values for match in filters):
             return [[] for _ in vectors]  # no value can equal one of none
@@ -186,7 +195,7 @@ class AugmentedStore:
         if not isinstance(passage, ForeignPassage) or passage.origin is None:
             raise StoreError(f"Passage {passage.id!r} was not read from {self._block.source!r}")
         own = {**own_fields(point), "language": passage.language}
-        vectors = passage.origin.vectors_with(self._block.vector, np.asarray(to_vector(point)))
+        vectors = passage.origin.vectors_with(self._block.vector, np.asarray(to_vectors(point, ())[DEFAULT_VECTOR]))
         return (
             passage.origin.id,
             vectors,

@@ -11,7 +11,7 @@ from qdrant_client import models
 from xqg.errors import StoreError
 from xqg.protocols import Point
 from xqg.records import FieldMatch, point_id
-from xqg.stores.payload import DOCUMENT_HASH, DOCUMENT_ID, filter_key, to_payload, to_vector
+from xqg.stores.payload import DEFAULT_VECTOR, DOCUMENT_HASH, DOCUMENT_ID, filter_key, to_payload, to_vectors
 
 POINTS_AT_ONCE = 256
 """Points written or read with one request (Qdrant's own advice is 64 to 256)."""
@@ -23,13 +23,13 @@ ENVELOPE_BYTES = 256
 """What a request has around its points, generously."""
 
 
-def split_points(points: Sequence[Point], limit: int) -> Iterator[list[models.PointStruct]]:
+def split_points(points: Sequence[Point], languages: Sequence[str], limit: int) -> Iterator[list[models.PointStruct]]:
     """The points in parts of at most `POINTS_AT_ONCE` points and ``limit`` bytes of JSON.
 
+    :param languages: those that have a vector of their own in the collection.
     :raises StoreError: if one point alone is larger, or cannot be stored.
     """
-    rows = ((point_id(point.passage.id), to_vector(point), to_payload(point)) for point in points)
-    yield from split_rows(rows, limit)
+    yield from split_rows((_row(point, languages) for point in points), limit)
 
 
 def split_rows(
@@ -53,6 +53,11 @@ def split_rows(
         size += own_size
     if part:
         yield part
+
+
+def _row(point: Point, languages: Sequence[str]) -> tuple[str, Any, dict[str, Any]]:
+    vectors = to_vectors(point, languages)
+    return point_id(point.passage.id), vectors if languages else vectors[DEFAULT_VECTOR], to_payload(point)
 
 
 def to_filter(filters: Sequence[FieldMatch]) -> models.Filter | None:
