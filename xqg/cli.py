@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from xqg.assembly import build_store, open_ingestion, open_searcher
+from xqg.assembly import open_ingestion, open_searcher, open_store
+from xqg.commands.augment import augment
 from xqg.commands.calibrate import calibrate
 from xqg.commands.compare import compare
 from xqg.commands.dataset import dataset
@@ -145,7 +146,7 @@ def show(passage_id: str | None, queries: bool, as_json: bool, **options: Any) -
     from xqg.search.show import describe_collection, describe_passage, export_queries
 
     settings: StoreSettings = validated(StoreSettings, collect(options)["store"])
-    with closing(build_store(settings)) as store:
+    with closing(open_store(settings)) as store:
         collection = require_collection(store, settings.collection)
         if queries:
             for line in export_queries(store):
@@ -224,7 +225,7 @@ def train_generator(ctx: click.Context, /, rejects: Path, as_json: bool, **optio
     ctx.exit(130 if report.interrupted else EXIT_REJECTS if report.rejects else 0)
 
 
-for added in (calibrate, evaluate, compare, dataset, evaluate_generator):
+for added in (augment, calibrate, evaluate, compare, dataset, evaluate_generator):
     main.add_command(added)
 
 

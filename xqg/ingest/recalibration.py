@@ -19,6 +19,7 @@ from xqg.ingest.worker import IngestWorker
 from xqg.protocols import Collection, Encoder, VectorStore
 from xqg.records import FusionRule, Reject
 from xqg.settings import CalibrateSettings
+from xqg.stores.payload import AUGMENTED
 
 
 def recalibrate(
@@ -56,6 +57,12 @@ def _opened(found: Collection, settings: CalibrateSettings) -> Opened:
             f"Collection {settings.store.collection!r} has no generated queries",
             "some to calibrate on",
             "Ingest its passages again with a generator and --update",
+        )
+    if AUGMENTED in found.metadata:
+        raise StoreError(
+            f"Collection {settings.store.collection!r} was made by `xqg augment`: its plain vectors are in its source",
+            "one that `xqg ingest` made",
+            "Run `xqg augment` again, with --update for another --rule or --alpha, or --into a new collection",
         )
     fusion = settings.fusion
     if fusion.rule is FusionRule.PER_LANGUAGE and not found.languages:
