@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from xqg.errors import EncodingError, SettingsError, StoreError
-from xqg.ingest.calibration import Wishes
+from xqg.ingest.calibration import MINIMUM_PASSAGES, Wishes
 from xqg.ingest.collection import Opened, open_collection
 from xqg.ingest.estimate import estimate
 from xqg.ingest.pilot import adopt, calibrate_points, draw_passages
@@ -181,7 +181,7 @@ class AugmentJob:
         if not opened.to_calibrate:
             return work(plan.source.passages(opened.fresh, seen), opened)
         sample = self._sample(plan)
-        pilot = work(sample, opened.pilot())
+        pilot = work(sample, opened.pilot(len(sample) >= MINIMUM_PASSAGES))
         if pilot.interrupted:
             return pilot
         with pilot.timed("calibrate"):
