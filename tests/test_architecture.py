@@ -19,6 +19,7 @@ LEVELS = {
     "xqg.languages": 1,
     "xqg.settings": 2,
     "xqg.protocols": 2,
+    "xqg.layouts": 2,
     "xqg.http": 3,
     "xqg.models": 3,
     "xqg.options": 3,
@@ -30,9 +31,11 @@ LEVELS = {
     "xqg.assembly": 6,
     "xqg": 7,
     "xqg.console": 7,
+    "xqg.plugin": 7,
     "xqg.doctor": 7,
     "xqg.demo": 8,
-    "xqg.cli": 9,
+    "xqg.commands": 9,
+    "xqg.cli": 10,
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from qdrant_client import models
 
@@ -27,21 +28,28 @@ def split_points(points: Sequence[Point], limit: int) -> Iterator[list[models.Po
 
     :raises StoreError: if one point alone is larger, or cannot be stored.
     """
+    rows = ((point_id(point.passage.id), to_vector(point), to_payload(point)) for point in points)
+    yield from split_rows(rows, limit)
+
+
+def split_rows(
+    rows: Iterable[tuple[int | str, Any, Mapping[str, Any]]], limit: int
+) -> Iterator[list[models.PointStruct]]:
+    """The same for rows of point id, vector (or vectors by name) and payload, all of JSON's types."""
     part: list[models.PointStruct] = []
     size = ENVELOPE_BYTES
-    for point in points:
-        identity, vector, payload = point_id(point.passage.id), to_vector(point), to_payload(point)
+    for identity, vector, payload in rows:
         own_size = _json_bytes({"id": identity, "vector": vector, "payload": payload}) + 1
         if own_size + ENVELOPE_BYTES > limit:
             raise StoreError(
-                f"Passage {point.passage.id!r} takes {own_size} bytes",
+                f"Passage {payload.get('id', identity)!r} takes {own_size} bytes",
                 f"asked to send at most {limit} bytes at once",
                 "Split its text into smaller chunks, or raise --max-request-bytes",
             )
         if part and (len(part) == POINTS_AT_ONCE or size + own_size > limit):
             yield part
             part, size = [], ENVELOPE_BYTES
-        part.append(models.PointStruct(id=identity, vector=vector, payload=payload))
+        part.append(models.PointStruct(id=identity, vector=vector, payload=dict(payload)))
         size += own_size
     if part:
         yield part
