@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from xqg.assembly import build_store, open_ingestion, open_searcher
+from xqg.commands.mcp import mcp
 from xqg.errors import SettingsError, XqgError
 from xqg.options import collect, given, model_options, settings_options
 from xqg.records import FieldMatch
@@ -180,6 +181,9 @@ def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> No
     with progress_display(ctx.obj["quiet"]) as progress:
         result = run_demo(path, progress, **{name: value for name, value in choices.items() if value is not None})
     result.print(as_json)
+
+
+main.add_command(mcp)
 
 
 @main.group()

@@ -56,9 +56,7 @@ class TestAugment:
             raise AssertionError(text)
 
         np.testing.assert_allclose(made.augment(passages(made), embed(TEXTS), lambda _: never), FUSED)
-        np.testing.assert_allclose(
-            asyncio.run(made.augment_asynchronously(passages(made), embed(TEXTS), never)), FUSED
-        )
+        np.testing.assert_allclose(asyncio.run(made.augment_asynchronously(passages(made), embed(TEXTS), never)), FUSED)
         asked = [f"fr {number} {text.split()[0]}" for text in TEXTS for number in (0, 1)]
         assert calls == [asked, asked]
 

@@ -81,7 +81,7 @@ def settings(tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "queries.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     return {
         "generator": {"spec": f"file:{tmp_path / 'queries.jsonl'}"},
-        "fusion": {"rule": "mean", "alpha": 0.5},
+        "alpha": 0.5,
         "passage_language": "en",
     }
 
@@ -137,7 +137,7 @@ class TestPassageAugmenter:
             ({"generator": {}}, "no target languages"),
             ({"rules": 1}, "rules"),
             ({"passage_language": "xx"}, "Unknown language 'xx'"),
-            ({"generator": {"languages": ["fr"]}, "calibrated": {"collection": "a"}}, "drop fusion or calibrated"),
+            ({"generator": {"languages": ["fr"]}, "calibrated": {"collection": "a"}}, "drop them or calibrated"),
         ],
     )
     def test_wrong_settings_are_found_at_once(
@@ -189,9 +189,7 @@ def writing_pipeline(store: QdrantDocumentStore, settings: dict[str, Any]) -> Pi
 class TestRoundTrip:
     @pytest.mark.parametrize("sparse", [False, True])
     def test_written_and_found_by_a_generated_query(self, settings: dict[str, Any], sparse: bool) -> None:
-        store = QdrantDocumentStore(
-            ":memory:", embedding_dim=8, similarity="dot_product", use_sparse_embeddings=sparse
-        )
+        store = QdrantDocumentStore(":memory:", embedding_dim=8, similarity="dot_product", use_sparse_embeddings=sparse)
         writing_pipeline(store, settings).run({"embedder": {"documents": documents()}})
         search = Pipeline()
         search.add_component("embedder", CountingTextEmbedder())

@@ -156,7 +156,11 @@ def per_language_store() -> QdrantVectorStore:
     client = QdrantClient(":memory:")
     size = models.VectorParams(size=8, distance=models.Distance.DOT)
     client.create_collection("docs", vectors_config={"": size, "fr": size, "ja": size})
-    rows = [("plain", "battery", "valve", "wifi"), ("french", "valve", "battery", "wifi"), ("japanese", "wifi", "valve", "battery")]
+    rows = [
+        ("plain", "battery", "valve", "wifi"),
+        ("french", "valve", "battery", "wifi"),
+        ("japanese", "wifi", "valve", "battery"),
+    ]
     client.upsert(
         "docs",
         [

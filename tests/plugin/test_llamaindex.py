@@ -12,7 +12,7 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import MetadataMode, TextNode
 from llama_index.vector_stores.qdrant import QdrantVectorStore
-from qdrant_client import AsyncQdrantClient, QdrantClient, models
+from qdrant_client import QdrantClient, models
 
 from tests.fakes import FakeEncoder, FakeGenerator
 from tests.plugin.fakes import FUSED, TEXTS, augmenter, counts
@@ -120,7 +120,11 @@ class TestRoundTrip:
 def per_language_store(client: QdrantClient, **options: Any) -> QdrantVectorStore:
     size = models.VectorParams(size=8, distance=models.Distance.DOT)
     client.create_collection("docs", vectors_config={"": size, "fr": size, "ja": size})
-    rows = [("plain", "battery", "valve", "wifi"), ("french", "valve", "battery", "wifi"), ("japanese", "wifi", "valve", "battery")]
+    rows = [
+        ("plain", "battery", "valve", "wifi"),
+        ("french", "valve", "battery", "wifi"),
+        ("japanese", "wifi", "valve", "battery"),
+    ]
     client.upsert(
         "docs",
         [

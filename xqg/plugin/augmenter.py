@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from xqg.errors import EncodingError, SettingsError
 from xqg.ingest.fusion import Fusion, finite_rows, fuse
+from xqg.ingest.subspace import unit_rows
 from xqg.languages import LanguageDetector, language_code
 from xqg.protocols import QueryGenerator
 from xqg.records import FusionRule, GeneratedQuery, Passage, Vectors, digest
@@ -35,6 +36,7 @@ class Augmenter:
 
     :param languages: of the queries, ISO 639-1; () takes those of a ``file:`` generator.
     :param passage_language: of all passages; None: detected for each.
+    :param unit_length: bring all vectors to length 1 before they are fused, as those were that it was calibrated on.
     :raises SettingsError: without languages, or for the rule per-language, which frameworks have no place to write to.
     """
 
@@ -45,6 +47,7 @@ class Augmenter:
         fusion: Fusion,
         own_language: bool = False,
         passage_language: str | None = None,
+        unit_length: bool = False,
         embed_queries: EmbedQueries | None = None,
     ) -> None:
         self._languages = tuple(languages) or generator.languages()
@@ -59,11 +62,12 @@ class Augmenter:
         missing = [code for code in self._languages if fusion.space is not None and code not in fusion.space.languages]
         if missing and fusion.prior > 0:
             raise SettingsError(
-                f"The collection was calibrated without {', '.join(map(repr, missing))}, whose queries would count for nothing",
-                f"languages among {', '.join(fusion.space.languages) if fusion.space else ''}",
+                f"The collection was calibrated without {', '.join(map(repr, missing))}",
+                "languages whose queries count for something",
                 "Leave them out, or calibrate again",
             )
         self._generator, self._fusion, self._own_language = generator, fusion, own_language
+        self._unit_length = unit_length
         self._passage_language, self._detector = passage_language, LanguageDetector()
         self._generating = threading.Lock()  # frameworks call from several threads; a model runs one batch at a time
         self._embed_queries = embed_queries
@@ -77,6 +81,7 @@ class Augmenter:
             "languages": list(self._languages),
             "own_language": self._own_language,
             "passage_language": self._passage_language,
+            "unit_length": self._unit_length,
             "fusion": {**asdict(self._fusion), "space": None if space is None else digest(space.to_json())},
         }
 
@@ -121,6 +126,8 @@ class Augmenter:
         sound = finite_rows(asked)
         if not sound.all():
             logger.warning("%d of %d query vectors are not finite and are left out", int((~sound).sum()), len(sound))
+        if self._unit_length:
+            own, asked = _unit_rows(own), _unit_rows(asked)
         pairs = _pair(passages, queries, sound)
         chosen = pairs[:, 1]
         return fuse(own, asked[chosen], pairs[:, 0], [queries[number].language for number in chosen], self._fusion)
@@ -173,6 +180,10 @@ def to_lists(vectors: Vectors) -> list[list[float]]:
     """The vectors as frameworks want them."""
     numbers: list[list[float]] = vectors.tolist()
     return numbers
+
+
+def _unit_rows(vectors: Vectors) -> Vectors:
+    return unit_rows(vectors.astype(np.float64)).astype(np.float32)
 
 
 def _matrix(vectors: Any, rows: int, what: str, dimension: int | None = None) -> Vectors:
