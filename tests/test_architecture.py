@@ -20,6 +20,7 @@ LEVELS = {
     "xqg.settings": 2,
     "xqg.protocols": 2,
     "xqg.layouts": 2,
+    "xqg.fingerprints": 3,
     "xqg.http": 3,
     "xqg.models": 3,
     "xqg.options": 3,

@@ -11,6 +11,7 @@ import pytest
 import xqg
 from xqg.cli import main
 from xqg.errors import SettingsError
+from xqg.fingerprints import differences, fingerprint, vector_settings
 from xqg.settings import (
     EncoderSettings,
     FusionSettings,
@@ -18,10 +19,7 @@ from xqg.settings import (
     IngestSettings,
     ReaderSettings,
     StoreSettings,
-    differences,
-    fingerprint,
     validated,
-    vector_settings,
 )
 
 STORE = {"spec": "edge:./data", "collection": "help"}
@@ -73,7 +71,8 @@ def test_a_file_generator_needs_no_languages() -> None:
 
 def test_the_rules_have_their_own_default_alpha() -> None:
     assert FusionSettings(rule="sum").weight == 0.01
-    assert FusionSettings(rule="mean").weight == 0.4
+    assert FusionSettings(rule="mean", calibration_sample=0).weight == 0.4
+    assert FusionSettings(rule="neutral").weight is None
     assert FusionSettings(rule="sum", alpha=0.0).weight == 0.0
 
 
@@ -110,7 +109,7 @@ def vectors(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_all_that_changes_a_vector_changes_the_fingerprint(changes: dict[str, Any]) -> None:
-    assert fingerprint(vectors(**changes)) != fingerprint(vectors())
+    assert fingerprint(vectors(**changes), None) != fingerprint(vectors(), None)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +122,7 @@ def test_all_that_changes_a_vector_changes_the_fingerprint(changes: dict[str, An
     ],
 )
 def test_what_changes_no_vector_changes_no_fingerprint(changes: dict[str, Any]) -> None:
-    assert fingerprint(vectors(**changes)) == fingerprint(vectors())
+    assert fingerprint(vectors(**changes), None) == fingerprint(vectors(), None)
 
 
 def test_differences_name_both_sides() -> None:

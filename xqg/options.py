@@ -66,6 +66,8 @@ FLAGS: dict[str, str] = {
     "encoder.base_url": "--encoder-url",
     "fusion.rule": "--rule",
     "fusion.alpha": "--alpha",
+    "fusion.share": "--share",
+    "fusion.calibration_sample": "--calibration-sample",
     "fusion.distance": "--distance",
     "reader.format": "--format",
     "reader.id_field": "--id-field",

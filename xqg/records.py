@@ -27,6 +27,8 @@ class FusionRule(str, Enum):
 
     SUM = "sum"
     MEAN = "mean"
+    NEUTRAL = "neutral"
+    PER_LANGUAGE = "per-language"
 
 
 @dataclass(frozen=True)

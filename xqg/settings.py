@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from xqg.errors import SettingsError
 from xqg.languages import language_name
-from xqg.records import FusionRule, digest
+from xqg.records import FusionRule
 
-SCHEMA = 1
-"""Version of what is stored; part of every fingerprint."""
+PAPER_ALPHA = 0.01
+"""Weight of the rule ``sum`` (the paper's run; README of its code)."""
 
-DEFAULT_ALPHA = {FusionRule.SUM: 0.01, FusionRule.MEAN: 0.4}
-"""``sum``: the paper's run (README of its code). ``mean``: best on the sample, see ``benchmarks/weights.py``."""
+UNCALIBRATED_ALPHA = 0.4
+"""Weight of the rule ``mean`` where nothing is calibrated: best on the sample, see ``benchmarks/weights.py``."""
 
 Distance = Literal["auto", "cosine", "dot"]
 
@@ -142,14 +142,44 @@ class GeneratorSettings(ModelSettings):
 class FusionSettings(Settings):
     """How the vectors of a passage and of its queries become one."""
 
-    rule: FusionRule = Field(FusionRule.MEAN, description="sum (the paper) or mean")
-    alpha: float | None = Field(None, ge=0, le=1, description="weight of the queries; None: the rule's default")
+    rule: FusionRule = Field(FusionRule.NEUTRAL, description="neutral, mean, sum (the paper) or per-language")
+    alpha: float | None = Field(None, ge=0, le=1, description="weight of the queries; None: calibrated")
+    share: float | None = Field(
+        None, ge=0, le=1, description="share of the language subspace that is removed; None: calibrated"
+    )
+    calibration_sample: int = Field(500, ge=0, description="passages to calibrate on; 0: no calibration")
     distance: Distance = Field("auto", description="auto: cosine for encoders of unit vectors, else dot")
 
     @property
-    def weight(self) -> float:
-        """α, the rule's default where none was given."""
-        return DEFAULT_ALPHA[self.rule] if self.alpha is None else self.alpha
+    def calibrated(self) -> bool:
+        """Whether a sample of the corpus decides on what is left open."""
+        return self.calibration_sample > 0 and self.rule is not FusionRule.SUM
+
+    @property
+    def weight(self) -> float | None:
+        """α where it is fixed; None where it is to be calibrated."""
+        if self.alpha is not None or self.calibrated:
+            return self.alpha
+        return PAPER_ALPHA if self.rule is FusionRule.SUM else UNCALIBRATED_ALPHA
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> FusionSettings:
+        removes = self.rule in (FusionRule.NEUTRAL, FusionRule.PER_LANGUAGE)
+        if removes and not self.calibrated:
+            raise ValueError(
+                f"the rule {self.rule.value} needs a calibration; give --calibration-sample or --rule mean"
+            )
+        if self.share is not None and not removes:
+            raise ValueError(f"--share has no meaning with --rule {self.rule.value}; drop one of them")
+        if self.share is not None and 0 < self.share < 1 and self.distance == "cosine":
+            raise ValueError(f"a share of {self.share} goes with --distance dot: what is left would rule under cosine")
+        return self
+
+    def distance_for(self, encoder: str) -> str:
+        """The distance as asked, else the encoder's ("cosine" or "dot"); a partial share needs dot."""
+        if self.distance != "auto":
+            return self.distance
+        return "dot" if self.share is not None and 0 < self.share < 1 else encoder
 
 
 class ReaderSettings(Settings):
@@ -241,47 +271,3 @@ def _one_problem(problem: dict[str, Any]) -> str:
         return message
     found = problem.get("input")
     return f"{place}: {message}" + (f" (found {found!r})" if isinstance(found, str | int | float) else "")
-
-
-def vector_settings(
-    settings: IngestSettings,
-    encoder: Mapping[str, Any],
-    generator: Mapping[str, Any] | None,
-    distance: str,
-    languages: tuple[str, ...],
-) -> dict[str, Any]:
-    """All that changes a vector, as JSON: what the collection remembers and every later run is checked against.
-
-    :param encoder: its `identity`. :param generator: its `identity`, None where there is no generator.
-    :param languages: the target languages, resolved.
-    """
-    common: dict[str, Any] = {"schema": SCHEMA, "encoder": dict(encoder), "distance": distance}
-    if generator is None:
-        return {**common, "generator": None}
-    return {
-        **common,
-        # a file of queries may grow from run to run: its content is checked passage by passage, not for the collection
-        "generator": {name: value for name, value in generator.items() if name != "sha256"},
-        "languages": list(languages),
-        "queries_per_language": settings.generator.queries_per_language,
-        "own_language": settings.generator.own_language,
-        "rule": settings.fusion.rule.value,
-        "alpha": settings.fusion.weight,
-    }
-
-
-def fingerprint(values: Mapping[str, Any]) -> str:
-    """The short hash of `vector_settings` that stands beside every stored vector."""
-    return digest(dict(values))
-
-
-def differences(stored: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Each setting in which two `vector_settings` differ, as "name: stored … asked …"."""
-    lines: list[str] = []
-    for name in sorted(set(stored) | set(asked)):
-        left, right = stored.get(name), asked.get(name)
-        if isinstance(left, Mapping) and isinstance(right, Mapping):
-            lines += differences(left, right, f"{prefix}{name}.")
-        elif left != right:
-            lines.append(f"{prefix}{name}: stored {left!r}, asked {right!r}")
-    return lines

@@ -49,21 +49,33 @@ def test_a_new_language_costs_only_itself() -> None:
     target = replace(TARGET, languages=("fr", "de", "ja"), fingerprint="f2")
     (work,) = plan([PASSAGE], {"a": entry(PASSAGE)}, target)
     assert work.missing == ("de",)
-    assert list(work.queries({"de": ("q2",)}, target.languages).items()) == [
-        ("fr", ("q1",)),
-        ("de", ("q2",)),
-        ("ja", ()),
-    ]
+    assert work.queries({"de": ("q2",)}) == {"fr": ("q1",), "ja": (), "de": ("q2",)}
+
+
+def test_queries_in_a_language_no_longer_asked_for_are_kept() -> None:
+    target = replace(TARGET, languages=("ja",), fingerprint="f2")
+    (work,) = plan([PASSAGE], {"a": entry(PASSAGE)}, target)
+    assert (dict(work.kept), work.missing) == ({"fr": ("q1",), "ja": ()}, ())
+
+
+def test_stored_queries_of_any_generation_can_be_taken_as_they_are() -> None:
+    (work,) = plan(
+        [PASSAGE], {"a": entry(PASSAGE, generation="old", fingerprint="f0")}, replace(TARGET, generation=None)
+    )
+    assert (dict(work.kept), work.missing, work.generation) == ({"fr": ("q1",), "ja": ()}, (), "old")
 
 
 def test_the_own_language_is_left_out_unless_asked() -> None:
     french = replace(PASSAGE, language="fr")
     assert TARGET.languages_for(french) == ("ja",)
-    assert replace(TARGET, own_language=True).languages_for(french) == ("fr", "ja")
+    asking = replace(TARGET, own_language=True)
+    assert asking.languages_for(french) == ("fr", "ja")
+    assert asking.languages_for(PASSAGE) == ("fr", "ja", "en")
 
 
 def test_queries_are_grouped_and_flattened_in_order() -> None:
     queries = [GeneratedQuery("a", "fr", "1"), GeneratedQuery("b", "fr", "2"), GeneratedQuery("a", "fr", "3")]
     grouped = by_passage(queries)
     assert grouped == {"a": {"fr": ("1", "3")}, "b": {"fr": ("2",)}}
-    assert list(flatten(PASSAGE, grouped["a"])) == [queries[0], queries[2]]
+    assert list(flatten(PASSAGE, grouped["a"], ("ja", "fr"))) == [queries[0], queries[2]]
+    assert list(flatten(PASSAGE, grouped["a"], ("ja",))) == []

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from xqg.errors import FingerprintError, StoreError
+from xqg.fingerprints import SCHEMA, differences, fingerprint, vector_settings
+from xqg.ingest.calibration import Calibration
+from xqg.ingest.fusion import PLAIN, Fusion
 from xqg.ingest.planning import Target
 from xqg.protocols import Collection, Encoder, QueryGenerator, VectorStore
 from xqg.records import digest
-from xqg.settings import SCHEMA, IngestSettings, differences, fingerprint, vector_settings
+from xqg.settings import FusionSettings, IngestSettings
 
 READY, UPDATING = "ready", "updating"
 
@@ -19,17 +22,32 @@ READY, UPDATING = "ready", "updating"
 class Opened:
     """A collection that is ready to be written to.
 
-    ``fresh`` tells that it held nothing; ``metadata`` is what it remembers from now on.
+    ``metadata`` is what it remembers from now on; ``fusion`` is how its vectors are made, and ``to_calibrate`` tells
+    that this has still to be found out; ``fresh`` tells that it held nothing.
     """
 
     target: Target
     metadata: Mapping[str, Any]
+    fusion: Fusion
     fresh: bool
+    to_calibrate: bool = False
 
     @property
     def updating(self) -> bool:
         """Whether some stored passages may still have vectors of other settings."""
         return bool(self.metadata["state"] == UPDATING)
+
+    def pilot(self) -> Opened:
+        """The same collection, to take the sample in before it is calibrated: with plain vectors and all queries."""
+        target = replace(self.target, fingerprint=digest(["pilot", self.metadata["settings"]]), own_language=True)
+        return replace(self, target=target, metadata={**self.metadata, "state": READY}, fusion=PLAIN)
+
+    def calibrated(self, calibration: Calibration) -> Opened:
+        """The same collection with its calibration; what was stored before has to be fused again."""
+        metadata = {**self.metadata, "calibration": calibration.to_json(), "state": UPDATING}
+        metadata["fingerprint"] = fingerprint(metadata["settings"], calibration.digest)
+        target = replace(self.target, fingerprint=metadata["fingerprint"])
+        return Opened(target, metadata, calibration.fusion, fresh=False)
 
 
 def open_collection(
@@ -48,10 +66,10 @@ def open_collection(
     :raises StoreError: if it is not xqg's, or its size or distance cannot hold these vectors.
     """
     identity = None if generator is None else generator.identity
-    distance = encoder.distance if settings.fusion.distance == "auto" else settings.fusion.distance
+    distance = settings.fusion.distance_for(encoder.distance)
     asked = vector_settings(settings, encoder.identity, identity, distance, languages)
     target = Target(
-        fingerprint=fingerprint(asked),
+        fingerprint=fingerprint(asked, None),
         generation=digest([SCHEMA, identity, settings.generator.queries_per_language]),
         languages=languages,
         own_language=settings.generator.own_language,
@@ -60,13 +78,16 @@ def open_collection(
         "state": READY,
         "fingerprint": target.fingerprint,
         "settings": asked,
+        "calibration": None,
         "encoder": settings.encoder.portable(),
     }
+    fusion = PLAIN if generator is None else _fixed_fusion(settings.fusion)
+    opened = Opened(target, metadata, PLAIN if fusion is None else fusion, fresh=True, to_calibrate=fusion is None)
     found = store.describe()
     if found is None:
         if not dry_run:
             store.create(encoder.dimension, distance, metadata)
-        return Opened(target, metadata, fresh=True)
+        return opened
     if not found.metadata:
         raise StoreError(
             f"Collection {settings.store.collection!r} exists, but xqg did not make it",
@@ -74,7 +95,7 @@ def open_collection(
             "Choose another --collection",
         )
     check_shape(found, encoder.dimension, distance, settings.store.collection)
-    return _reopen(store, found, target, metadata, settings, dry_run)
+    return _reopen(store, found, opened, settings, dry_run)
 
 
 def check_shape(found: Collection, dimension: int, distance: str, name: str) -> None:
@@ -91,28 +112,30 @@ def check_shape(found: Collection, dimension: int, distance: str, name: str) -> 
         )
 
 
-def _reopen(
-    store: VectorStore,
-    found: Collection,
-    target: Target,
-    metadata: dict[str, Any],
-    settings: IngestSettings,
-    dry_run: bool,
-) -> Opened:
-    fresh = found.points == 0
-    if found.metadata["fingerprint"] == target.fingerprint:
-        return Opened(target, dict(found.metadata), fresh)
+def _fixed_fusion(settings: FusionSettings) -> Fusion | None:
+    """How vectors are made where nothing is calibrated; None where something is."""
+    return None if settings.calibrated or settings.weight is None else Fusion(settings.rule, settings.weight)
+
+
+def _reopen(store: VectorStore, found: Collection, opened: Opened, settings: IngestSettings, dry_run: bool) -> Opened:
+    fresh, stored = found.points == 0, found.metadata
+    if stored["settings"] == opened.metadata["settings"]:
+        kept = replace(opened, metadata=dict(stored), fresh=fresh)
+        if not opened.to_calibrate or stored["calibration"] is None:
+            return kept
+        target = replace(opened.target, fingerprint=stored["fingerprint"])
+        fusion = Calibration.from_json(stored["calibration"]).fusion
+        return replace(kept, target=target, fusion=fusion, to_calibrate=False)
     if not (settings.update or fresh):
-        lines = differences(found.metadata["settings"], metadata["settings"])
+        lines = differences(stored["settings"], opened.metadata["settings"])
         raise FingerprintError(
-            f"Collection {settings.store.collection!r} was made with other settings "
-            f"({found.metadata['fingerprint'][:12]}, not {target.fingerprint[:12]}): {'; '.join(lines)}",
+            f"Collection {settings.store.collection!r} was made with other settings: {'; '.join(lines)}",
             remedy="Give the stored settings, or --update to bring its passages to these (no query is made twice)",
         )
-    changed = {**metadata, "state": READY if fresh else UPDATING}
+    changed = {**opened.metadata, "state": READY if fresh else UPDATING}
     if not dry_run:
         store.write_metadata(changed)
-    return Opened(target, changed, fresh)
+    return replace(opened, metadata=changed, fresh=fresh)
 
 
 def finish_update(store: VectorStore, opened: Opened) -> int:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from xqg.ingest.collection import open_collection
+from xqg.ingest.calibration import Wishes
+from xqg.ingest.collection import Opened, open_collection
 from xqg.ingest.corpus import passages_from
 from xqg.ingest.estimate import Estimate, estimate
+from xqg.ingest.pilot import adopt, calibrate_points, draw_passages, first_passages
 from xqg.ingest.rejects import RejectsFile
+from xqg.ingest.remembering import RememberingEncoder
 from xqg.ingest.report import IngestReport
 from xqg.ingest.worker import IngestWorker
 from xqg.languages import LanguageDetector
@@ -59,10 +63,19 @@ class IngestJob:
         records = self._records(sources)
         with RejectsFile(rejects, sources) as kept:
             opened = open_collection(self._store, self._encoder, self._generator, self._settings, self._languages)
-            worker = IngestWorker(
-                self._generator, self._encoder, self._store, opened, self._settings.fusion, self._settings.batch_size
-            )
-            return worker.run(records, kept.write, progress, stopping)
+            work = partial(self._work, reject=kept.write, progress=progress, stopping=stopping)
+            if not opened.to_calibrate:
+                return work(records, opened, self._encoder)
+            encoder = RememberingEncoder(self._encoder)
+            sample, records = self._sample(sources, records)
+            pilot = work(sample, opened.pilot(), encoder)
+            if pilot.interrupted:
+                return pilot
+            with pilot.timed("calibrate"):
+                opened = self._calibrate(sample, opened, encoder)
+            report = work(records, opened, encoder)
+            report.absorb(pilot)
+            return report
 
     def estimate(self, sources: Sequence[str]) -> Estimate:
         """What `run` would do and cost; writes nothing."""
@@ -79,6 +92,34 @@ class IngestJob:
             self._settings.generator.queries_per_language,
             self._settings.batch_size,
         )
+
+    def _work(
+        self,
+        records: Iterable[Passage | Reject],
+        opened: Opened,
+        encoder: Encoder,
+        reject: Callable[[Reject], None],
+        progress: Callable[[IngestReport], None],
+        stopping: Callable[[], bool],
+    ) -> IngestReport:
+        worker = IngestWorker(self._generator, encoder, self._store, opened, self._settings.batch_size)
+        return worker.run(records, reject, progress, stopping)
+
+    def _sample(
+        self, sources: Sequence[str], records: Iterator[Passage | Reject]
+    ) -> tuple[list[Passage], Iterator[Passage | Reject]]:
+        """The passages to calibrate on, and all records: from files drawn at random, from a stream the first ones."""
+        size = self._settings.fusion.calibration_sample
+        if all(Path(source).is_file() or Path(source).is_dir() for source in sources):
+            return draw_passages(records, size), self._records(sources)
+        return first_passages(records, size)
+
+    def _calibrate(self, sample: Sequence[Passage], opened: Opened, encoder: Encoder) -> Opened:
+        """Calibrate on the sample as it is stored now, with its queries, and freeze that in the collection."""
+        settings, target = self._settings.fusion, opened.target
+        wishes = Wishes(settings.rule, target.languages, settings.alpha, settings.share, target.own_language)
+        points = self._store.points([passage.id for passage in sample])
+        return adopt(self._store, opened, calibrate_points(points, encoder, wishes))
 
     def _records(self, sources: Sequence[str]) -> Iterator[Passage | Reject]:
         """The stream of records; the sources are looked at now, before anything is written, and read later."""

@@ -13,18 +13,19 @@ class Target:
     """What every stored passage should look like.
 
     ``fingerprint`` stands for all that changes a vector, ``generation`` for all that changes a query (it
-    leaves the list of languages out, so that a new language costs only itself).
+    leaves the list of languages out, so that a new language costs only itself); None takes the stored queries as they
+    are.
     """
 
     fingerprint: str
-    generation: str
+    generation: str | None
     languages: tuple[str, ...]
     own_language: bool
 
     def languages_for(self, passage: Passage) -> tuple[str, ...]:
-        """The languages in which ``passage`` gets queries: all targets, its own only where asked."""
+        """The languages in which ``passage`` gets queries: all targets but its own, which is added where asked."""
         if self.own_language:
-            return self.languages
+            return tuple(dict.fromkeys((*self.languages, passage.language)))
         return tuple(language for language in self.languages if language != passage.language)
 
 
@@ -32,19 +33,19 @@ class Target:
 class Work:
     """One passage that may have to be stored: the queries it keeps by language, and the languages it lacks.
 
-    ``stored_queries`` are those it has, where its record and fingerprint are up to date already; None where not.
+    Queries in languages that are no longer asked for are kept too: they were dear. ``unchanged`` are the queries of a
+    passage whose record and fingerprint are up to date already; None where they are not.
     """
 
     passage: Passage
     kept: Mapping[str, tuple[str, ...]]
     missing: tuple[str, ...]
-    stored_queries: Mapping[str, tuple[str, ...]] | None = None
+    generation: str
+    unchanged: Mapping[str, tuple[str, ...]] | None = None
 
-    def queries(self, generated: Mapping[str, tuple[str, ...]], languages: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """All queries by language, in the order of ``languages``; where nothing came of a language, ()."""
-        fresh = {language: generated.get(language, ()) for language in self.missing}
-        merged = {**self.kept, **fresh}
-        return {language: merged[language] for language in languages if language in merged}
+    def queries(self, generated: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        """All queries by language, the new ones after those that were kept; where nothing came of a language, ()."""
+        return {**self.kept, **{language: generated.get(language, ()) for language in self.missing}}
 
 
 def plan(passages: Sequence[Passage], known: Mapping[str, LedgerEntry], target: Target) -> list[Work]:
@@ -56,14 +57,15 @@ def plan(passages: Sequence[Passage], known: Mapping[str, LedgerEntry], target: 
 def _plan_one(passage: Passage, entry: LedgerEntry | None, target: Target) -> Work | None:
     wanted = target.languages_for(passage)
     if entry is None:
-        return Work(passage, {}, wanted)
-    reusable = entry.content_hash == content_hash(passage) and entry.generation == target.generation
-    kept = {language: entry.queries[language] for language in wanted if reusable and language in entry.queries}
+        return Work(passage, {}, wanted, target.generation or "")
+    generation = entry.generation if target.generation is None else target.generation
+    reusable = entry.content_hash == content_hash(passage) and entry.generation == generation
+    kept = dict(entry.queries) if reusable else {}
     missing = tuple(language for language in wanted if language not in kept)
     unchanged = entry.record_hash == record_hash(passage) and entry.fingerprint == target.fingerprint
     if unchanged and reusable and not missing:
         return None
-    return Work(passage, kept, missing, entry.queries if unchanged else None)
+    return Work(passage, kept, missing, generation, entry.queries if unchanged else None)
 
 
 def by_passage(queries: Sequence[GeneratedQuery]) -> dict[str, dict[str, tuple[str, ...]]]:
@@ -75,8 +77,10 @@ def by_passage(queries: Sequence[GeneratedQuery]) -> dict[str, dict[str, tuple[s
     return grouped
 
 
-def flatten(passage: Passage, queries: Mapping[str, tuple[str, ...]]) -> Iterator[GeneratedQuery]:
-    """The queries of one passage as records, by language in the mapping's order."""
-    for language, texts in queries.items():
-        for text in texts:
+def flatten(
+    passage: Passage, queries: Mapping[str, tuple[str, ...]], languages: Sequence[str]
+) -> Iterator[GeneratedQuery]:
+    """The queries of one passage in these languages as records, in their order."""
+    for language in languages:
+        for text in queries.get(language, ()):
             yield GeneratedQuery(passage.id, language, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import chain, islice
+from itertools import islice
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from xqg.ingest.planning import Work, by_passage, flatten, plan
 from xqg.ingest.report import IngestReport
 from xqg.protocols import Encoder, Point, QueryGenerator, VectorStore
 from xqg.records import GeneratedQuery, LedgerEntry, Passage, Reject, Vectors, content_hash, owners, record_hash
-from xqg.settings import FusionSettings
 
 Queries = Mapping[str, tuple[str, ...]]
 """The queries of one passage by language."""
@@ -33,11 +32,10 @@ class IngestWorker:
         encoder: Encoder,
         store: VectorStore,
         opened: Opened,
-        fusion: FusionSettings,
         batch_size: int,
     ) -> None:
         self._generator, self._encoder, self._store = generator, encoder, store
-        self._opened, self._fusion, self._batch_size = opened, fusion, batch_size
+        self._opened, self._batch_size = opened, batch_size
 
     def run(
         self,
@@ -81,9 +79,7 @@ class IngestWorker:
             work = plan(batch, known, self._opened.target)
         queries = self._generate(work, report)
         # a query file that changed elsewhere gives most passages what they have
-        changed = [
-            (item.passage, texts) for item, texts in zip(work, queries, strict=True) if texts != item.stored_queries
-        ]
+        changed = [(item, texts) for item, texts in zip(work, queries, strict=True) if texts != item.unchanged]
         report.skipped += len(batch) - len(changed)
         if not changed:
             return
@@ -105,18 +101,18 @@ class IngestWorker:
             report.generated += len(generation.queries)
             report.count_dropped(generation.dropped)
         report.reused += sum(len(texts) for item in work for texts in item.kept.values())
-        languages = self._opened.target.languages
-        return [item.queries(fresh.get(item.passage.id, {}), languages) for item in work]
+        if self._generator is None:
+            return [item.kept for item in work]
+        return [item.queries(fresh.get(item.passage.id, {})) for item in work]
 
     def _encode_and_fuse(
-        self,
-        work: Sequence[tuple[Passage, Queries]],
-        refuse: Callable[[Reject], None],
-        report: IngestReport,
+        self, work: Sequence[tuple[Work, Queries]], refuse: Callable[[Reject], None], report: IngestReport
     ) -> list[Point]:
         """The points to store; passages whose vector is not finite are refused, such queries only dropped."""
-        passages, queries = [passage for passage, _ in work], [texts for _, texts in work]
-        asked = list(chain.from_iterable(map(flatten, passages, queries)))
+        passages, target = [item.passage for item, _ in work], self._opened.target
+        asked = [
+            query for item, texts in work for query in flatten(item.passage, texts, target.languages_for(item.passage))
+        ]
         with report.timed("encode"):
             passage_vectors = self._encoder.encode_passages(passages)
             query_vectors = self._encode_queries(asked)
@@ -128,15 +124,15 @@ class IngestWorker:
                 np.where(sound_passages[:, None], passage_vectors, 0),
                 query_vectors[sound_queries],
                 owners(passages, asked)[sound_queries],
-                self._fusion.rule,
-                self._fusion.weight,
+                [query.language for query, sound in zip(asked, sound_queries, strict=True) if sound],
+                self._opened.fusion,
             )
         points = []
-        for passage, texts, vector, sound in zip(passages, queries, vectors, sound_passages, strict=True):
+        for (item, texts), vector, sound in zip(work, vectors, sound_passages, strict=True):
             if sound:
-                points.append(Point(passage, self._entry(passage, texts), vector))
+                points.append(Point(item.passage, self._entry(item, texts), vector))
             else:
-                refuse(Reject("", 0, "the encoder's vector of this passage is not finite", asdict(passage)))
+                refuse(Reject("", 0, "the encoder's vector of this passage is not finite", asdict(item.passage)))
         return points
 
     def _encode_queries(self, queries: Sequence[GeneratedQuery]) -> Vectors:
@@ -144,9 +140,9 @@ class IngestWorker:
             return np.empty((0, self._encoder.dimension), dtype=np.float32)
         return self._encoder.encode_queries([query.text for query in queries])
 
-    def _entry(self, passage: Passage, queries: Queries) -> LedgerEntry:
-        target = self._opened.target
-        return LedgerEntry(record_hash(passage), content_hash(passage), target.generation, target.fingerprint, queries)
+    def _entry(self, item: Work, queries: Queries) -> LedgerEntry:
+        passage, fingerprint = item.passage, self._opened.target.fingerprint
+        return LedgerEntry(record_hash(passage), content_hash(passage), item.generation, fingerprint, queries)
 
 
 def _accepted(records: Iterable[Passage | Reject], refuse: Callable[[Reject], None]) -> Iterator[Passage]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from xqg.errors import FingerprintError, SettingsError, StoreError
+from xqg.fingerprints import differences
 from xqg.protocols import Collection, Encoder, VectorStore
 from xqg.records import FieldMatch, Hit
-from xqg.settings import differences
 
 
 @dataclass(frozen=True)

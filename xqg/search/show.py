@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from xqg.errors import StoreError
@@ -27,9 +27,18 @@ def describe_collection(collection: Collection, store: VectorStore) -> dict[str,
         "state": collection.metadata["state"],
         "fingerprint": collection.metadata["fingerprint"],
         "settings": collection.metadata["settings"],
+        "calibration": _calibration(collection.metadata.get("calibration")),
         "queries": dict(sorted(languages.items())),
         "passages_without_queries": without,
     }
+
+
+def _calibration(stored: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What was frozen, without its vectors."""
+    if stored is None:
+        return None
+    fusion = {name: value for name, value in stored["fusion"].items() if name != "space"}
+    return {**stored, "fusion": fusion}
 
 
 def describe_passage(store: VectorStore, passage_id: str) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""What changes a vector, as values that can be stored, hashed and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from xqg.records import digest
+from xqg.settings import IngestSettings
+
+SCHEMA = 1
+"""Version of what is stored; part of every fingerprint."""
+
+CALIBRATED = "calibrated"
+"""Stands in the stored settings for a number that the calibration chose."""
+
+
+def vector_settings(
+    settings: IngestSettings,
+    encoder: Mapping[str, Any],
+    generator: Mapping[str, Any] | None,
+    distance: str,
+    languages: tuple[str, ...],
+) -> dict[str, Any]:
+    """All that changes a vector, as JSON: what the collection remembers and every later run is checked against.
+
+    :param encoder: its `identity`. :param generator: its `identity`, None where there is no generator.
+    :param languages: the target languages, resolved.
+    """
+    common: dict[str, Any] = {"schema": SCHEMA, "encoder": dict(encoder), "distance": distance}
+    if generator is None:
+        return {**common, "generator": None}
+    return {
+        **common,
+        # a file of queries may grow from run to run: its content is checked passage by passage, not for the collection
+        "generator": {name: value for name, value in generator.items() if name != "sha256"},
+        "languages": list(languages),
+        "queries_per_language": settings.generator.queries_per_language,
+        "own_language": settings.generator.own_language,
+        "rule": settings.fusion.rule.value,
+        "alpha": CALIBRATED if settings.fusion.weight is None else settings.fusion.weight,
+        "share": CALIBRATED if settings.fusion.calibrated and settings.fusion.share is None else settings.fusion.share,
+    }
+
+
+def fingerprint(values: Mapping[str, Any], calibration: str | None) -> str:
+    """The short hash that stands beside every stored vector, of `vector_settings` and the calibration's own hash."""
+    return digest([dict(values), calibration])
+
+
+def differences(stored: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Each setting in which two `vector_settings` differ, as "name: stored … asked …"."""
+    lines: list[str] = []
+    for name in sorted(set(stored) | set(asked)):
+        left, right = stored.get(name), asked.get(name)
+        if isinstance(left, Mapping) and isinstance(right, Mapping):
+            lines += differences(left, right, f"{prefix}{name}.")
+        elif left != right:
+            lines.append(f"{prefix}{name}: stored {left!r}, asked {right!r}")
+    return lines
