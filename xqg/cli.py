@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
 
 from xqg.assembly import build_store, open_ingestion, open_searcher
+from xqg.commands.augment import augment
 from xqg.commands.mcp import mcp
+from xqg.commands.stopping import stop_on_signal
 from xqg.errors import SettingsError, XqgError
 from xqg.options import collect, given, model_options, settings_options
 from xqg.records import FieldMatch
@@ -84,7 +83,7 @@ def ingest(
         if dry_run:
             _print_estimate(job.estimate(sources).to_json(), as_json)
             return
-        with _stop_on_signal() as stop, progress_display(ctx.obj["quiet"]) as progress:
+        with stop_on_signal() as stop, progress_display(ctx.obj["quiet"]) as progress:
             report = job.run(sources, rejects, progress, stop.is_set)
     if as_json:
         print_json(report.to_json() | {"rejects": str(rejects) if report.rejected else None})
@@ -183,6 +182,7 @@ def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> No
     result.print(as_json)
 
 
+main.add_command(augment)
 main.add_command(mcp)
 
 
@@ -215,37 +215,6 @@ def train_generator(ctx: click.Context, /, rejects: Path, as_json: bool, **optio
     else:
         print_training(report, str(rejects))
     ctx.exit(130 if report.interrupted else EXIT_REJECTS if report.rejects else 0)
-
-
-class _Stop(threading.Event):
-    """Set by the first SIGINT or SIGTERM; ``exit_code`` tells which."""
-
-    exit_code = 130
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[_Stop]:
-    """An event that the first SIGINT or SIGTERM sets; a second one ends the program at once."""
-    stop = _Stop()
-
-    def handle(number: int, frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.exit_code = 128 + number
-        stop.set()
-        click.echo("Finishing the batch in hand; once more to stop at once.", err=True)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before: dict[signal.Signals, Callable[[int, Any], Any] | int | None] = {}
-    for which in (signal.SIGINT, signal.SIGTERM):
-        before[which] = signal.signal(which, handle)
-    try:
-        yield stop
-    finally:
-        for which, handler in before.items():
-            signal.signal(which, handler)
 
 
 def _search_settings(options: dict[str, Any]) -> SearchSettings:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +32,6 @@ from xqg.settings import EncoderSettings, StoreSettings
 
 UUID = "00000000-0000-0000-0000-00000000000{}"
 SIZE = models.VectorParams(size=8, distance=models.Distance.COSINE)
-
-
-@pytest.fixture
-def wire() -> Iterator[WireServer]:
-    with WireServer() as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)

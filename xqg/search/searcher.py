@@ -9,7 +9,7 @@ import numpy as np
 
 from xqg.errors import FingerprintError, SettingsError, StoreError
 from xqg.fingerprints import differences
-from xqg.protocols import Collection, Encoder, VectorStore
+from xqg.protocols import Collection, Encoder, Point, VectorStore
 from xqg.records import FieldMatch, Hit
 
 
@@ -52,6 +52,10 @@ class Searcher:
         if not queries:
             return []
         return self._store.search(self._encoder.encode_queries(queries), limit, filters, exact)
+
+    def look_up(self, passage_id: str) -> Point | None:
+        """The stored passage with this id; None if there is none."""
+        return next(iter(self._store.points([passage_id])), None)
 
     def explain(self, query: str, hits: Sequence[Hit]) -> list[Explanation | None]:
         """For each hit its generated query closest to ``query``; None where it has none."""

@@ -106,6 +106,12 @@ class AugmentedStore:
         found = self._server.points(self._name, ids, with_payload=[layout.own_path])
         return {key: layout.own(point.payload) for key, point in found.items()}
 
+    def own_ids(self) -> Iterator[list[int | str]]:
+        """The ids of our points, some at a time."""
+        layout = self._block.layout
+        for page in self._server.pages(self._name, with_payload=[layout.own_path], with_vectors=False):
+            yield [point.id for point in page if layout.own(point.payload) is not None]
+
     def upsert(self, points: Sequence[Point]) -> None:
         """Store the points, idempotent by id; returns when the server has applied all of them."""
         self._server.write(self._name, [self._row(point) for point in points])
@@ -168,13 +174,10 @@ class AugmentedStore:
         if self._block.complete:
             yield
             return
-        pause = IndexingPause(self._server.client(), self._name, self._server.calls(self._name), self._server.sleep)
-        pause.begin()
-        try:
+        with IndexingPause(
+            self._server.client(), self._name, self._server.calls(self._name), self._server.sleep
+        ).hold():
             yield
-        finally:
-            pause.end()
-        pause.wait()
 
     def close(self) -> None:
         """Nothing: the server is shared."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,8 +19,6 @@ from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionEr
 from xqg.stores.server_connection import ServerConnection
 from xqg.stores.server_indexing import THRESHOLD_BEFORE, IndexingPause, own_metadata
 from xqg.stores.server_requests import POINTS_AT_ONCE, split_points, to_filter, to_stale_selectors
-
-logger = logging.getLogger(__name__)
 
 QUERIES_AT_ONCE = 64
 """Queries searched with one request."""
@@ -154,17 +151,8 @@ class ServerStore:
         """While inside, the server puts off indexing; on leaving, also by an error, it indexes again."""
         pause = IndexingPause(self._client(), self._collection, self._call, self._sleep)
         self._index_documents()
-        pause.begin()
-        try:
+        with pause.hold():
             yield
-        except BaseException:
-            try:
-                pause.end()
-            except StoreError as error:
-                logger.warning("Indexing stays off until the next ingestion: %s", error)
-            raise
-        pause.end()
-        pause.wait()
 
     def close(self) -> None:
         """Release the connections; calling it twice does nothing."""
