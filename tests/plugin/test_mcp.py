@@ -103,8 +103,7 @@ class TestForeignCollections:
         write(wire)
         reader = read(wire)
         hits = call(reader, "search", query="wifi", limit=2)["hits"]
-        assert [hit["text"] for hit in hits][0] == TEXTS[2]
-        assert len(hits) == 2
+        assert (len(hits), hits[0]["text"]) == (2, TEXTS[2])
         assert hits[0]["score"] == pytest.approx(2**-0.5)
         assert (hits[0]["title"], hits[0]["metadata"]["section"]) == ("T", 2)
         shown = call(reader, "show", id=hits[0]["id"])
@@ -128,13 +127,19 @@ class TestOtherKeys:
         payload = {"body": {"de": "batterie"}, "about": {"section": 7}}
         vector = {"small": counts("battery"), "large": counts("valve")}
         wire.local.upsert("docs", [models.PointStruct(id=7, vector=vector, payload=payload)])
-        with pytest.raises(StoreError, match="'small', 'large'.*--vector-name"):
+        with pytest.raises(StoreError, match=r"'small', 'large'.*--vector-name"):
             read(wire)
-        with pytest.raises(StoreError, match="'body', 'about'.*--text-key"):
+        with pytest.raises(StoreError, match=r"'body', 'about'.*--text-key"):
             read(wire, vector_name="small")
         reader = read(wire, vector_name="large", text_key="body.de", metadata_key="about")
         (hit,) = call(reader, "search", query="valve")["hits"]
-        assert hit == {"id": "7", "title": "", "text": "batterie", "metadata": {"section": 7}, "score": pytest.approx(1)}
+        assert hit == {
+            "id": "7",
+            "title": "",
+            "text": "batterie",
+            "metadata": {"section": 7},
+            "score": pytest.approx(1),
+        }
         assert call(reader, "show", id="7")["text"] == "batterie"
 
     def test_one_vector_for_each_language(self, wire: WireServer) -> None:
@@ -172,14 +177,12 @@ class TestMistakes:
         assert "query is empty" in call(reader, "search", query="  ")
         assert "less than or equal to 50" in call(reader, "search", query="wifi", limit=1000)
 
-    def test_the_encoder_has_to_be_known_and_to_fit(
-        self, wire: WireServer, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_the_encoder_has_to_be_known_and_to_fit(self, wire: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
         write_langchain(wire)
         with pytest.raises(SettingsError, match="--encoder"):
             read(wire, encoder=None)
         monkeypatch.setattr(FakeEncoder, "dimension", 384)
-        with pytest.raises(StoreError, match="8 dimensions.*384"):
+        with pytest.raises(StoreError, match=r"8 dimensions.*384"):
             read(wire)
 
     def test_a_missing_collection(self, wire: WireServer) -> None:
@@ -217,7 +220,9 @@ def own_collection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 class TestCommand:
     def test_an_assistant_starts_it_and_searches(self) -> None:
         async def run() -> Any:
-            command = StdioServerParameters(command=sys.executable, args=["-m", "xqg.cli", "--quiet", "mcp", *PLACE], env=dict(os.environ))
+            command = StdioServerParameters(
+                command=sys.executable, args=["-m", "xqg.cli", "--quiet", "mcp", *PLACE], env=dict(os.environ)
+            )
             async with Client(stdio_client(command)) as client:
                 found = (await client.call_tool("search", {"query": "Comment faire ?"})).structured_content
                 shown = (await client.call_tool("show", {"id": found["hits"][0]["id"]})).structured_content

@@ -55,15 +55,16 @@ def split_rows(
         yield part
 
 
-def to_filter(filters: Sequence[FieldMatch]) -> models.Filter | None:
-    """The client's filter that all of ``filters`` must pass; None if there are none."""
+def to_filter(filters: Sequence[FieldMatch], path: Callable[[str], str] = filter_key) -> models.Filter | None:
+    """The client's filter that all of ``filters`` must pass; None if there are none.
+
+    :param path: the payload path of a filter's key.
+    """
     if not filters:
         return None
     # one condition for each value: Qdrant's "any of" takes no bools and no mixture of types
     return models.Filter(
-        must=[
-            models.Filter(should=[_equals(filter_key(match.key), value) for value in match.values]) for match in filters
-        ]
+        must=[models.Filter(should=[_equals(path(match.key), value) for value in match.values]) for match in filters]
     )
 
 
