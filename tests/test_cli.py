@@ -104,7 +104,7 @@ class TestIngest:
         ingest()
         refused = ingest("--alpha", "0.5")
         assert refused.exit_code == 1
-        assert "alpha: stored 0.4, asked 0.5" in refused.output
+        assert "alpha: stored 'calibrated', asked 0.5" in refused.output
         updated = report(ingest("--alpha", "0.5", "--update", "--json"))
         assert (updated["upserted"], updated["queries"]) == (3, {"made": 0, "reused": 3, "dropped": {}})
 
@@ -207,7 +207,8 @@ class TestShow:
         ingest()
         value = json.loads(xqg("show", *PLACE, "--json").stdout)
         assert (value["passages"], value["queries"], value["passages_without_queries"]) == (3, {"fr": 2, "ja": 1}, 1)
-        assert value["settings"]["rule"] == "mean"
+        assert (value["settings"]["rule"], value["calibration"]["fusion"]["rule"]) == ("neutral", "mean")
+        assert "too few to calibrate on" in value["calibration"]["note"]
         assert "multilingual-e5-small" in xqg("show", *PLACE).output
 
     def test_queries_are_printed_as_the_file_generator_reads_them(self) -> None:

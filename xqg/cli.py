@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from xqg.assembly import build_store, open_ingestion, open_searcher
+from xqg.assembly import open_ingestion, open_searcher, open_store
 from xqg.commands.augment import augment
 from xqg.commands.mcp import mcp
 from xqg.commands.stopping import stop_on_signal
@@ -134,7 +134,7 @@ def show(passage_id: str | None, queries: bool, as_json: bool, **options: Any) -
     from xqg.search.show import describe_collection, describe_passage, export_queries
 
     settings: StoreSettings = validated(StoreSettings, collect(options)["store"])
-    with closing(build_store(settings)) as store:
+    with closing(open_store(settings)) as store:
         collection = require_collection(store, settings.collection)
         if queries:
             for line in export_queries(store):

@@ -55,7 +55,7 @@ class Bench:
         values = {
             "store": {"spec": self.wire.url, "collection": settings.into},
             "generator": {"spec": "hf:unused", "languages": ("fr", "ja"), "queries_per_language": 2},
-            "fusion": fusion or {"rule": "mean", "alpha": 0.5},
+            "fusion": fusion or {"rule": "mean", "alpha": 0.5, "calibration_sample": 0},
             "batch_size": 2,
             "update": update,
         }

@@ -31,7 +31,7 @@ def raw(wire: WireServer, name: str) -> dict[Any, Any]:
 
 
 def test_the_layout_is_recognised(stack: Stack, report: AugmentReport) -> None:
-    assert (report.block.layout.name, report.stored, report.without_query) == (stack.layout, 3, 0)
+    assert (report.block.layout.name, report.stored, report.without_text) == (stack.layout, 3, 0)
     assert report.agreement == pytest.approx(1.0)
 
 

@@ -86,8 +86,8 @@ def _summary(report: AugmentReport) -> list[str]:
         f"deleted {report.deleted}, in {report.passes} passes",
         f"queries: {work.generated} made, {work.reused} kept from before, dropped: {dropped}",
     ]
-    if report.without_query:
-        lines.append(f"{report.without_query} points have no text or no vector and were copied as they are")
+    if report.without_text:
+        lines.append(f"{report.without_text} points have no text or no vector, and so no queries")
     if report.others:
         lines.append(f"{report.others} points were written to {into} by others since, and left as they are")
     if report.alias is not None:

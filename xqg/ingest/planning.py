@@ -33,19 +33,23 @@ class Target:
 class Work:
     """One passage that may have to be stored: the queries it keeps by language, and the languages it lacks.
 
-    Queries in languages that are no longer asked for are kept too: they were dear. ``unchanged`` are the queries of a
-    passage whose record and fingerprint are up to date already; None where they are not.
+    Queries in languages that are no longer asked for are kept too: they were dear. ``stored`` are the queries, in the
+    languages asked for, of a passage whose record and fingerprint are up to date already; None where they are not.
     """
 
     passage: Passage
     kept: Mapping[str, tuple[str, ...]]
     missing: tuple[str, ...]
     generation: str
-    unchanged: Mapping[str, tuple[str, ...]] | None = None
+    stored: Mapping[str, tuple[str, ...]] | None = None
 
     def queries(self, generated: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         """All queries by language, the new ones after those that were kept; where nothing came of a language, ()."""
         return {**self.kept, **{language: generated.get(language, ()) for language in self.missing}}
+
+    def is_stored(self, queries: Mapping[str, tuple[str, ...]]) -> bool:
+        """Whether nothing would change with these queries; so with most passages of a query file that has grown."""
+        return self.stored is not None and all(queries.get(code, ()) == texts for code, texts in self.stored.items())
 
 
 def plan(passages: Sequence[Passage], known: Mapping[str, LedgerEntry], target: Target) -> list[Work]:
@@ -65,7 +69,8 @@ def _plan_one(passage: Passage, entry: LedgerEntry | None, target: Target) -> Wo
     unchanged = entry.record_hash == record_hash(passage) and entry.fingerprint == target.fingerprint
     if unchanged and reusable and not missing:
         return None
-    return Work(passage, kept, missing, generation, entry.queries if unchanged else None)
+    stored = {language: entry.queries.get(language, ()) for language in wanted} if unchanged else None
+    return Work(passage, kept, missing, generation, stored)
 
 
 def by_passage(queries: Sequence[GeneratedQuery]) -> dict[str, dict[str, tuple[str, ...]]]:

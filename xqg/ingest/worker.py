@@ -78,8 +78,7 @@ class IngestWorker:
             known = {} if self._opened.fresh else self._store.ledger([passage.id for passage in batch])
             work = plan(batch, known, self._opened.target)
         queries = self._generate(work, report)
-        # a query file that changed elsewhere gives most passages what they have
-        changed = [(item, texts) for item, texts in zip(work, queries, strict=True) if texts != item.unchanged]
+        changed = [(item, texts) for item, texts in zip(work, queries, strict=True) if not item.is_stored(texts)]
         report.skipped += len(batch) - len(changed)
         if not changed:
             return

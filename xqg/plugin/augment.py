@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from xqg.errors import EncodingError, SettingsError, StoreError
-from xqg.ingest.collection import open_collection
+from xqg.ingest.calibration import Wishes
+from xqg.ingest.collection import Opened, open_collection
 from xqg.ingest.estimate import estimate
+from xqg.ingest.pilot import adopt, calibrate_points, draw_passages
+from xqg.ingest.remembering import RememberingEncoder
 from xqg.ingest.report import IngestReport
 from xqg.ingest.worker import IngestWorker
 from xqg.languages import LanguageDetector
@@ -19,14 +21,12 @@ from xqg.plugin.inspection import inspect_source
 from xqg.plugin.report import AugmentReport
 from xqg.plugin.settings import AugmentSettings
 from xqg.plugin.source import Seen, Source
-from xqg.plugin.stored import AugmentableOnly, StoredVectors
-from xqg.protocols import Encoder, QueryGenerator
-from xqg.records import Reject
-from xqg.settings import IngestSettings
+from xqg.plugin.stored import AugmentableOnly, StoredVectors, is_augmentable
+from xqg.protocols import Encoder, Point, QueryGenerator
+from xqg.records import FusionRule, Passage, Reject
+from xqg.settings import FusionSettings, IngestSettings
 from xqg.stores.augmented import Augmented, AugmentedStore, augmented_from
 from xqg.stores.foreign import ForeignServer
-
-logger = logging.getLogger(__name__)
 
 MOST_PASSES = 10
 """Passes over a source that keeps changing, before the run ends without moving the alias."""
@@ -92,7 +92,7 @@ class AugmentJob:
             seen = Seen()
             work = self._pass(plan, seen, progress, stopping)
             report.add(work)
-            report.others, report.without_query = seen.others, seen.without_query
+            report.others, report.without_text = seen.others, seen.without_text
             if not work.interrupted:
                 deleted = plan.source.delete_lost()
                 report.deleted += deleted
@@ -142,6 +142,7 @@ class AugmentJob:
         if self._settings.alias is not None:
             check_alias(server, self._settings.alias, source, into)
         inspected = inspect_source(server, source, self._settings, self._encoder)
+        _check_fusion(self._ingest.fusion, inspected.distance)
         block = self._check_made(inspected.block, before)
         store = AugmentedStore(server, into, block)
         language = self._ingest.reader.language
@@ -150,7 +151,7 @@ class AugmentJob:
             inspected.agreement,
             store,
             Source(server, store, block, self._detector, language),
-            StoredVectors(self._encoder, block.vector, inspected.distance),
+            StoredVectors(RememberingEncoder(self._encoder), block.vector, inspected.distance),
             None if self._generator is None else AugmentableOnly(self._generator, block.vector),
         )
 
@@ -172,10 +173,36 @@ class AugmentJob:
     ) -> IngestReport:
         opened = open_collection(plan.store, plan.encoder, plan.generator, self._ingest, self._languages)
         self._server.copy_indexes(plan.block.source, self._settings.into)
-        worker = IngestWorker(
-            plan.generator, plan.encoder, plan.store, opened, self._ingest.fusion, self._ingest.batch_size
-        )
-        return worker.run(plan.source.passages(opened.fresh, seen), _refuse, progress, stopping)
+
+        def work(passages: Iterable[Passage], opened: Opened) -> IngestReport:
+            worker = IngestWorker(plan.generator, plan.encoder, plan.store, opened, self._ingest.batch_size)
+            return worker.run(passages, _refuse, progress, stopping)
+
+        if not opened.to_calibrate:
+            return work(plan.source.passages(opened.fresh, seen), opened)
+        sample = self._sample(plan)
+        pilot = work(sample, opened.pilot())
+        if pilot.interrupted:
+            return pilot
+        with pilot.timed("calibrate"):
+            opened = self._calibrate(plan, sample, opened)
+        report = work(plan.source.passages(opened.fresh, seen), opened)
+        report.absorb(pilot)
+        return report
+
+    def _sample(self, plan: Plan) -> list[Passage]:
+        """Some of the passages that can be augmented, drawn at random."""
+        passages = plan.source.passages(fresh=False, seen=Seen())
+        usable = (passage for passage in passages if is_augmentable(passage, plan.block.vector))
+        return draw_passages(usable, self._ingest.fusion.calibration_sample)
+
+    def _calibrate(self, plan: Plan, sample: Sequence[Passage], opened: Opened) -> Opened:
+        """Calibrate on the source's vectors of the sample and the queries that are stored now; freeze that."""
+        settings, target = self._ingest.fusion, opened.target
+        wishes = Wishes(settings.rule, target.languages, settings.alpha, settings.share, target.own_language)
+        read = {passage.id: passage for passage in sample}
+        points = [Point(read[point.passage.id], point.entry) for point in plan.store.points(list(read))]
+        return adopt(plan.store, opened, calibrate_points(points, plan.encoder, wishes))
 
     def _move_alias(self, plan: Plan) -> dict[str, str | None] | None:
         alias, into = self._settings.alias, self._settings.into
@@ -186,6 +213,22 @@ class AugmentJob:
             check_alias(self._server, alias, plan.block.source, into)
             self._server.point_alias(alias, into)
         return {"alias": alias, "was": before, "now": into}
+
+
+def _check_fusion(settings: FusionSettings, distance: str) -> None:
+    """Raise where a rule asks for what a collection like the source cannot hold."""
+    if settings.rule is FusionRule.PER_LANGUAGE:
+        raise SettingsError(
+            "The rule per-language needs a vector for each language",
+            "asked for a collection with the vectors of its source",
+            "Choose --rule neutral or mean",
+        )
+    if settings.distance_for(distance) != distance:
+        raise SettingsError(
+            f"A share of {settings.share} goes with the dot product only",
+            f"the source compares by {distance}",
+            "Give --share 0 or 1, or leave it to the calibration",
+        )
 
 
 def _refuse(reject: Reject) -> None:

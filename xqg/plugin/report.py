@@ -14,7 +14,7 @@ class AugmentReport:
     """The counts over all passes of a run.
 
     :param agreement: median cosine of the encoder with the stored vectors; None where it was not measured.
-    :param without_query: points that were copied as they are, having no text or no vector.
+    :param without_text: points that have no text or no vector, and so no queries.
     :param others: points of the new collection that others wrote since, left as they are.
     :param alias: its name and the collections that it named before (None: it is new) and names now.
     """
@@ -25,7 +25,7 @@ class AugmentReport:
     points: int = 0
     stored: int = 0
     deleted: int = 0
-    without_query: int = 0
+    without_text: int = 0
     others: int = 0
     passes: int = 0
     settled: bool = False
@@ -39,11 +39,8 @@ class AugmentReport:
         self.points = work.read
         self.stored += work.upserted
         self.interrupted = work.interrupted
-        self.work.generated += work.generated
         self.work.reused += work.reused
-        self.work.count_dropped(work.dropped)
-        for stage, seconds in work.seconds.items():
-            self.work.seconds[stage] += seconds
+        self.work.absorb(work)
 
     def to_json(self) -> dict[str, Any]:
         """The shape of ``xqg augment --json``."""
@@ -56,7 +53,7 @@ class AugmentReport:
             "points": self.points,
             "stored": self.stored,
             "deleted": self.deleted,
-            "copied_unchanged": self.without_query,
+            "without_text": self.without_text,
             "written_by_others": self.others,
             "passes": self.passes,
             "complete": self.settled,

@@ -18,7 +18,7 @@ from xqg.stores.foreign import ForeignPassage, ForeignPoint, ForeignServer
 class Seen:
     """What one pass over the source met: points of no use for queries, and such as others have written since."""
 
-    without_query: int = 0
+    without_text: int = 0
     others: int = 0
 
 
@@ -52,7 +52,7 @@ class Source:
                     seen.others += 1
                     continue
                 passage = self._passage(point, known.get(point.id) or {})
-                seen.without_query += not is_augmentable(passage, self._block.vector)
+                seen.without_text += not is_augmentable(passage, self._block.vector)
                 yield passage
 
     def delete_lost(self) -> int:

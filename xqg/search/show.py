@@ -18,7 +18,8 @@ def describe_collection(collection: Collection, store: VectorStore) -> dict[str,
         documents += point.passage.chunk == 1
         without += not any(point.entry.queries.values())
         for language, texts in point.entry.queries.items():
-            languages[language] = languages.get(language, 0) + len(texts)
+            if texts:
+                languages[language] = languages.get(language, 0) + len(texts)
     return {
         "passages": collection.points,
         "documents": documents,
@@ -27,6 +28,7 @@ def describe_collection(collection: Collection, store: VectorStore) -> dict[str,
         "state": collection.metadata["state"],
         "fingerprint": collection.metadata["fingerprint"],
         "settings": collection.metadata["settings"],
+        **({"augmented": collection.metadata["augmented"]} if "augmented" in collection.metadata else {}),
         "calibration": _calibration(collection.metadata.get("calibration")),
         "queries": dict(sorted(languages.items())),
         "passages_without_queries": without,

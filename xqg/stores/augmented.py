@@ -15,14 +15,12 @@ from xqg.errors import StoreError
 from xqg.layouts import Layout, layout_from_json
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Passage, Vectors
+from xqg.settings import StoreSettings
 from xqg.stores.foreign import ForeignPassage, ForeignPoint, ForeignServer, identity, require_shape
-from xqg.stores.payload import KEY, as_stored, entry_from_payload, own_fields, to_vector
+from xqg.stores.payload import AUGMENTED, KEY, as_stored, entry_from_payload, own_fields, to_vector
 from xqg.stores.server import QUERIES_AT_ONCE
 from xqg.stores.server_indexing import THRESHOLD_BEFORE, IndexingPause
 from xqg.stores.server_requests import to_filter
-
-BLOCK = "augmented"
-"""In our metadata of an augmented collection: where it came from, and how its payloads are read."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Augmented:
     complete: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """What is kept under `BLOCK`."""
+        """What is kept under `AUGMENTED`."""
         return {
             "source": self.source,
             "layout": self.layout.to_json(),
@@ -47,14 +45,14 @@ class Augmented:
 def augmented_from(metadata: Mapping[str, Any]) -> Augmented | None:
     """The block in the metadata of a collection; None where `xqg augment` did not make it."""
     own = metadata.get(KEY)
-    block = own.get(BLOCK) if isinstance(own, Mapping) else None
+    block = own.get(AUGMENTED) if isinstance(own, Mapping) else None
     if block is None:
         return None
     return Augmented(block["source"], layout_from_json(block["layout"]), block["vector"], block["complete"])
 
 
 class AugmentedStore:
-    """A `VectorStore` on one augmented collection; it shares, and does not close, its server.
+    """A `VectorStore` on one augmented collection of a server.
 
     Passages are written with the point they came from (`ForeignPassage`): same id, same payload and our key, same
     other vectors. Points without our key were written by others since; they are found, but never touched.
@@ -77,12 +75,12 @@ class AugmentedStore:
 
     def create(self, dimension: int, distance: str, metadata: Mapping[str, Any]) -> None:
         """Make the collection, empty, like its source. :raises StoreError: if it exists."""
-        self._server.create_like(self._block.source, self._name, {**metadata, BLOCK: self._block.to_json()})
+        self._server.create_like(self._block.source, self._name, {**metadata, AUGMENTED: self._block.to_json()})
 
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace xqg's metadata of the collection, but for what the store itself keeps there."""
         before = require_shape(self._server, self._name).metadata.get(KEY) or {}
-        own = {**metadata, BLOCK: self._block.to_json()}
+        own = {**metadata, AUGMENTED: self._block.to_json()}
         if THRESHOLD_BEFORE in before:
             own[THRESHOLD_BEFORE] = before[THRESHOLD_BEFORE]
         client = self._server.client()
@@ -179,7 +177,8 @@ class AugmentedStore:
             yield
 
     def close(self) -> None:
-        """Nothing: the server is shared."""
+        """Release the server's connections; calling it twice does nothing."""
+        self._server.close()
 
     def _row(self, point: Point) -> tuple[int | str, Any, Mapping[str, Any]]:
         passage = point.passage
@@ -214,6 +213,17 @@ class AugmentedStore:
             queries = self._entry(point).queries if ours else {}
             hits.append(Hit(rank, float(found.score), self._passage(point), queries))
         return hits
+
+
+def open_augmented(settings: StoreSettings) -> AugmentedStore | None:
+    """The store of a collection that `xqg augment` made; None where it is missing or was made otherwise."""
+    server = ForeignServer(settings)
+    shape = server.shape(settings.collection)
+    block = None if shape is None else augmented_from(shape.metadata)
+    if block is None:
+        server.close()
+        return None
+    return AugmentedStore(server, settings.collection, block)
 
 
 def foreign_passage(passage: Passage, origin: ForeignPoint, language: str, document_hash: str) -> ForeignPassage:

@@ -17,6 +17,9 @@ from xqg.records import Hit, LedgerEntry, Passage
 KEY = OWN_KEY
 """The one payload key, and the one key of a server's collection metadata, under which xqg keeps its own."""
 
+AUGMENTED = "augmented"
+"""In our metadata of a collection that `xqg augment` made: where it came from, and how its payloads are read."""
+
 DOCUMENT_ID = "document_id"
 DOCUMENT_HASH = f"{KEY}.document_hash"
 

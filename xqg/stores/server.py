@@ -14,7 +14,7 @@ from xqg.errors import StoreError
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors, point_id
 from xqg.settings import StoreSettings
-from xqg.stores.payload import DOCUMENT_ID, KEY, entry_from_payload, to_hits, to_point
+from xqg.stores.payload import AUGMENTED, DOCUMENT_ID, KEY, entry_from_payload, to_hits, to_point
 from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError, check_done
 from xqg.stores.server_connection import ServerConnection
 from xqg.stores.server_indexing import THRESHOLD_BEFORE, IndexingPause, own_metadata
@@ -50,12 +50,14 @@ class ServerStore:
         except MissingCollectionError:
             return None
         vectors = info.config.params.vectors
+        metadata = own_metadata(info)
+        if AUGMENTED in metadata:
+            raise self._unfit("the payloads of other software: `xqg augment` made it")
         if not isinstance(vectors, models.VectorParams) or vectors.multivector_config is not None:
             raise self._unfit("named, multiple or no vectors")
         names = {distance: name for name, distance in _DISTANCES.items()}
         if vectors.distance not in names:
             raise self._unfit(f"the distance {vectors.distance.value}")
-        metadata = own_metadata(info)
         metadata.pop(THRESHOLD_BEFORE, None)
         return Collection(vectors.size, names[vectors.distance], points, metadata)
 
