@@ -20,11 +20,12 @@ from mcp import Client, StdioServerParameters, stdio_client
 from qdrant_client import models
 
 from tests.fakes import FakeEncoder
+from tests.plugin.bench import Bench, make_source
 from tests.plugin.fakes import TEXTS, counts
 from tests.plugin.test_langchain import CountingEmbeddings
 from tests.stores.wire import WireServer
 from xqg.cli import main
-from xqg.errors import SettingsError, StoreError
+from xqg.errors import FingerprintError, SettingsError, StoreError
 from xqg.plugin import reading
 from xqg.plugin.mcp import build_server
 from xqg.plugin.reading import ReadingSettings, open_reader
@@ -244,3 +245,19 @@ class TestCommand:
         result = CliRunner().invoke(main, ["mcp", *PLACE, *arguments])
         assert (result.exit_code, result.output.count("\n")) == (code, 1), result.output
         assert message in result.output
+
+
+def test_a_collection_that_xqg_augmented_says_itself_how_it_is_read(
+    wire: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_source(wire)
+    Bench(wire).augment()
+    reader = open_reader(ReadingSettings(store=StoreSettings(spec=wire.url, collection="better")))
+    (hit, *_) = call(reader, "search", query="wifi")["hits"]
+    assert hit["text"] == "wifi is gone"
+    assert "xqg" not in hit["metadata"]
+    queries = call(reader, "show", id=hit["id"])["queries"]
+    assert queries == {"fr": ["fr 0 wifi", "fr 1 wifi"], "ja": ["ja 0 wifi", "ja 1 wifi"]}
+    monkeypatch.setattr(FakeEncoder, "identity", {"kind": "other"})
+    with pytest.raises(FingerprintError, match="kind"):
+        open_reader(ReadingSettings(store=StoreSettings(spec=wire.url, collection="better")))
