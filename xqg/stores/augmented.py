@@ -140,8 +140,7 @@ class AugmentedStore:
         """
         if any(not match.values for match in filters):
             return [[] for _ in vectors]  # no value can equal one of none
-        paths = [FieldMatch(self._block.layout.filter_path(match.key), match.values) for match in filters]
-        condition, parameters = to_filter(paths), models.SearchParams(exact=exact)
+        condition, parameters = to_filter(filters, self._block.layout.filter_path), models.SearchParams(exact=exact)
         client, rows = self._server.client(), []
         numbers = np.asarray(vectors, dtype=np.float32).tolist()
         for start in range(0, len(numbers), QUERIES_AT_ONCE):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from qdrant_client import models
@@ -60,15 +60,16 @@ def _row(point: Point, languages: Sequence[str]) -> tuple[str, Any, dict[str, An
     return point_id(point.passage.id), vectors if languages else vectors[DEFAULT_VECTOR], to_payload(point)
 
 
-def to_filter(filters: Sequence[FieldMatch]) -> models.Filter | None:
-    """The client's filter that all of ``filters`` must pass; None if there are none."""
+def to_filter(filters: Sequence[FieldMatch], path: Callable[[str], str] = filter_key) -> models.Filter | None:
+    """The client's filter that all of ``filters`` must pass; None if there are none.
+
+    :param path: the payload path of a filter's key.
+    """
     if not filters:
         return None
     # one condition for each value: Qdrant's "any of" takes no bools and no mixture of types
     return models.Filter(
-        must=[
-            models.Filter(should=[_equals(filter_key(match.key), value) for value in match.values]) for match in filters
-        ]
+        must=[models.Filter(should=[_equals(path(match.key), value) for value in match.values]) for match in filters]
     )
 
 
