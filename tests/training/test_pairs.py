@@ -8,7 +8,7 @@ import pytest
 
 from tests.training.samples import pair_lines, write_lines
 from xqg.errors import InputError
-from xqg.training.pairs import clear_groups, query_problem, require_enough
+from xqg.training.pairs import clear_groups, lead, query_problem, require_enough
 from xqg.training.settings import DataSource
 from xqg.training.sources import read_pairs
 
@@ -181,3 +181,37 @@ def test_queries_that_do_not_find_their_passage_are_dropped(tmp_path):
 def test_query_problems():
     assert query_problem("fr", "Quoi ?") is None
     assert query_problem("fr", None) == "the query is empty"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Short.", "Short."),
+        ("One one. Two two. Three three.", "One one. Two two."),
+        ("一句话。二句话。三句话还有很多很多很多字。", "一句话。二句话。"),
+        ("no end of a sentence in all these words", "no end of a"),
+        ("withoutanyblankatallinit", "withoutanyblankatall"),
+    ],
+)
+def test_a_lead_is_whole_sentences_where_there_are_any(text, expected):
+    assert lead(text, 20) == expected
+
+
+def test_passages_to_write_come_from_translations(tmp_path):
+    for code, text in {"en": "The bridge is old.", "de": "Die Brücke ist alt.", "el": "Η γέφυρα είναι παλιά."}.items():
+        content = json.dumps(squad([("T", text, [("q1", "?")])]), ensure_ascii=False)
+        (tmp_path / f"pairs.{code}.json").write_text(content, encoding="utf-8")
+    (group,) = read(tmp_path, style="passage").groups
+    assert group.style == "passage"
+    assert [(query.language, query.text) for query in group.queries] == [
+        ("de", "Die Brücke ist alt."),
+        ("el", "Η γέφυρα είναι παλιά."),
+    ]
+
+
+def test_a_file_of_translations_gives_passages_to_write(tmp_path):
+    passages = write_lines(tmp_path / "passages.jsonl", [{"id": "a", "text": "The bridge is old."}])
+    lines = [{"passage_id": "a", "language": "de", "text": "Die Brücke ist alt. " + "Sehr alt. " * 40}]
+    data = read(write_lines(tmp_path / "translations.jsonl", lines), style="passage", passages=passages)
+    assert data.groups[0].queries[0].text.startswith("Die Brücke ist alt. Sehr alt.")
+    assert len(data.groups[0].queries[0].text) <= 200

@@ -113,10 +113,14 @@ class PairCollector:
         return PairData(tuple(groups), tuple(self._rejects))
 
     def _ask_for_translations(self) -> None:
-        """Where a passage exists in other languages too, its beginning in each of them is what is to be written."""
+        """Where a passage exists in other languages too, its beginning in each of them is what is to be written.
+
+        It takes the place of the questions that came with it; a file of translations has none.
+        """
         for key, passages in self._passages.items():
             leads = {code: lead(passage.text) for code, passage in passages.items() if code != self.source.home}
-            self._queries[key] = {TrainingQuery(code, text): None for code, text in leads.items()}
+            if leads:
+                self._queries[key] = {TrainingQuery(code, text): None for code, text in leads.items()}
 
     def _is_copy(self, key: str, text: str) -> bool:
         asked = " ".join(text.split()).casefold()
