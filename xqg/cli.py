@@ -14,10 +14,13 @@ from typing import Any
 import click
 
 from xqg.assembly import build_store, open_ingestion, open_searcher
+from xqg.commands.compare import compare
+from xqg.commands.dataset import dataset
+from xqg.commands.evaluate import evaluate
 from xqg.errors import SettingsError, XqgError
-from xqg.options import collect, given, model_options, settings_options
+from xqg.options import collect, given, model_options, search_settings, settings_options
 from xqg.records import FieldMatch
-from xqg.settings import EncoderSettings, IngestSettings, SearchSettings, StoreSettings, validated
+from xqg.settings import IngestSettings, StoreSettings, validated
 from xqg.training.settings import TrainingSettings
 
 EXIT_REJECTS = 3
@@ -112,7 +115,7 @@ def search(query: str, limit: int, filters: tuple[str, ...], explain: bool, as_j
     if not query.strip():
         raise SettingsError("The query is empty", "a question in any language")
     conditions = [_field_match(text) for text in filters]
-    with closing(open_searcher(_search_settings(options))) as searcher:
+    with closing(open_searcher(search_settings(options))) as searcher:
         hits = searcher.search(query, limit, conditions)
         explanations = searcher.explain(query, hits) if explain else [None] * len(hits)
     if as_json:
@@ -213,6 +216,10 @@ def train_generator(ctx: click.Context, /, rejects: Path, as_json: bool, **optio
     ctx.exit(130 if report.interrupted else EXIT_REJECTS if report.rejects else 0)
 
 
+for added in (evaluate, compare, dataset):
+    main.add_command(added)
+
+
 class _Stop(threading.Event):
     """Set by the first SIGINT or SIGTERM; ``exit_code`` tells which."""
 
@@ -242,15 +249,6 @@ def _stop_on_signal() -> Iterator[_Stop]:
     finally:
         for which, handler in before.items():
             signal.signal(which, handler)
-
-
-def _search_settings(options: dict[str, Any]) -> SearchSettings:
-    values = collect(options)
-    encoder = None
-    if options.get("encoder_spec"):
-        encoder = validated(EncoderSettings, {**values["encoder"], "spec": options["encoder_spec"]})
-    store = validated(StoreSettings, values["store"])
-    return SearchSettings(store=store, encoder=encoder, endpoint=values["encoder"])
 
 
 def _field_match(text: str) -> FieldMatch:

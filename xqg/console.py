@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from xqg.ingest.report import IngestReport
@@ -135,6 +136,19 @@ def training_display(quiet: bool) -> Iterator[Callable[[TrainingProgress], None]
     """The same for a training run."""
     with _display(quiet, _training_line) as show:
         yield show
+
+
+@contextmanager
+def count_display(quiet: bool, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback that takes how many of how many are done: a bar on a terminal, else a log line now and then."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        with _display(quiet, lambda counts: f"{what}: {counts[0]} of {counts[1]}") as show:
+            yield lambda done, total: show((done, total))
+        return
+    with Progress(TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def print_training(report: TrainingReport, rejects: str) -> None:

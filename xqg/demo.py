@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import as_file, files
@@ -14,10 +14,11 @@ from tempfile import TemporaryDirectory
 from xqg.assembly import open_ingestion, open_searcher
 from xqg.console import print_hits, print_json, print_lines, print_table
 from xqg.errors import SettingsError
+from xqg.evaluation.evaluate import MACRO, Evaluation, evaluate
+from xqg.evaluation.queries import LabelledQuery, read_queries
 from xqg.ingest.report import IngestReport
 from xqg.languages import language_name
 from xqg.records import Hit
-from xqg.search.comparison import Question, Scores, evaluate, macro_average
 from xqg.settings import IngestSettings, SearchSettings, StoreSettings, validated
 
 LANGUAGES = "fr,ar,ja,de"
@@ -26,6 +27,9 @@ QUERIES_PER_LANGUAGE = 2
 PLAIN, AUGMENTED = "plain", "xqg"
 EXAMPLE_LANGUAGES = ("fr", "ja", "ar")
 OWN_LANGUAGE = "en"
+MEASURES: Mapping[str, str] = {"recall@1": "R@1", "MRR@10": "MRR@10"}
+"""What is measured, and what it is called here."""
+DEPTH = 10
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,9 @@ class DemoResult:
     path: Path
     languages: tuple[str, ...]
     report: IngestReport
-    plain: dict[str, Scores]
-    augmented: dict[str, Scores]
-    examples: list[tuple[Question, list[Hit]]]
+    plain: Evaluation
+    augmented: Evaluation
+    examples: list[tuple[LabelledQuery, list[Hit]]]
 
     def print(self, as_json: bool) -> None:
         """Print the table, the examples and what to try next; or the table as JSON."""
@@ -47,33 +51,36 @@ class DemoResult:
         self._print_table()
         for question, hits in self.examples:
             print_lines("")
-            print_hits(question.query, hits)
-            print_lines(f"     (asked for: {question.passage_id})")
+            print_hits(question.text, hits)
+            print_lines(f"     (asked for: {', '.join(question.relevant)})")
         self._print_next()
 
     def to_json(self) -> dict[str, object]:
         """The measures by language, and the report of the ingestion."""
         return {
             "languages": self.languages,
-            "plain": {language: scores.to_json() for language, scores in self.plain.items()},
-            "xqg": {language: scores.to_json() for language, scores in self.augmented.items()},
+            "plain": _to_json(self.plain),
+            "xqg": _to_json(self.augmented),
             "ingestion": self.report.to_json(),
         }
 
     def _print_table(self) -> None:
-        foreign = [language for language in self.plain if language != OWN_LANGUAGE]
-        rows = [self._row(language, self.plain[language], self.augmented[language]) for language in foreign]
-        plain, augmented = ({key: side[key] for key in foreign} for side in (self.plain, self.augmented))
-        rows.append(["macro average", *_numbers(macro_average(plain), macro_average(augmented))])
-        if OWN_LANGUAGE in self.plain:
-            rows.append(self._row(OWN_LANGUAGE, self.plain[OWN_LANGUAGE], self.augmented[OWN_LANGUAGE]))
+        foreign = [language for language in self.plain.languages() if language != OWN_LANGUAGE]
+        plain, augmented = _without_own(self.plain), _without_own(self.augmented)
+        rows = [self._row(language, plain, augmented) for language in [*foreign, MACRO]]
+        if OWN_LANGUAGE in self.plain.languages():
+            rows.append(self._row(OWN_LANGUAGE, self.plain, self.augmented))
         columns = ["questions in", "n", "R@1 plain", "R@1 xqg", "MRR@10 plain", "MRR@10 xqg", "change"]
         print_table("English passages, questions in other languages", columns, rows, rules=[len(foreign) - 1])
         print_lines(f"* queries were generated in this language ({self.report.generated} in all)")
 
-    def _row(self, language: str, plain: Scores, augmented: Scores) -> list[str]:
+    def _row(self, language: str, plain: Evaluation, augmented: Evaluation) -> list[str]:
         mark = " *" if language in self.languages else ""
-        return [language_name(language) + mark, *_numbers(plain, augmented)]
+        name = "macro average" if language == MACRO else language_name(language) + mark
+        count = plain.languages().get(language, len(plain.results))
+        pairs = [(plain.means(measure)[language], augmented.means(measure)[language]) for measure in MEASURES]
+        change = pairs[-1][1] - pairs[-1][0]
+        return [name, str(count), *(f"{value:.3f}" for pair in pairs for value in pair), f"{change:+.3f}"]
 
     def _print_next(self) -> None:
         place = f"--store edge:{self.path} --collection {AUGMENTED}"
@@ -82,7 +89,7 @@ class DemoResult:
             "Try next:",
             f'  xqg search "comment couper le chauffage pendant les vacances ?" {place} --explain',
             f"  xqg show {place}",
-            f"  xqg show {self.examples[0][0].passage_id} {place}",
+            f"  xqg show {next(iter(self.examples[0][0].relevant))} {place}",
             "  xqg ingest YOUR.jsonl --store edge:./data --collection help --languages fr,ja,ar",
             "  xqg doctor",
         )
@@ -108,9 +115,8 @@ def run_demo(
         corpus = Path(scratch) / "corpus.jsonl"
         corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
         known = {json.loads(line)["id"] for line in lines}
-        asked = (sample / "questions.jsonl").read_text(encoding="utf-8").splitlines()
-        questions = [Question(**json.loads(line)) for line in asked]
-        questions = [question for question in questions if question.passage_id in known]
+        asked = read_queries(sample / "questions.jsonl").queries
+        questions = [question for question in asked if known.issuperset(question.relevant)]
         _ingest(corpus, path, PLAIN, {"spec": "none"}, progress)
         generator = {"spec": "bundled", "languages": codes, "queries_per_language": queries_per_language}
         report = _ingest(corpus, path, AUGMENTED, generator, progress)
@@ -139,22 +145,23 @@ def _ingest(
 
 
 def _evaluate(
-    path: Path, collection: str, questions: Sequence[Question]
-) -> tuple[dict[str, Scores], list[tuple[Question, list[Hit]]]]:
+    path: Path, collection: str, questions: Sequence[LabelledQuery]
+) -> tuple[Evaluation, list[tuple[LabelledQuery, list[Hit]]]]:
     store = StoreSettings(spec=f"edge:{path}", collection=collection)
     with closing(open_searcher(SearchSettings(store=store))) as searcher:
         first = {question.language: question for question in reversed(questions)}
         chosen = [first[language] for language in EXAMPLE_LANGUAGES if language in first] or questions[:1]
-        examples = [(question, searcher.search(question.query, 3)) for question in chosen]
-        return evaluate(searcher, questions), examples
+        examples = [(question, searcher.search(question.text, 3)) for question in chosen]
+        return evaluate(searcher, questions, tuple(MEASURES), DEPTH, exact=True), examples
 
 
-def _numbers(plain: Scores, augmented: Scores) -> list[str]:
-    return [
-        str(plain.questions),
-        f"{plain.recall_at_1:.3f}",
-        f"{augmented.recall_at_1:.3f}",
-        f"{plain.mrr_at_10:.3f}",
-        f"{augmented.mrr_at_10:.3f}",
-        f"{augmented.mrr_at_10 - plain.mrr_at_10:+.3f}",
-    ]
+def _without_own(evaluation: Evaluation) -> Evaluation:
+    return Evaluation(tuple(result for result in evaluation.results if result.query.language != OWN_LANGUAGE))
+
+
+def _to_json(evaluation: Evaluation) -> dict[str, dict[str, float]]:
+    means = {label: evaluation.means(measure) for measure, label in MEASURES.items()}
+    return {
+        language: {"questions": count, **{label: values[language] for label, values in means.items()}}
+        for language, count in evaluation.languages().items()
+    }

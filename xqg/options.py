@@ -19,7 +19,9 @@ from xqg.settings import (
     GeneratorSettings,
     IngestSettings,
     ReaderSettings,
+    SearchSettings,
     StoreSettings,
+    validated,
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -144,6 +146,20 @@ def collect(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         if secret:
             values[group]["api_key"] = SecretStr(secret)
     return values
+
+
+def search_settings(params: Mapping[str, Any], collection: str | None = None) -> SearchSettings:
+    """What to search, from the options of ``store`` and ``encoder``.
+
+    :param collection: another than the one in the options.
+    """
+    values = collect(params)
+    encoder = None
+    if params.get("encoder_spec"):
+        encoder = validated(EncoderSettings, {**values["encoder"], "spec": params["encoder_spec"]})
+    if collection is not None:
+        values["store"]["collection"] = collection
+    return SearchSettings(store=validated(StoreSettings, values["store"]), encoder=encoder, endpoint=values["encoder"])
 
 
 def variable_name(path: str) -> str:

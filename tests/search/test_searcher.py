@@ -6,7 +6,6 @@ from tests.fakes import FakeEncoder, FakeStore
 from xqg.errors import FingerprintError, SettingsError, StoreError
 from xqg.protocols import Point
 from xqg.records import LedgerEntry, Passage
-from xqg.search.comparison import Question, evaluate, macro_average
 from xqg.search.searcher import Searcher, check_encoder, require_collection
 
 
@@ -59,16 +58,3 @@ def test_another_encoder_is_refused_and_both_are_shown(store: FakeStore) -> None
     check_encoder(collection, FakeEncoder(), "help")
     with pytest.raises(FingerprintError, match="revision: stored '1', asked '2'"):
         check_encoder(collection, FakeEncoder(revision="2"), "help")
-
-
-def test_evaluation_by_hand(store: FakeStore) -> None:
-    questions = [
-        Question("1", "fr", "invoice", "b"),  # rank 1
-        Question("2", "fr", "invoice battery", "a"),  # rank 2
-        Question("3", "ja", "wifi", "missing"),  # never found: 0
-    ]
-    scores = evaluate(Searcher(FakeEncoder(), store), questions)
-    assert (scores["fr"].recall_at_1, scores["fr"].mrr_at_10) == (0.5, 0.75)
-    assert (scores["ja"].recall_at_1, scores["ja"].mrr_at_10) == (0, 0)
-    average = macro_average(scores)
-    assert (average.questions, average.recall_at_1, average.mrr_at_10) == (3, 0.25, 0.375)

@@ -81,7 +81,7 @@ def test_bad_pairs_are_rejected_with_file_and_line(tmp_path):
     assert found[2] == "the query is empty"
     assert "xx" in found[3]
     assert "text" in found[4]
-    assert found[5].startswith("no JSON")
+    assert found[5].startswith("not JSON")
     assert found[6] == "no JSON object"
     assert "copy" in found[7] and "copy" in found[9]
     assert found[8] == "the query has no language"

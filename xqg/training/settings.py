@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from xqg.errors import SettingsError
 from xqg.ingest.prompts import TrainedStyle
+from xqg.ingest.readers.squad import parse_articles
 from xqg.languages import language_name
 from xqg.settings import Settings, check_spec
 
@@ -60,12 +61,7 @@ class DataSource(Settings):
     @field_validator("articles", mode="before")
     @classmethod
     def _read_range(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        first, _, last = value.partition("-")
-        if not first.isdigit() or (last and not last.isdigit()) or int(last or first) < int(first):
-            raise ValueError(f"articles: {value!r} is no range; write FIRST-LAST, for example 0-23")
-        return int(first), int(last or first)
+        return parse_articles(value) if isinstance(value, str) else value
 
     @field_validator("language", "home")
     @classmethod

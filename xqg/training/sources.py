@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xqg.errors import SettingsError
-from xqg.ingest.readers.lines import open_bytes, read_lines
-from xqg.languages import language_name
-from xqg.records import Passage, digest
+from xqg.ingest.readers.beir import Judgement, find_file, judgement_files, read_judgements, told_language
+from xqg.ingest.readers.jsonl import PlacedObject, read_objects
+from xqg.ingest.readers.squad import SQUAD_SUFFIXES, read_squad, squad_files
+from xqg.records import Passage, Reject, digest
 from xqg.training.pairs import PairCollector, PairData, lead, unreadable
 from xqg.training.settings import DataSource
-
-_SQUAD_SUFFIXES = (".json", ".json.gz")
-_CROSS_LINGUAL_NAME = re.compile(r"context-([a-z]{2})-question-([a-z]{2})")
 
 
 def read_pairs(sources: Sequence[DataSource]) -> PairData:
@@ -35,41 +30,24 @@ def _read_source(number: int, source: DataSource) -> PairData:
     if not path.exists():
         raise unreadable(str(path), "does not exist", "Check the path")
     if path.is_dir():
-        if _find(path, "corpus.jsonl") is not None:
+        if find_file(path, "corpus.jsonl") is not None:
             _read_beir(path, collector)
         else:
-            _read_squad_files(_squad_files(path), collector)
-    elif path.name.endswith(_SQUAD_SUFFIXES):
-        _read_squad_files([path], collector)
+            _read_squad(path, collector)
+    elif path.name.endswith(SQUAD_SUFFIXES):
+        _read_squad(path, collector)
     else:
         _read_jsonl(path, collector)
     return collector.finish()
 
 
-def _squad_files(folder: Path) -> list[Path]:
-    files = [path for path in sorted(folder.iterdir()) if path.name.endswith(_SQUAD_SUFFIXES)]
-    if not files:
-        raise unreadable(str(folder), "holds no corpus.jsonl and no JSON files", "Name a folder of one of these kinds")
-    return files
-
-
 def _objects(path: Path, collector: PairCollector) -> Iterator[tuple[int, dict[str, Any]]]:
     """The JSON objects of a file with their line numbers; other lines are rejected."""
-    for line in read_lines(str(path)):
-        if line.fault is not None:
-            collector.reject(str(path), line.number, line.fault, line.raw)
-            continue
-        if not line.content.strip():
-            continue
-        try:
-            value = json.loads(line.content)
-        except ValueError as error:
-            collector.reject(str(path), line.number, f"no JSON: {error}", line.raw)
-            continue
-        if isinstance(value, dict):
-            yield line.number, value
+    for found in read_objects(str(path)):
+        if isinstance(found, PlacedObject):
+            yield found.line, found.value
         else:
-            collector.reject(str(path), line.number, "no JSON object", value)
+            collector.reject(found.file, found.line, found.reason, found.record)
 
 
 def _take_passage(key: Any, value: Mapping[str, Any], place: tuple[str, int], collector: PairCollector) -> bool:
@@ -109,8 +87,8 @@ def _written(value: Mapping[str, Any], source: DataSource) -> Any:
 
 
 def _read_beir(folder: Path, collector: PairCollector) -> None:
-    corpus, queries = _find(folder, "corpus.jsonl"), _find(folder, "queries.jsonl")
-    judged = _judgements(folder)
+    corpus, queries = find_file(folder, "corpus.jsonl"), find_file(folder, "queries.jsonl")
+    judged = _judgements(folder, collector)
     if corpus is None or queries is None or not judged:
         raise unreadable(str(folder), "is no whole BEIR folder", "It needs corpus.jsonl, queries.jsonl, qrels/*.tsv")
     for number, value in _objects(corpus, collector):
@@ -118,81 +96,37 @@ def _read_beir(folder: Path, collector: PairCollector) -> None:
     texts: dict[str, tuple[int, dict[str, Any]]] = {}
     for number, value in _objects(queries, collector):
         texts[str(value.get("_id"))] = (number, value)
-    for file, line, query, passage in judged:
+    for file, judgement in judged:
+        query, passage = judgement.query_id, judgement.passage_id
         if query not in texts:
-            collector.reject(file, line, f"query {query!r} is missing", [query, passage])
+            collector.reject(file, judgement.line, f"query {query!r} is missing", [query, passage])
             continue
         number, value = texts[query]
-        own = value.get("metadata")
-        told = value.get("language") or (own.get("language") if isinstance(own, dict) else None)
-        language = told or collector.source.language
+        language = told_language(value) or collector.source.language
         collector.add_query(passage, language, value.get("text"), (str(queries), number), value)
 
 
-def _judgements(folder: Path) -> list[tuple[str, int, str, str]]:
-    """File, line, query id and passage id of each positive judgement; those for training where there are any."""
-    files = sorted((folder / "qrels").glob("*.tsv"))
-    files = [path for path in files if path.stem == "train"] or files
-    found: list[tuple[str, int, str, str]] = []
-    for path in files:
-        for line in read_lines(str(path)):
-            parts = line.raw.split("\t")
-            if len(parts) >= 3 and parts[-1].strip().isdigit() and int(parts[-1]) > 0:
-                found.append((str(path), line.number, parts[0], parts[-2]))
+def _judgements(folder: Path, collector: PairCollector) -> list[tuple[str, Judgement]]:
+    """File and judgement of each that is positive; those for training where there are any."""
+    found: list[tuple[str, Judgement]] = []
+    for path in judgement_files(folder, "train"):
+        for judgement in read_judgements(path):
+            if isinstance(judgement, Reject):
+                collector.reject(judgement.file, judgement.line, judgement.reason, judgement.record)
+            elif judgement.relevance > 0:
+                found.append((str(path), judgement))
     return found
 
 
-def _find(folder: Path, name: str) -> Path | None:
-    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
-
-
-def _read_squad_files(files: Sequence[Path], collector: PairCollector) -> None:
+def _read_squad(path: Path, collector: PairCollector) -> None:
     """Files of the same paragraphs in several languages are joined by the ids of their questions."""
-    keys: dict[str, str] = {}
-    for path in files:
-        passage_language, query_language = _squad_languages(path, collector.source)
-        with open_bytes(str(path)) as stream:
-            raw = stream.read().decode("utf-8", "surrogateescape")
-        try:
-            articles = json.loads(raw)["data"]
-            paragraphs = list(_squad_paragraphs(articles, collector.source))
-        except (ValueError, KeyError, TypeError) as error:
-            raise unreadable(
-                str(path), f"is no SQuAD-format file: {error}", "It needs data, paragraphs, qas"
-            ) from error
-        for title, paragraph in paragraphs:
-            known = [keys[str(item["id"])] for item in paragraph["qas"] if str(item.get("id")) in keys]
-            key = known[0] if known else digest([str(path), title, paragraph["context"]])
-            passage = Passage(id=key, text=paragraph["context"], title=title, language=passage_language)
-            collector.add_passage(key, passage)
-            for item in paragraph["qas"]:
-                keys[str(item.get("id"))] = key
-                place = (str(path), 1 + raw.count("\n", 0, max(raw.find(json.dumps(item.get("id"))), 0)))
-                collector.add_query(key, query_language, item.get("question"), place, item)
-
-
-def _squad_paragraphs(articles: Any, source: DataSource) -> Iterator[tuple[str, Any]]:
-    first, last = source.articles or (0, len(articles) - 1)
-    for article in articles[first : last + 1]:
-        for paragraph in article["paragraphs"]:
-            if paragraph["context"].strip() and isinstance(paragraph["qas"], list):
-                yield str(article.get("title") or "").replace("_", " "), paragraph
-
-
-def _squad_languages(path: Path, source: DataSource) -> tuple[str, str]:
-    """Languages of the passages and of the queries of a file, from its name or the source's option."""
-    crossed = _CROSS_LINGUAL_NAME.search(path.name)
-    if crossed:
-        return crossed.group(1), crossed.group(2)
-    for part in reversed(re.split(r"[._-]", path.name)):
-        if len(part) == 2 and _is_language(part):
-            return part, part
-    return source.language or source.home, source.language or source.home
-
-
-def _is_language(code: str) -> bool:
-    try:
-        language_name(code)
-    except SettingsError:
-        return False
-    return True
+    files, source = squad_files(path), collector.source
+    if not files:
+        raise unreadable(str(path), "holds no corpus.jsonl and no JSON files", "Name a folder of one of these kinds")
+    for paragraph in read_squad(files, source.articles, source.language or source.home):
+        key = paragraph.key
+        passage = Passage(id=key, text=paragraph.text, title=paragraph.title, language=paragraph.language)
+        collector.add_passage(key, passage)
+        for question in paragraph.questions:
+            place = (paragraph.file, question.line)
+            collector.add_query(key, question.language, question.text, place, question.record)

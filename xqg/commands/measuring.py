@@ -1,0 +1,91 @@
+"""What ``xqg evaluate`` and ``xqg compare`` share: searching collections with the same queries, and output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from xqg.assembly import open_searcher
+from xqg.errors import SettingsError
+from xqg.options import search_settings
+
+if TYPE_CHECKING:
+    from xqg.evaluation.queries import LabelledQuery
+    from xqg.evaluation.report import EvaluationReport, NamedEvaluation
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def measuring_options(command: Command) -> Command:
+    """Add the options of both commands."""
+    for option in (
+        click.option("--qrels", type=click.Path(path_type=Path), help="who answers what: a BEIR or TREC file"),
+        click.option("--query-language", metavar="CODE", help="of queries that name none"),
+        click.option("--exact", is_flag=True, help="look at every point; without it, search as users do"),
+        click.option("--report", type=click.Path(path_type=Path, file_okay=False), help="folder for a full report"),
+        click.option("--json", "as_json", is_flag=True, help="print everything as JSON"),
+    ):
+        command = option(command)
+    return command
+
+
+def measure(
+    queries: Sequence[LabelledQuery], params: Mapping[str, Any], against: str | None, notes: Sequence[str], quiet: bool
+) -> EvaluationReport:
+    """Search the collection in ``params``, and the one it is compared with, one after the other.
+
+    :param notes: what a reader must know of the queries.
+    """
+    from xqg.evaluation.report import build_report
+
+    ours = _evaluate(queries, params, None, quiet)
+    theirs = None if against is None else _evaluate(queries, params, against, quiet)
+    return build_report(ours, theirs, notes)
+
+
+def check_against(params: Mapping[str, Any], against: str | None) -> None:
+    """See that a collection is not compared with itself. :raises SettingsError: if it is."""
+    if against is not None and against == params["store_collection"]:
+        raise SettingsError(
+            f"Both collections are {against!r}", "asked for two collections", "Choose another --against"
+        )
+
+
+def output(report: EvaluationReport, folder: Path | None, as_json: bool) -> None:
+    """Write the report folder where one is asked for, and print tables or JSON."""
+    from xqg.console import print_json, print_lines, print_table
+    from xqg.evaluation.report import write_report
+
+    if folder is not None:
+        write_report(report, folder)
+    if as_json:
+        print_json(report.to_json())
+        return
+    for note in report.notes:
+        print_lines(f"Note: {note}.")
+    for name in report.headlines:
+        columns, rows = report.language_rows(name)
+        print_table(name, columns, rows, rules=[len(rows) - 2])
+    print_table("All measures", *report.macro_rows())
+    if report.against is not None:
+        print_lines("* p < 0.05: paired t-test over queries, corrected for the number of languages (Holm)")
+    if folder is not None:
+        print_lines(f"The report is in {folder}")
+
+
+def _evaluate(
+    queries: Sequence[LabelledQuery], params: Mapping[str, Any], collection: str | None, quiet: bool
+) -> NamedEvaluation:
+    from xqg.console import count_display
+    from xqg.evaluation.evaluate import evaluate
+    from xqg.evaluation.report import NamedEvaluation
+
+    settings = search_settings(params, collection)
+    name = settings.store.collection
+    with closing(open_searcher(settings)) as searcher, count_display(quiet, f"queries searched in {name}") as show:
+        found = evaluate(searcher, queries, exact=bool(params["exact"]), progress=lambda done: show(done, len(queries)))
+    return NamedEvaluation(name, found)

@@ -1,0 +1,79 @@
+"""Two evaluations of the same queries, side by side: what changed in each language, and whether it is chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xqg.evaluation.evaluate import MACRO, Evaluation
+from xqg.evaluation.statistics import LEVEL, Interval, bootstrap_intervals, holm, macro_p, paired_p
+
+
+@dataclass(frozen=True)
+class Change:
+    """The means of a measure in a language ("macro": over all of them), and how sure their difference is.
+
+    ``interval`` is that of the difference; ``p`` is as tested, ``corrected`` for the number of languages. They are None
+    where there are too few queries.
+    """
+
+    language: str
+    queries: int
+    collection: float
+    against: float
+    interval: Interval | None
+    p: float | None
+    corrected: float | None
+
+    @property
+    def difference(self) -> float:
+        """What the collection has more than the one it is compared with."""
+        return self.collection - self.against
+
+    @property
+    def significant(self) -> bool:
+        """Whether p, corrected, is below 0.05."""
+        return self.corrected is not None and self.corrected < LEVEL
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it by name."""
+        return {
+            "queries": self.queries,
+            "collection": self.collection,
+            "against": self.against,
+            "change": self.difference,
+            "interval": None if self.interval is None else [self.interval.low, self.interval.high],
+            "p": self.p,
+            "p_corrected": self.corrected,
+            "significant": self.significant,
+        }
+
+
+def compare_evaluations(collection: Evaluation, against: Evaluation, measure: str, seed: int = 0) -> tuple[Change, ...]:
+    """The change of each language, and the macro average last; see `xqg.evaluation.statistics` for the tests.
+
+    :param seed: of the bootstrap.
+    :raises ValueError: if the two did not search the same queries.
+    """
+    if [result.query for result in collection.results] != [result.query for result in against.results]:
+        raise ValueError("two evaluations can be compared only over the same queries")
+    ours, theirs = collection.values(measure), against.values(measure)
+    if not ours:
+        return ()
+    differences = {name: _subtract(values, theirs[name]) for name, values in ours.items()}
+    intervals = bootstrap_intervals(differences, MACRO, seed)
+    tested = [paired_p(values, theirs[name]) for name, values in ours.items()]
+    macro = macro_p(list(differences.values()))
+    p_values = dict(zip([*ours, MACRO], zip([*tested, macro], [*holm(tested), macro], strict=True), strict=True))
+    counts = {name: len(values) for name, values in ours.items()}
+    counts[MACRO] = sum(counts.values())
+    means, other = collection.means(measure), against.means(measure)
+    return tuple(
+        Change(name, counts[name], means[name], other[name], intervals.get(name), *p_values[name])
+        for name in [*ours, MACRO]
+    )
+
+
+def _subtract(first: Sequence[float], second: Sequence[float]) -> list[float]:
+    return [one - other for one, other in zip(first, second, strict=True)]

@@ -1,0 +1,83 @@
+"""Measures of one query: recall, MRR and nDCG of a ranked list of ids, and R@kt of the retrieved text.
+
+No hits count 0. A measure that a query has no label for has no value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
+
+from xqg.evaluation.tokens import word_tokens
+
+TOKEN_CUTS = {"R@2kt": 2000, "R@5kt": 5000}
+RECALL_CUTS = {"recall@1": 1, "recall@5": 5, "recall@10": 10, "recall@100": 100}
+MRR, NDCG = "MRR@10", "nDCG@10"
+CUT = 10
+MEASURES = (*TOKEN_CUTS, *RECALL_CUTS, MRR, NDCG)
+"""All of them; the first two need answers, the others need relevant passages."""
+
+CLOSED_ANSWERS = ("yes", "no")
+"""XOR-Retrieve leaves questions out that have no other answers: no span of text can be looked for."""
+
+
+def recall(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
+    """Share of ``relevant`` among the first ``k`` of ``ranked``, 0 to 1.
+
+    :raises ValueError: if nothing is relevant, where recall has no value.
+    """
+    if not relevant:
+        raise ValueError("recall needs at least one relevant id")
+    return len(set(ranked[:k]) & set(relevant)) / len(set(relevant))
+
+
+def reciprocal_rank(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
+    """1 / rank of the first relevant id among the first ``k`` of ``ranked``; 0 if there is none (MRR@k is its mean)."""
+    for rank, identifier in enumerate(ranked[:k], start=1):
+        if identifier in relevant:
+            return 1.0 / rank
+    return 0.0
+
+
+def ndcg(ranked: Sequence[Sequence[str]], relevant: Sequence[Mapping[str, int]]) -> list[float]:
+    """nDCG@10 of each list against the gains of its relevant ids, with ir_measures (gain / log2(rank + 1)).
+
+    The lists go over by rank, not by score: trec_eval would put ties into an order of its own.
+    """
+    import ir_measures
+
+    qrels = {str(row): dict(gains) for row, gains in enumerate(relevant)}
+    run = {str(row): {key: -rank for rank, key in enumerate(keys)} for row, keys in enumerate(ranked)}
+    found = {item.query_id: item.value for item in ir_measures.iter_calc([ir_measures.nDCG @ CUT], qrels, run)}
+    return [float(found.get(str(row), 0.0)) for row in range(len(ranked))]
+
+
+def spans(answers: Sequence[str]) -> list[str]:
+    """The answers that can be looked for in a text: all but "yes" and "no"."""
+    return [answer for answer in answers if answer not in CLOSED_ANSWERS]
+
+
+def token_recall(texts: Iterable[str], answers: Sequence[str], tokens: int) -> float | None:
+    """R@kt of XOR-Retrieve: 1 if an answer stands in the first ``tokens`` tokens of the texts, best first, else 0.
+
+    The tokens are joined by spaces and the answer is looked for as it is, capitals and all, as the task's script does
+    (``evals/eval_xor_retrieve.py``, Asai et al. 2021). So an answer with a comma, a token of its own, is not found.
+
+    :returns: None where there are no answers but "yes" and "no".
+    """
+    wanted = spans(answers)
+    if not wanted:
+        return None
+    kept: list[str] = []
+    for text in texts:
+        kept += _cached_tokens(text)
+        if len(kept) >= tokens:
+            break
+    retrieved = " ".join(kept[:tokens])
+    return float(any(answer in retrieved for answer in wanted))
+
+
+@lru_cache(maxsize=10_000)
+def _cached_tokens(text: str) -> tuple[str, ...]:
+    """Good passages come back for many queries."""
+    return tuple(word_tokens(text))

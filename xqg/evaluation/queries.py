@@ -1,0 +1,111 @@
+"""Queries with what they should find, read from our JSONL, or from BEIR's or TREC's files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from xqg.errors import InputError
+from xqg.evaluation.measures import spans
+from xqg.ingest.readers.beir import read_judgements, told_language
+from xqg.ingest.readers.jsonl import PlacedObject, read_objects
+from xqg.records import Reject
+
+UNKNOWN_LANGUAGE = "und"
+"""ISO 639-2 for a language that nobody told."""
+
+
+@dataclass(frozen=True)
+class LabelledQuery:
+    """A question with the passages that answer it, or the answers themselves, or both.
+
+    ``relevant`` maps ids of passages or documents to a gain above 0; ``answers`` are strings, one of which must stand
+    in the retrieved text.
+    """
+
+    id: str
+    language: str
+    text: str
+    relevant: Mapping[str, int] = field(default_factory=dict)
+    answers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class QuerySet:
+    """The queries that can be evaluated, and how many others the file holds that have no label."""
+
+    queries: tuple[LabelledQuery, ...]
+    unlabelled: int = 0
+
+
+def read_queries(path: Path, qrels: Path | None = None, language: str | None = None) -> QuerySet:
+    """All queries of a JSON Lines file: ``id``, ``language``, ``query``, ``passage_id`` and ``answers``, or BEIR's.
+
+    :param qrels: who answers what, as BEIR's or TREC's file; queries it does not judge are left out, as BEIR does. So
+        are queries that are answered by "yes" or "no" alone, as XOR-Retrieve does.
+    :param language: of queries that name none; None: they count as the language "und".
+    :raises InputError: if a file cannot be read, a line is no query, or no query has a label.
+    """
+    judged = None if qrels is None else _read_qrels(qrels)
+    queries: dict[str, LabelledQuery] = {}
+    for place, query in _read_lines(path, language or UNKNOWN_LANGUAGE):
+        if query.id in queries:
+            raise InputError(
+                f"{place}: the id {query.id!r} was used before", "asked for one id for each query", "Rename one"
+            )
+        queries[query.id] = query if judged is None else replace(query, relevant=judged.get(query.id, {}))
+    labelled = tuple(query for query in queries.values() if query.relevant or spans(query.answers))
+    if not labelled:
+        raise InputError(
+            f"{path} holds {len(queries)} queries, and none has a label" + (f" in {qrels}" if qrels else ""),
+            "asked for passage_id or answers beside each query, or --qrels with ids of these queries",
+            "Check the files",
+        )
+    return QuerySet(labelled, len(queries) - len(labelled))
+
+
+def _read_qrels(path: Path) -> dict[str, dict[str, int]]:
+    judged: dict[str, dict[str, int]] = {}
+    for found in read_judgements(path):
+        if isinstance(found, Reject):
+            raise _unfit(f"{path}, line {found.line}", found.reason)
+        if found.relevance > 0:
+            judged.setdefault(found.query_id, {})[found.passage_id] = found.relevance
+    return judged
+
+
+def _read_lines(path: Path, language: str) -> Iterator[tuple[str, LabelledQuery]]:
+    for found in read_objects(str(path)):
+        place = f"{path}, line {found.line}"
+        if not isinstance(found, PlacedObject):
+            raise _unfit(place, found.reason)
+        yield place, _query(found.value, place, language)
+
+
+def _query(value: Mapping[str, Any], place: str, language: str) -> LabelledQuery:
+    key = value.get("id", value.get("_id"))
+    text = value.get("query", value.get("text", value.get("question")))
+    if isinstance(key, bool) or not isinstance(key, str | int) or not str(key).strip():
+        raise _unfit(place, "the query has no id")
+    if not isinstance(text, str) or not text.strip():
+        raise _unfit(place, "the query is empty")
+    told = value.get("lang") or told_language(value) or language
+    if not isinstance(told, str):
+        raise _unfit(place, f"the language is {told!r}")
+    relevant = dict.fromkeys(_strings(value.get("passage_id"), place, "passage_id"), 1)
+    return LabelledQuery(str(key), told, text, relevant, _strings(value.get("answers"), place, "answers"))
+
+
+def _strings(value: Any, place: str, name: str) -> tuple[str, ...]:
+    values = [] if value is None else value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str) and item.strip() for item in values):
+        raise _unfit(place, f"{name} is neither a string nor a list of strings")
+    return tuple(dict.fromkeys(values))
+
+
+def _unfit(place: str, reason: str) -> InputError:
+    return InputError(
+        f"{place}: {reason}", "asked for queries and labels that can be read", "Mend the line or take it out"
+    )
