@@ -29,6 +29,7 @@ LEVELS = {
     "xqg.search": 5,
     "xqg.datasets": 6,
     "xqg.evaluation": 6,
+    "xqg.sweep": 7,
     "xqg.training": 6,
     "xqg.assembly": 6,
     "xqg": 7,
