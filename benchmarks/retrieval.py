@@ -19,6 +19,7 @@ from xqg.evaluation.comparison import compare_evaluations
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import holm
+from xqg.ingest.calibration import DEFAULT_ALPHA
 from xqg.records import FusionRule
 from xqg.settings import PAPER_ALPHA, UNCALIBRATED_ALPHA
 from xqg.sweep.cells import MEASURES, Cell, build, evaluate_stored, only_languages, plain
@@ -53,7 +54,8 @@ def systems(targets: tuple[str, ...]) -> dict[str, Cell | None]:
         SUM: Cell(FusionRule.SUM, targets),
         f"mean, α = {UNCALIBRATED_ALPHA}": Cell(FusionRule.MEAN, targets, UNCALIBRATED_ALPHA, calibrated=False),
         "mean, calibrated": Cell(FusionRule.MEAN, targets),
-        "neutral, α = 0 (no queries)": Cell(FusionRule.NEUTRAL, targets, 0.0),
+        "neutral, α = 0": Cell(FusionRule.NEUTRAL, targets, 0.0, share=1.0),
+        f"neutral, α = {DEFAULT_ALPHA}": Cell(FusionRule.NEUTRAL, targets, DEFAULT_ALPHA, share=1.0),
         "neutral, calibrated": Cell(FusionRule.NEUTRAL, targets),
         "per-language, calibrated": Cell(FusionRule.PER_LANGUAGE, targets),
     }

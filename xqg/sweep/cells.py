@@ -25,7 +25,7 @@ MEASURES = (HIT, MRR, NDCG)
 
 @dataclass(frozen=True)
 class Cell:
-    """What is varied. ``alpha``: None is calibrated, and for ``sum`` the paper's.
+    """What is varied. ``alpha``, ``share``: None is calibrated, and for ``sum`` the paper's.
 
     ``texts_per_language``: None takes all. ``languages``: the target languages.
     """
@@ -35,6 +35,7 @@ class Cell:
     alpha: float | None = None
     texts_per_language: int | None = None
     augment_with: Augmentation = "queries"
+    share: float | None = None
     calibrated: bool = True
 
 
@@ -82,13 +83,13 @@ def choose_fusion(material: Material, texts: Texts, cell: Cell) -> Fusion:
     """
     if cell.rule is FusionRule.SUM:
         return Fusion(cell.rule, PAPER_ALPHA if cell.alpha is None else cell.alpha)
-    alpha, share = cell.alpha, None
+    alpha, share = cell.alpha, cell.share
     if not cell.calibrated:
         return Fusion(cell.rule, DEFAULT_ALPHA if alpha is None else alpha)
     if cell.augment_with == "both":
         texts = texts.select(~texts.are_passages)
     if cell.augment_with == "passages":
-        alpha, share = DEFAULT_ALPHA if alpha is None else alpha, 1.0
+        alpha, share = DEFAULT_ALPHA if alpha is None else alpha, 1.0 if share is None else share
     wishes = Wishes(cell.rule, cell.languages, alpha, share)
     return calibrate(material.calibration_sample(texts), wishes).fusion
 
