@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,10 @@ class FakeGenerator:
 
 
 class FakeStore:
-    """A dictionary of points; counts its writes, and can be told to fail at the n-th upsert."""
+    """A dictionary of points; counts its writes, and can be told to fail at the n-th upsert.
+
+    ``searched`` lists, of each search, the language whose vectors were looked at and the number of queries.
+    """
 
     def __init__(self) -> None:
         self.collection: Collection | None = None
@@ -94,23 +98,22 @@ class FakeStore:
         self.upserts = self.closed = 0
         self.fail_at: int | None = None
         self.bulk = False
+        self.searched: list[tuple[str | None, int]] = []
 
     def describe(self) -> Collection | None:
         if self.collection is None:
             return None
-        found = self.collection
-        return Collection(found.dimension, found.distance, len(self.stored), found.metadata)
+        return replace(self.collection, points=len(self.stored))
 
-    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any]) -> None:
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], languages: Sequence[str] = ()) -> None:
         if self.collection is not None:
             raise StoreError("exists")
-        self.collection = Collection(dimension, distance, 0, dict(metadata))
+        self.collection = Collection(dimension, distance, 0, dict(metadata), tuple(sorted(languages)))
 
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
-        found = self.collection
-        if found is None:
+        if self.collection is None:
             raise StoreError("missing")
-        self.collection = Collection(found.dimension, found.distance, 0, dict(metadata))
+        self.collection = replace(self.collection, metadata=dict(metadata))
 
     def ledger(self, passage_ids: Sequence[str]) -> dict[str, LedgerEntry]:
         return {key: self.stored[key].entry for key in passage_ids if key in self.stored}
@@ -119,6 +122,9 @@ class FakeStore:
         self.upserts += 1
         if self.fail_at is not None and self.upserts >= self.fail_at:
             raise StoreError("the store is gone")
+        languages = set() if self.collection is None else set(self.collection.languages)
+        if any(set(point.by_language) != languages for point in points):
+            raise StoreError(f"each point needs vectors for {sorted(languages)}")
         self.stored |= {point.passage.id: point for point in points}
 
     def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
@@ -129,9 +135,15 @@ class FakeStore:
         }
 
     def search(
-        self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
+        self,
+        vectors: Vectors,
+        limit: int,
+        filters: Sequence[FieldMatch] = (),
+        exact: bool = False,
+        language: str | None = None,
     ) -> list[list[Hit]]:
-        return [self._search_one(vector, limit) for vector in vectors]
+        self.searched.append((language, len(vectors)))
+        return [self._search_one(vector, limit, language) for vector in vectors]
 
     def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
         keys = sorted(self.stored) if passage_ids is None else passage_ids
@@ -148,8 +160,11 @@ class FakeStore:
     def close(self) -> None:
         self.closed += 1
 
-    def _search_one(self, vector: Vectors, limit: int) -> list[Hit]:
-        scored = [(float(point.vector @ vector), key) for key, point in self.stored.items() if point.vector is not None]
+    def _search_one(self, vector: Vectors, limit: int, language: str | None) -> list[Hit]:
+        stored = {
+            key: point.vector if language is None else point.by_language[language] for key, point in self.stored.items()
+        }
+        scored = [(float(own @ vector), key) for key, own in stored.items() if own is not None]
         best = sorted(scored, key=lambda pair: (-pair[0], pair[1]))[:limit]
         points = [(score, self.stored[key]) for score, key in best]
         return [

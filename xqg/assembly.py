@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xqg.languages import LanguageDetector
-from xqg.settings import EncoderSettings, GeneratorSettings, IngestSettings, SearchSettings, StoreSettings, validated
+from xqg.settings import (
+    BUNDLED_BASE,
+    EncoderSettings,
+    GeneratorSettings,
+    IngestSettings,
+    SearchSettings,
+    StoreSettings,
+    validated,
+)
 
 if TYPE_CHECKING:
+    from xqg.ingest.cleaning import LanguageCheck
     from xqg.ingest.job import IngestJob
-    from xqg.protocols import Encoder, QueryGenerator, VectorStore
+    from xqg.protocols import Collection, Encoder, QueryGenerator, VectorStore
     from xqg.search.searcher import Searcher
 
 
@@ -47,7 +56,7 @@ def build_encoder(settings: EncoderSettings) -> Encoder:
     return encoder
 
 
-def build_generator(settings: GeneratorSettings, detector: LanguageDetector) -> QueryGenerator | None:
+def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> QueryGenerator | None:
     """The generator, checked but without its weights; None for ``none``.
 
     :raises ModelError: if it cannot be loaded. :raises InputError: if its file cannot be read.
@@ -56,7 +65,7 @@ def build_generator(settings: GeneratorSettings, detector: LanguageDetector) -> 
     kind, _, name = settings.spec.partition(":")
     if kind == "none":
         return None
-    if kind == "bundled":
+    if kind in ("bundled", BUNDLED_BASE):
         from xqg.ingest.generators.bundled import BundledGenerator
 
         generator = BundledGenerator(settings, detector)
@@ -101,7 +110,18 @@ def open_searcher(settings: SearchSettings) -> Searcher:
 
     :raises StoreError: if the collection is missing. :raises FingerprintError: if another encoder is asked for.
     """
-    from xqg.search.searcher import Searcher, check_encoder, require_collection
+    from xqg.search.searcher import Searcher
+
+    collection, encoder, store = open_parts(settings)
+    return Searcher(encoder, store, collection.languages, LanguageDetector())
+
+
+def open_parts(settings: SearchSettings) -> tuple[Collection, Encoder, VectorStore]:
+    """An existing collection, the encoder that it was made with, and its store.
+
+    :raises StoreError: if the collection is missing. :raises FingerprintError: if another encoder is asked for.
+    """
+    from xqg.search.searcher import check_encoder, require_collection
 
     store = build_store(settings.store)
     collection = require_collection(store, settings.store.collection)
@@ -110,4 +130,4 @@ def open_searcher(settings: SearchSettings) -> Searcher:
         wanted = validated(EncoderSettings, {**collection.metadata["encoder"], **settings.endpoint})
     encoder = build_encoder(wanted)
     check_encoder(collection, encoder, settings.store.collection)
-    return Searcher(encoder, store)
+    return collection, encoder, store

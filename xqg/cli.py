@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import click
 
 from xqg.assembly import build_store, open_ingestion, open_searcher
+from xqg.commands.calibrate import calibrate
 from xqg.commands.compare import compare
 from xqg.commands.dataset import dataset
 from xqg.commands.evaluate import evaluate
-from xqg.errors import SettingsError, XqgError
+from xqg.commands.evaluate_generator import evaluate_generator
+from xqg.commands.stopping import stop_on_signal
+from xqg.errors import EXIT_REJECTS, SettingsError, XqgError
 from xqg.options import collect, given, model_options, search_settings, settings_options
 from xqg.records import FieldMatch
 from xqg.settings import IngestSettings, StoreSettings, validated
 from xqg.training.settings import TrainingSettings
 
-EXIT_REJECTS = 3
 EXIT_CODES = """
 \b
 Exit codes:
@@ -86,7 +85,7 @@ def ingest(
         if dry_run:
             _print_estimate(job.estimate(sources).to_json(), as_json)
             return
-        with _stop_on_signal() as stop, progress_display(ctx.obj["quiet"]) as progress:
+        with stop_on_signal() as stop, progress_display(ctx.obj["quiet"]) as progress:
             report = job.run(sources, rejects, progress, stop.is_set)
     if as_json:
         print_json(report.to_json() | {"rejects": str(rejects) if report.rejected else None})
@@ -106,9 +105,18 @@ def ingest(
 @click.option(
     "--filter", "filters", multiple=True, metavar="KEY=VALUE", help="only passages with this field; repeatable"
 )
+@click.option("--language", metavar="CODE", help="of the QUERY; default: detected where the collection has use for it")
 @click.option("--explain", is_flag=True, help="show for each hit the generated query closest to the question")
 @click.option("--json", "as_json", is_flag=True, help="print the hits as JSON")
-def search(query: str, limit: int, filters: tuple[str, ...], explain: bool, as_json: bool, **options: Any) -> None:
+def search(
+    query: str,
+    limit: int,
+    filters: tuple[str, ...],
+    language: str | None,
+    explain: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Search a collection with a QUERY in any language."""
     from xqg.console import hit_to_json, print_hits, print_json
 
@@ -116,7 +124,7 @@ def search(query: str, limit: int, filters: tuple[str, ...], explain: bool, as_j
         raise SettingsError("The query is empty", "a question in any language")
     conditions = [_field_match(text) for text in filters]
     with closing(open_searcher(search_settings(options))) as searcher:
-        hits = searcher.search(query, limit, conditions)
+        hits = searcher.search(query, limit, conditions, language)
         explanations = searcher.explain(query, hits) if explain else [None] * len(hits)
     if as_json:
         rows = [hit_to_json(hit, explanation) for hit, explanation in zip(hits, explanations, strict=True)]
@@ -216,39 +224,8 @@ def train_generator(ctx: click.Context, /, rejects: Path, as_json: bool, **optio
     ctx.exit(130 if report.interrupted else EXIT_REJECTS if report.rejects else 0)
 
 
-for added in (evaluate, compare, dataset):
+for added in (calibrate, evaluate, compare, dataset, evaluate_generator):
     main.add_command(added)
-
-
-class _Stop(threading.Event):
-    """Set by the first SIGINT or SIGTERM; ``exit_code`` tells which."""
-
-    exit_code = 130
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[_Stop]:
-    """An event that the first SIGINT or SIGTERM sets; a second one ends the program at once."""
-    stop = _Stop()
-
-    def handle(number: int, frame: Any) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.exit_code = 128 + number
-        stop.set()
-        click.echo("Finishing the batch in hand; once more to stop at once.", err=True)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before: dict[signal.Signals, Callable[[int, Any], Any] | int | None] = {}
-    for which in (signal.SIGINT, signal.SIGTERM):
-        before[which] = signal.signal(which, handle)
-    try:
-        yield stop
-    finally:
-        for which, handler in before.items():
-            signal.signal(which, handler)
 
 
 def _field_match(text: str) -> FieldMatch:

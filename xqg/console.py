@@ -151,12 +151,20 @@ def count_display(quiet: bool, what: str) -> Iterator[Callable[[int, int], None]
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextmanager
+def status_display(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """The same for work that says in a few words where it stands."""
+    with _display(quiet, str) as show:
+        yield show
+
+
 def print_training(report: TrainingReport, rejects: str) -> None:
     """The summary of a training run, as lines on stdout."""
     losses = " → ".join(f"{loss:.3f}" for _, loss in report.dev_losses) or "none taken"
     lines = [
         f"pairs {report.pairs}, dev pairs {report.dev_pairs}, rejected {len(report.rejects)}, unclear {report.unclear}",
-        f"{report.steps} steps, {report.queries_seen} queries seen, {report.minutes:.1f} minutes, dev loss {losses}",
+        f"{report.steps} steps, {report.queries_seen} queries seen, {report.minutes:.1f} minutes, dev loss {losses}, "
+        f"weights of step {report.kept_step}",
         report.remedy if report.interrupted else f"use it: xqg ingest … --generator hf:{report.out}",
     ]
     print_lines(*lines, *([f"rejected pairs are in {rejects}"] if report.rejects else []))

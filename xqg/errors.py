@@ -15,6 +15,9 @@ RETRY_CEILING_SECONDS = 32.0
 LONGEST_RETRY_AFTER_SECONDS = 300.0
 """A server that asks for more is asked again after this long all the same: a run must not sleep for a day."""
 
+EXIT_REJECTS = 3
+"""Exit code of a run that came to its end and rejected records."""
+
 
 class XqgError(Exception):
     """Base of all errors a user can mend; ``exit_code`` is what the command line returns for it."""

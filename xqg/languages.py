@@ -45,6 +45,14 @@ INDISTINGUISHABLE = (
 )
 """Languages so close that a detector's choice between them says nothing about a short text."""
 
+CLEAR_MARGIN = 1.0
+"""How far (natural logarithm of the likelihood) a language must lead before a text counts as being in it.
+
+Of 1,100 human questions in 11 languages (XQuAD) 99.7 % pass and none is taken for another language; of 1,185 package
+descriptions in 14 (Debian; a few words, many of them names) 92.9 % pass and 1.2 % are taken for another (1.7 % without
+a margin).
+"""
+
 
 def language_name(code: str) -> str:
     """The English name of an ISO 639-1 code.
@@ -82,6 +90,17 @@ class LanguageDetector:
     def detect(self, text: str) -> str:
         """The most likely language of ``text``, as ISO 639-1."""
         return self._rank(text)[0][0]
+
+    def choose(self, text: str, languages: Sequence[str]) -> str | None:
+        """The one of ``languages`` that ``text`` is in; None where it is in another one, or too short to tell."""
+        ranking = self._rank(text)
+        best, likelihood = ranking[0]
+        if likelihood - max(score for code, score in ranking if not _are_close(code, best)) < CLEAR_MARGIN:
+            return None
+        if best in languages:
+            return best
+        close = [language for language in languages if _are_close(language, best)]
+        return close[0] if len(close) == 1 else None
 
     def is_language(self, text: str, language: str, rivals: Sequence[str] = ()) -> bool:
         """Whether ``text`` can pass for ``language``.

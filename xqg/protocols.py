@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from xqg.records import FieldMatch, GeneratedQuery, Hit, LedgerEntry, Passage, Vectors
@@ -73,21 +73,29 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Collection:
-    """What a store says of a collection: vector size, distance ("cosine" or "dot"), points, xqg's metadata."""
+    """What a store says of a collection: vector size, distance ("cosine" or "dot"), points, xqg's metadata.
+
+    ``languages`` are those with a vector of their own beside the default one, by code.
+    """
 
     dimension: int
     distance: str
     points: int
     metadata: Mapping[str, Any]
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Point:
-    """A passage as it is stored: its queries by language, its hashes, and its vector of shape (dimension,)."""
+    """A passage as it is stored: its queries by language, its hashes, and its vectors, each of shape (dimension,).
+
+    ``by_language`` holds a vector for each of the collection's ``languages``; ``vector`` is the default one.
+    """
 
     passage: Passage
     entry: LedgerEntry
     vector: Vectors | None = None
+    by_language: Mapping[str, Vectors] = field(default_factory=dict)
 
 
 class VectorStore(Protocol):
@@ -96,8 +104,12 @@ class VectorStore(Protocol):
     def describe(self) -> Collection | None:
         """The collection as it is, or None if there is none."""
 
-    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any]) -> None:
-        """Make the collection, empty. :raises StoreError: if it exists."""
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], languages: Sequence[str] = ()) -> None:
+        """Make the collection, empty.
+
+        :param languages: those that get a vector of their own beside the default one, named by their ISO 639-1 code.
+        :raises StoreError: if it exists.
+        """
 
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace xqg's metadata of the collection."""
@@ -106,18 +118,27 @@ class VectorStore(Protocol):
         """What is known of those of the passages that are stored; the others are left out."""
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """Store the points, idempotent by `point_id`; returns when they are durable and searchable."""
+        """Store the points, idempotent by `point_id`; returns when they are durable and searchable.
+
+        :raises StoreError: if a vector is missing, of another size or not finite; then no point of the batch counts.
+        """
 
     def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
         """Delete the chunks of these documents (id to ``document_hash``) that have another document hash."""
 
     def search(
-        self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
+        self,
+        vectors: Vectors,
+        limit: int,
+        filters: Sequence[FieldMatch] = (),
+        exact: bool = False,
+        language: str | None = None,
     ) -> list[list[Hit]]:
         """The nearest passages of each query vector, best first, at most ``limit`` each.
 
         :param vectors: shape (queries, dimension).
         :param exact: look at every point instead of the approximate index.
+        :param language: compare with this language's vectors; None means the default ones.
         """
 
     def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:

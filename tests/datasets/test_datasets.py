@@ -290,6 +290,11 @@ class TestCommand:
         assert (result.exit_code, result.output.count("\n")) == (code, 1), result.output
         assert message in result.output
 
+    def test_a_folder_that_cannot_be_made(self, xquad: Path, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        result = xqg("dataset", str(xquad), "--pool", "en", "--out", str(tmp_path / "file" / "out"))
+        assert (result.exit_code, "cannot be made" in result.output) == (2, True)
+
     def test_a_missing_path(self, tmp_path: Path) -> None:
         result = xqg("dataset", str(tmp_path / "nowhere"), "--pool", "en", "--out", str(tmp_path / "out"))
         assert (result.exit_code, "does not exist" in result.output) == (1, True)

@@ -112,6 +112,7 @@ class TestEvaluate:
             (("--against", "xqg"), 2, "Both collections are 'xqg'"),
             (("--against", "nowhere"), 1, "There is no collection 'nowhere'"),
             (("--queries", "nowhere.jsonl"), 1, "nowhere.jsonl"),
+            (("--report", "corpus.jsonl/report"), 2, "cannot be made"),
             (("--queries", "corpus.jsonl"), 1, "none has a label"),
         ],
     )

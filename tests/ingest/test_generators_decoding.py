@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from tests.models import make_gemma, make_llama
+from xqg.ingest.generators.attention import FOLDED, folded_attention
 from xqg.ingest.generators.decoding import SharedPrefixDecoder
+from xqg.ingest.generators.packing import can_pack, pack_linears
 from xqg.ingest.generators.plain import PlainDecoder, agrees
 from xqg.ingest.generators.sampling import gumbel_noise, largest, row_seed, sample_tokens
 from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
@@ -56,18 +58,20 @@ def expected(model):
 
 @pytest.mark.parametrize("rows", [1, 4, 7, 100])
 @pytest.mark.parametrize("prefix", [[], PREFIX, [*PREFIX, 70, 71]])
-def test_the_same_as_one_row_at_a_time(model, expected, rows, prefix):
+@pytest.mark.parametrize("attention", [None, FOLDED])
+def test_the_same_as_one_row_at_a_time(model, expected, rows, prefix, attention):
     limits = Limits(STOPS, top_k=5, max_new_tokens=12, rows=rows)
     prompts = make_prompts()
     lengths = {len(written) for samples in expected for written in samples}
     assert len(lengths) > 3, "rows must end at different times for this to test anything"
-    decoder = SharedPrefixDecoder(model, limits, prefix)
+    decoder = SharedPrefixDecoder(model, limits, prefix, attention)
     assert decoder.decode(prompts) == expected
     assert decoder.decode(prompts[3:4]) == expected[3:4]  # alone, and with the kept prefix
 
 
 @torch.inference_mode()
-def test_logits_at_every_step_are_those_of_a_plain_pass(model, monkeypatch):
+@pytest.mark.parametrize("attention", [None, FOLDED])
+def test_logits_at_every_step_are_those_of_a_plain_pass(model, monkeypatch, attention):
     limits = Limits(STOPS, top_k=5, max_new_tokens=12, rows=10)
     seen = []
 
@@ -78,7 +82,7 @@ def test_logits_at_every_step_are_those_of_a_plain_pass(model, monkeypatch):
 
     monkeypatch.setattr("xqg.ingest.generators.rows.sample_tokens", record)
     prompts = make_prompts()
-    found = SharedPrefixDecoder(model, limits, PREFIX).decode(prompts)
+    found = SharedPrefixDecoder(model, limits, PREFIX, attention).decode(prompts)
     rows = {}  # noise is a row's own, so it tells which row and step some logits belong to
     for logits, noise in seen:
         for one, key in zip(logits, noise, strict=True):
@@ -155,7 +159,9 @@ def test_the_plain_decoder_writes_the_same(model):
 
 
 def test_a_model_that_ignores_the_mask_is_noticed(model):
-    assert agrees(model, TRIED)
+    own = model.config._attn_implementation
+    assert agrees(model, TRIED) and agrees(model, TRIED, FOLDED)
+    assert model.config._attn_implementation == own
     forward = model.forward
 
     def forget_mask(*args, **kwargs):
@@ -163,6 +169,35 @@ def test_a_model_that_ignores_the_mask_is_noticed(model):
 
     model.forward = forget_mask
     try:
-        assert not agrees(model, TRIED)
+        assert not agrees(model, TRIED) and not agrees(model, TRIED, FOLDED)
     finally:
         del model.forward
+
+
+def test_folded_attention_is_attention():
+    random = torch.Generator().manual_seed(1)
+    query, key, value = (
+        torch.randn(1, heads, tokens, 8, generator=random) for heads, tokens in ((4, 5), (2, 9), (2, 9))
+    )
+    mask = torch.zeros(1, 1, 5, 9).masked_fill_(torch.rand(1, 1, 5, 9, generator=random) < 0.5, -1e30)
+    mask[..., 0] = 0.0  # every row sees something
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        query, key.repeat_interleave(2, 1), value.repeat_interleave(2, 1), attn_mask=mask, scale=0.3
+    )
+    found, _ = folded_attention(None, query, key, value, mask, scaling=0.3)
+    torch.testing.assert_close(found, expected.transpose(1, 2))
+
+
+@torch.inference_mode()
+def test_packed_weights_give_the_same_logits():
+    model = make_gemma(VOCABULARY).bfloat16()
+    if not can_pack(model):
+        pytest.skip("packing pays only where the CPU multiplies bfloat16")
+    before = model(torch.tensor([TRIED])).logits
+    pack_linears(model)
+    assert not any(type(module) is torch.nn.Linear for module in model.modules())
+    torch.testing.assert_close(model(torch.tensor([TRIED])).logits, before, atol=0.05, rtol=0.02)
+
+
+def test_only_bfloat16_on_a_cpu_is_packed(model):
+    assert not can_pack(model)

@@ -4,13 +4,16 @@ import logging
 import threading
 
 import pytest
+from transformers import AutoTokenizer
 
 from tests.models import make_tokenizer, write_gguf
+from xqg.assembly import build_generator
 from xqg.errors import ModelError
 from xqg.ingest.generators.base import base_revision, cached_model
 from xqg.ingest.generators.bundled import BundledGenerator
 from xqg.ingest.generators.causal import CausalGenerator
-from xqg.ingest.generators.conversion import cache_folder, converted_folder, file_key
+from xqg.ingest.generators.conversion import cache_folder, converted_folder, file_key, load_converted_tokenizer
+from xqg.ingest.prompts import prompt_identity
 from xqg.languages import LanguageDetector
 from xqg.records import Passage
 from xqg.settings import GeneratorSettings
@@ -41,6 +44,11 @@ def test_a_gguf_file_is_converted_once_and_writes_queries(cache, tmp_path, monke
     assert first.queries
     assert [folder.name for folder in cache.iterdir()] == [file_key(file)[:32]]
     assert any(path.suffix == ".safetensors" for path in next(cache.iterdir()).iterdir())
+    (folder,) = cache.iterdir()
+    quick, usual = load_converted_tokenizer(str(folder)), AutoTokenizer.from_pretrained(folder)
+    text = "Owls hunt at night.\n\nFrench question:"
+    assert quick(text).input_ids == usual(text).input_ids
+    assert (quick.eos_token_id, quick.get_vocab()) == (usual.eos_token_id, usual.get_vocab())
     monkeypatch.setattr("xqg.ingest.generators.conversion.convert_gguf", None)
     again = CausalGenerator(settings, EveryLanguage())
     assert again.generate([(OWL, ("fr",))]) == first
@@ -113,6 +121,9 @@ def test_the_bundled_generator_checks_without_converting(cache):
     generator.check()
     identity = generator.identity
     assert (identity["model"], len(identity["revision"])) == ("gemma-3-270m, 4-bit, with xqg's adapter", 33)
+    base = build_generator(GeneratorSettings(spec="bundled-base", languages=("fr",)), EveryLanguage())
+    assert base.identity["model"] == "gemma-3-270m, 4-bit"
+    assert base.identity["prompt"] == prompt_identity("few-shot") != identity["prompt"]
     assert not cache.exists()
     assert cached_model() is None
     (cache / base_revision()[:32]).mkdir(parents=True)

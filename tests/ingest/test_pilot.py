@@ -2,32 +2,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.fakes import WORDS, FakeEncoder, FakeGenerator, FakeStore
+from tests.fakes import FakeEncoder
+from tests.ingest.place import PASSAGES, Place, settings
 from xqg.errors import FingerprintError, StoreError
-from xqg.ingest.job import IngestJob
 from xqg.ingest.pilot import draw_passages, first_passages
 from xqg.ingest.remembering import RememberingEncoder
-from xqg.languages import LanguageDetector
 from xqg.records import Passage, Reject
-from xqg.settings import IngestSettings, validated
-
-PASSAGES = [Passage(str(number), f"{WORDS[number % len(WORDS)]} {number}", language="en") for number in range(40)]
-
-
-def settings(**changes: Any) -> IngestSettings:
-    values: dict[str, Any] = {
-        "store": {"spec": "edge:unused", "collection": "c"},
-        "generator": {"spec": "hf:unused", "languages": ("fr", "ja"), "queries_per_language": 2},
-        "batch_size": 16,
-        **changes,
-    }
-    result: IngestSettings = validated(IngestSettings, values)
-    return result
 
 
 @pytest.fixture
@@ -35,26 +19,6 @@ def corpus(tmp_path: Path) -> str:
     lines = [json.dumps({"id": item.id, "text": item.text, "language": "en"}) for item in PASSAGES]
     (tmp_path / "corpus.jsonl").write_text("\n".join(lines), encoding="utf-8")
     return str(tmp_path / "corpus.jsonl")
-
-
-class Place:
-    """A store with what it takes to run jobs on it."""
-
-    def __init__(self) -> None:
-        self.store, self.encoder, self.generator = FakeStore(), FakeEncoder(), FakeGenerator()
-
-    def run(self, source: str, rejects: Path, options: IngestSettings | None = None, **keywords: Any) -> Any:
-        chosen = settings() if options is None else options
-        job = IngestJob(chosen, self.generator, self.encoder, self.store, LanguageDetector())
-        return job.run([source], rejects, **keywords)
-
-    def vectors(self) -> np.ndarray[Any, Any]:
-        return np.stack([self.store.stored[item.id].vector for item in PASSAGES])  # type: ignore[misc]
-
-    @property
-    def metadata(self) -> Any:
-        assert self.store.collection is not None
-        return self.store.collection.metadata
 
 
 def test_a_first_run_calibrates_and_freezes_what_it_found(corpus: str, tmp_path: Path) -> None:
@@ -156,3 +120,13 @@ def test_a_remembering_encoder_encodes_each_text_once_and_alike() -> None:
     np.testing.assert_array_equal(
         remembering.encode_queries(["wifi", "battery"]), plain.encode_queries(["wifi", "battery"])
     )
+
+
+def test_per_language_stores_a_vector_for_each_language(corpus: str, tmp_path: Path) -> None:
+    place = Place()
+    place.run(corpus, tmp_path / "rejects.jsonl", settings(fusion={"rule": "per-language"}))
+    assert place.store.collection is not None and place.store.collection.languages == ("fr", "ja")
+    assert {tuple(point.by_language) for point in place.store.stored.values()} == {("fr", "ja")}
+    wider = {"spec": "hf:unused", "languages": ("fr", "ja", "ko"), "queries_per_language": 2}
+    with pytest.raises(StoreError, match="one each for fr, ja"):
+        place.run(corpus, tmp_path / "r", settings(fusion={"rule": "per-language"}, generator=wider, update=True))

@@ -40,6 +40,7 @@ def make_point(
     vector: Vectors | None = None,
     queries: Mapping[str, tuple[str, ...]] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    by_language: Mapping[str, Vectors] | None = None,
     **fields: Any,
 ) -> Point:
     """A point with its hashes; its text says its id unless ``fields`` give another."""
@@ -53,4 +54,4 @@ def make_point(
         fingerprint="f1",
         queries={"fr": (f"question {passage_id} ?",)} if queries is None else queries,
     )
-    return Point(passage, entry, array(1, 0, 0, 0) if vector is None else vector)
+    return Point(passage, entry, array(1, 0, 0, 0) if vector is None else vector, by_language or {})

@@ -111,6 +111,20 @@ def test_a_broken_sidecar_is_damage_and_gives_the_folder_free(tmp_path, content)
             store.describe()
 
 
+def test_a_sidecar_names_languages_only_where_there_are_some(tmp_path):
+    make_store(tmp_path)
+    assert "languages" not in json.loads((tmp_path / "docs" / "xqg.json").read_text(encoding="utf-8"))
+    store = EdgeStore(tmp_path, "docs")
+    assert store.describe().languages == ()
+    store.close()
+    store = EdgeStore(tmp_path, "by language")
+    store.create(2, "dot", {"a": 1}, ["ja", "fr"])
+    store.write_metadata({"a": 2})
+    store.close()
+    sidecar = json.loads((tmp_path / "by language" / "xqg.json").read_text(encoding="utf-8"))
+    assert sidecar == {"dimension": 2, "distance": "dot", "metadata": {"a": 2}, "languages": ["fr", "ja"]}
+
+
 def test_a_broken_segment_is_damage(tmp_path):
     make_store(tmp_path)
     (config,) = (tmp_path / "docs" / "shard" / "segments").glob("*/segment.json")

@@ -10,7 +10,7 @@ from tests.stores.samples import array, make_point
 from xqg.errors import StoreError
 from xqg.protocols import Point
 from xqg.records import LedgerEntry, Passage, record_hash
-from xqg.stores.payload import entry_from_payload, filter_key, from_payload, to_payload, to_vector
+from xqg.stores.payload import entry_from_payload, filter_key, from_payload, to_payload, to_point, to_vectors
 
 PASSAGE = Passage(
     id="manual#2",
@@ -118,11 +118,33 @@ def test_a_missing_text_is_damage():
 )
 def test_vectors_that_break_a_ranking_are_refused(vector, message):
     with pytest.raises(StoreError, match=message):
-        to_vector(replace(make_point("a"), vector=vector))
+        to_vectors(replace(make_point("a"), vector=vector), ())
+    if vector is not None:
+        with pytest.raises(StoreError, match=message):
+            to_vectors(make_point("a", array(1, 0), by_language={"fr": vector}), ("fr",))
 
 
-def test_vector_is_a_list_of_numbers():
-    assert to_vector(make_point("a", array(0.5, -2))) == [0.5, -2.0]
+def test_vectors_are_lists_of_numbers_by_name():
+    assert to_vectors(make_point("a", array(0.5, -2)), ()) == {"": [0.5, -2.0]}
+    point = make_point("a", array(0.5, -2), by_language={"ja": array(0, 1), "fr": array(3, 0)})
+    assert to_vectors(point, ("fr", "ja")) == {"": [0.5, -2.0], "fr": [3.0, 0.0], "ja": [0.0, 1.0]}
+
+
+@pytest.mark.parametrize("languages", [(), ("fr",), ("fr", "ja", "de")])
+def test_vectors_of_other_languages_than_the_collection_has(languages):
+    point = make_point("a", by_language={"fr": array(1), "ja": array(1)})
+    with pytest.raises(StoreError, match=r"'a' has vectors for fr, ja\. asked for (no language|fr|de, fr, ja),"):
+        to_vectors(point, languages)
+
+
+def test_a_point_is_read_with_one_vector_with_several_and_with_none():
+    payload = to_payload(Point(PASSAGE, ENTRY))
+    assert to_point(payload, None) == Point(PASSAGE, ENTRY)
+    alone = to_point(payload, [0.5, -2])
+    assert (alone.vector.tolist(), alone.vector.dtype, alone.by_language) == ([0.5, -2.0], np.float32, {})
+    several = to_point(payload, {"ja": [0, 1], "": [0.5, -2], "fr": [3, 0]})
+    assert several.vector.tolist() == [0.5, -2.0]
+    assert {name: vector.tolist() for name, vector in several.by_language.items()} == {"fr": [3, 0], "ja": [0, 1]}
 
 
 @pytest.mark.parametrize(

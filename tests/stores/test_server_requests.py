@@ -12,6 +12,13 @@ from xqg.protocols import Collection
 
 UPSERT = "^PUT .*/points$"
 
+DOT_3 = models.VectorParams(size=3, distance=models.Distance.DOT)
+MULTIPLE = models.VectorParams(
+    size=3,
+    distance=models.Distance.DOT,
+    multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
+)
+
 
 def test_parts_stay_under_the_limit_of_points(wire, made):
     made.upsert([make_point(str(number)) for number in range(600)])
@@ -83,6 +90,39 @@ def test_one_request_in_five_fails_and_all_is_there(wire, made):
     assert wire.settings["docs"].indexing_threshold == 20_000
 
 
+def test_without_languages_the_vector_has_no_name_on_the_wire(wire, server_store):
+    server_store.create(4, "cosine", {})
+    server_store.upsert([make_point("a")])
+    (create,) = wire.named("^PUT .*/docs$")
+    (upsert,) = wire.named(UPSERT)
+    assert create.body["vectors"] == {"size": 4, "distance": "Cosine"}
+    assert upsert.body["points"][0]["vector"] == [1, 0, 0, 0]
+
+
+def test_with_languages_every_vector_has_its_name_on_the_wire(wire, server_store):
+    server_store.create(4, "cosine", {}, ["fr"])
+    server_store.upsert([make_point("a", by_language={"fr": array(0, 1, 0, 0)})])
+    (create,) = wire.named("^PUT .*/docs$")
+    (upsert,) = wire.named(UPSERT)
+    assert create.body["vectors"] == {name: {"size": 4, "distance": "Cosine"} for name in ("", "fr")}
+    assert upsert.body["points"][0]["vector"] == {"": [1, 0, 0, 0], "fr": [0, 1, 0, 0]}
+
+
+def test_the_languages_of_a_collection_are_looked_up_once(wire, server_store):
+    make_store(wire).create(4, "cosine", {}, ["fr"])
+    wire.requests.clear()
+    for name in ("a", "b"):
+        server_store.upsert([make_point(name, by_language={"fr": array(0, 1, 0, 0)})])
+    assert [request.name for request in wire.requests] == [
+        "GET /",
+        "GET /collections/docs",
+        "PUT /collections/docs/points",
+        "PUT /collections/docs/points",
+    ]
+    with pytest.raises(StoreError, match="'c' has vectors for no language"):
+        server_store.upsert([make_point("c")])
+
+
 def test_metadata_of_others_stays(wire, made):
     wire.local.update_collection("docs", metadata={"owner": "someone"})
     made.write_metadata({"x": 1})
@@ -100,6 +140,13 @@ def test_a_collection_of_others_has_no_metadata_of_ours(wire, server_store):
     [
         ({"own": models.VectorParams(size=3, distance=models.Distance.DOT)}, "named, multiple or no vectors"),
         (models.VectorParams(size=3, distance=models.Distance.EUCLID), "the distance Euclid"),
+        ({}, "named, multiple or no vectors"),
+        ({"": DOT_3, "image": DOT_3}, "named, multiple or no vectors"),
+        ({"fr": DOT_3}, "named, multiple or no vectors"),
+        ({"": DOT_3, "fr": models.VectorParams(size=4, distance=models.Distance.DOT)}, "vectors of several kinds"),
+        ({"": DOT_3, "fr": models.VectorParams(size=3, distance=models.Distance.COSINE)}, "vectors of several kinds"),
+        ({"": DOT_3, "fr": MULTIPLE}, "vectors of several kinds"),
+        ({"": MULTIPLE, "fr": MULTIPLE}, "named, multiple or no vectors"),
     ],
 )
 def test_a_collection_of_another_kind(wire, server_store, vectors, message):

@@ -37,6 +37,18 @@ def test_sixty_pairs_of_ones_own_train_a_generator_that_ingestion_uses(
     settings = json.loads(run.invoke(main, ["-q", "show", *place, "--json"]).stdout)["settings"]["generator"]
     assert (settings["model"], settings["kind"]) == ("mine", "causal")
 
+    measure = ["-q", "evaluate-generator", "--data", "pairs.jsonl", "--passages", "2", "--queries-per-language", "1"]
+    few_shot_and_adapter = ["--generator", "hf:tiny-gemma", "--generator", "hf:mine"]
+    for _ in range(2):  # the second run replaces what the first one wrote
+        measured = run.invoke(main, [*measure, *few_shot_and_adapter, "--card", "mine"])
+        assert measured.exit_code == 0, measured.output
+    card = Path("mine/README.md").read_text(encoding="utf-8")
+    assert card.count("## Held-back results") == 1
+    assert "| French | hf:tiny-gemma |" in card and "| French | hf:mine |" in card and "| French | human | 4 |" in card
+    assert "## Dev loss" in card
+    other = run.invoke(main, [*measure, "--generator", "hf:tiny-gemma", "--card", "mine"])
+    assert other.exit_code == 2 and "--generator hf:mine" in other.output
+
 
 def test_too_little_data_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -106,6 +106,20 @@ def test_training_stops_when_the_dev_loss_no_longer_falls(tmp_path, base):
     assert report.steps == 3
 
 
+def test_the_weights_kept_are_those_of_the_lowest_dev_loss(tmp_path, base):
+    settings = tiny_settings(tmp_path, base, max_steps=8, evaluations=8, learning_rate=0.9, warmup=0.5)
+
+    report = train_generator(settings)
+
+    losses = dict(report.dev_losses)
+    best = min(losses, key=losses.get)
+    assert report.kept_step == best < report.steps, "the loss must rise in the end for this to test anything"
+    kept = adapter_of(report.out / "checkpoints" / f"checkpoint-{best}")
+    assert all(torch.equal(value.bfloat16(), adapter_of(report.out)[name]) for name, value in kept.items())
+    card = (report.out / "README.md").read_text(encoding="utf-8")
+    assert f"| {best} | {losses[best]:.4f} | kept |" in card and card.count("| kept |") == 1
+
+
 def test_the_card_names_base_data_licences_settings_and_dev_results(tmp_path, base):
     settings = tiny_settings(
         tmp_path, base, base_licence="Gemma Terms of Use", data_licence=("XQuAD: CC BY-SA 4.0", "Debian: free")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xqg.assembly import build_generator, build_store
-from xqg.commands.measuring import check_against, measure, measuring_options, output
+from xqg.commands.measuring import check_choices, measure, measuring_options, output
 from xqg.errors import SettingsError
 from xqg.languages import LanguageDetector
 from xqg.options import collect, settings_options
@@ -51,7 +51,7 @@ def compare(ctx: click.Context, /, against: str, queries: Path | None, **params:
     from xqg.evaluation.requirements import require_packages
 
     require_packages()
-    check_against(params, against)
+    check_choices(params, against)
     quiet = ctx.obj["quiet"]
     if queries is not None:
         read = read_queries(queries, params["qrels"], params["query_language"])

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from xqg.options import make_folder
+
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
@@ -32,6 +34,7 @@ def dataset(path: Path, kind: str, pool: str, out: Path, as_json: bool, **option
     from xqg.languages import language_name
 
     check_pool(pool)
+    make_folder(out)
     language = options["language"]
     if language is not None:
         language_name(language)

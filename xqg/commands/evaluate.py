@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from xqg.commands.measuring import check_against, measure, measuring_options, output
+from xqg.commands.measuring import check_choices, measure, measuring_options, output
 from xqg.options import settings_options
 
 
@@ -37,7 +37,7 @@ def evaluate(
     from xqg.evaluation.requirements import require_packages
 
     require_packages()
-    check_against(params, against)
+    check_choices(params, against)
     read = read_queries(queries, qrels, query_language)
     report = measure(read.queries, params, against, query_notes(read), ctx.obj["quiet"])
     output(report, params["report"], params["as_json"])

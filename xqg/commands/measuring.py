@@ -11,7 +11,7 @@ import click
 
 from xqg.assembly import open_searcher
 from xqg.errors import SettingsError
-from xqg.options import search_settings
+from xqg.options import make_folder, search_settings
 
 if TYPE_CHECKING:
     from xqg.evaluation.queries import LabelledQuery
@@ -47,12 +47,20 @@ def measure(
     return build_report(ours, theirs, notes)
 
 
-def check_against(params: Mapping[str, Any], against: str | None) -> None:
-    """See that a collection is not compared with itself. :raises SettingsError: if it is."""
-    if against is not None and against == params["store_collection"]:
+def check_choices(params: Mapping[str, Any], against: str | None) -> None:
+    """See, before any work, that two collections are there to be compared and that a report can be written.
+
+    :raises SettingsError: if a collection is compared with itself. :raises StoreError: if the other one is missing.
+    """
+    if params["report"] is not None:
+        make_folder(params["report"])
+    if against is None:
+        return
+    if against == params["store_collection"]:
         raise SettingsError(
             f"Both collections are {against!r}", "asked for two collections", "Choose another --against"
         )
+    open_searcher(search_settings(params, against)).close()
 
 
 def output(report: EvaluationReport, folder: Path | None, as_json: bool) -> None:

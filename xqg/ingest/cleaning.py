@@ -47,7 +47,8 @@ _QUOTES = {
 _JOINERS = "\u200c\u200d"  # Persian and the Indic scripts spell with them
 _LOOP = re.compile(r"([^\W\d_].{0,19}?)\1{5,}")
 _WORD = re.compile(r"\w+", re.UNICODE)
-_SPACELESS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+SPACELESS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+"""A character of a script that puts no spaces between words."""
 
 
 class LanguageCheck(Protocol):
@@ -181,7 +182,7 @@ def _is_copied(text: str, passage: Passage, marks: Sequence[str]) -> bool:
     bare = found.rstrip(".?!…。？！؟।")
     if bare not in source:
         return False
-    letters = COPIED_LETTERS // 2 if _SPACELESS.search(bare) else COPIED_LETTERS
+    letters = COPIED_LETTERS // 2 if SPACELESS.search(bare) else COPIED_LETTERS
     return found == comparable(passage.text) or len(bare.split()) >= COPIED_WORDS or len(bare) >= letters
 
 

@@ -12,7 +12,7 @@ from xqg.ingest.calibration import Calibration
 from xqg.ingest.fusion import PLAIN, Fusion
 from xqg.ingest.planning import Target
 from xqg.protocols import Collection, Encoder, QueryGenerator, VectorStore
-from xqg.records import digest
+from xqg.records import FusionRule, digest
 from xqg.settings import FusionSettings, IngestSettings
 
 READY, UPDATING = "ready", "updating"
@@ -23,7 +23,8 @@ class Opened:
     """A collection that is ready to be written to.
 
     ``metadata`` is what it remembers from now on; ``fusion`` is how its vectors are made, and ``to_calibrate`` tells
-    that this has still to be found out; ``fresh`` tells that it held nothing.
+    that this has still to be found out; ``fresh`` tells that it held nothing; ``vector_languages`` are those with a
+    vector of their own.
     """
 
     target: Target
@@ -31,6 +32,7 @@ class Opened:
     fusion: Fusion
     fresh: bool
     to_calibrate: bool = False
+    vector_languages: tuple[str, ...] = ()
 
     @property
     def updating(self) -> bool:
@@ -47,7 +49,8 @@ class Opened:
         metadata = {**self.metadata, "calibration": calibration.to_json(), "state": UPDATING}
         metadata["fingerprint"] = fingerprint(metadata["settings"], calibration.digest)
         target = replace(self.target, fingerprint=metadata["fingerprint"])
-        return Opened(target, metadata, calibration.fusion, fresh=False)
+        fusion = calibration.fusion
+        return replace(self, target=target, metadata=metadata, fusion=fusion, fresh=False, to_calibrate=False)
 
 
 def open_collection(
@@ -82,11 +85,12 @@ def open_collection(
         "encoder": settings.encoder.portable(),
     }
     fusion = PLAIN if generator is None else _fixed_fusion(settings.fusion)
-    opened = Opened(target, metadata, PLAIN if fusion is None else fusion, fresh=True, to_calibrate=fusion is None)
+    own = languages if generator is not None and settings.fusion.rule is FusionRule.PER_LANGUAGE else ()
+    opened = Opened(target, metadata, PLAIN if fusion is None else fusion, True, fusion is None, own)
     found = store.describe()
     if found is None:
         if not dry_run:
-            store.create(encoder.dimension, distance, metadata)
+            store.create(encoder.dimension, distance, metadata, own)
         return opened
     if not found.metadata:
         raise StoreError(
@@ -94,22 +98,27 @@ def open_collection(
             "an xqg collection or none",
             "Choose another --collection",
         )
-    check_shape(found, encoder.dimension, distance, settings.store.collection)
+    check_shape(found, encoder.dimension, distance, own, settings.store.collection)
     return _reopen(store, found, opened, settings, dry_run)
 
 
-def check_shape(found: Collection, dimension: int, distance: str, name: str) -> None:
-    """Raise where vectors of this size or distance do not fit.
+def check_shape(found: Collection, dimension: int, distance: str, languages: tuple[str, ...], name: str) -> None:
+    """Raise where vectors of this size, distance and these languages do not fit.
 
     :raises StoreError: names both.
     """
-    if (found.dimension, found.distance) != (dimension, distance):
+    if (found.dimension, found.distance, set(found.languages)) != (dimension, distance, set(languages)):
         raise StoreError(
-            f"Collection {name!r} holds vectors of {found.dimension} dimensions under {found.distance}",
-            f"{dimension} dimensions under {distance}",
-            "A collection's size and distance are fixed: choose another --collection, and carry the queries over with "
+            f"Collection {name!r} holds {_shape(found.dimension, found.distance, found.languages)}",
+            _shape(dimension, distance, languages),
+            "What a collection's vectors are is fixed: choose another --collection, and carry the queries over with "
             "`xqg show --queries > queries.jsonl` and `--generator file:queries.jsonl`",
         )
+
+
+def _shape(dimension: int, distance: str, languages: tuple[str, ...]) -> str:
+    own = f", and one each for {', '.join(languages)}" if languages else ""
+    return f"vectors of {dimension} dimensions under {distance}{own}"
 
 
 def _fixed_fusion(settings: FusionSettings) -> Fusion | None:

@@ -9,11 +9,21 @@ from itertools import islice
 import numpy as np
 
 from xqg.ingest.collection import Opened, finish_update
-from xqg.ingest.fusion import finite_rows, fuse
+from xqg.ingest.fusion import finite_rows, fuse, fuse_by_language
 from xqg.ingest.planning import Work, by_passage, flatten, plan
 from xqg.ingest.report import IngestReport
 from xqg.protocols import Encoder, Point, QueryGenerator, VectorStore
-from xqg.records import GeneratedQuery, LedgerEntry, Passage, Reject, Vectors, content_hash, owners, record_hash
+from xqg.records import (
+    FusionRule,
+    GeneratedQuery,
+    LedgerEntry,
+    Passage,
+    Reject,
+    Vectors,
+    content_hash,
+    owners,
+    record_hash,
+)
 
 Queries = Mapping[str, tuple[str, ...]]
 """The queries of one passage by language."""
@@ -119,17 +129,22 @@ class IngestWorker:
         if not sound_queries.all():
             report.count_dropped({"not finite": int((~sound_queries).sum())})
         with report.timed("fuse"):
-            vectors = fuse(
+            parts = (
                 np.where(sound_passages[:, None], passage_vectors, 0),
                 query_vectors[sound_queries],
                 owners(passages, asked)[sound_queries],
                 [query.language for query, sound in zip(asked, sound_queries, strict=True) if sound],
                 self._opened.fusion,
             )
+            vectors = fuse(*parts)
+            by_language = dict.fromkeys(self._opened.vector_languages, vectors)
+            if self._opened.fusion.rule is FusionRule.PER_LANGUAGE:
+                by_language |= fuse_by_language(*parts)
         points = []
-        for (item, texts), vector, sound in zip(work, vectors, sound_passages, strict=True):
+        for row, ((item, texts), sound) in enumerate(zip(work, sound_passages, strict=True)):
             if sound:
-                points.append(Point(item.passage, self._entry(item, texts), vector))
+                own = {language: found[row] for language, found in by_language.items()}
+                points.append(Point(item.passage, self._entry(item, texts), vectors[row], own))
             else:
                 refuse(Reject("", 0, "the encoder's vector of this passage is not finite", asdict(item.passage)))
         return points

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from xqg.errors import SettingsError, StoreError
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors, point_id
-from xqg.stores.edge_engine import OPENING, engine_errors, to_filter, to_stale_filter
+from xqg.stores.edge_engine import OPENING, engine_errors, to_config, to_engine_point, to_filter, to_stale_filter
 from xqg.stores.edge_files import (
     SHARD,
     SHARD_DRAFT,
@@ -26,7 +27,7 @@ from xqg.stores.edge_files import (
     sync_folder,
     write_sidecar,
 )
-from xqg.stores.payload import DOCUMENT_ID, KEY, entry_from_payload, to_hits, to_payload, to_point, to_vector
+from xqg.stores.payload import DOCUMENT_ID, KEY, entry_from_payload, to_hits, to_point
 
 if TYPE_CHECKING:
     from qdrant_edge import EdgeShard, Record
@@ -68,31 +69,29 @@ class EdgeStore:
         shard, sidecar = self._open()
         with engine_errors(self._place, "count the points"):
             points = shard.info().points_count
-        return Collection(sidecar.dimension, sidecar.distance, points, dict(sidecar.metadata))
+        return Collection(sidecar.dimension, sidecar.distance, points, dict(sidecar.metadata), sidecar.languages)
 
-    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any]) -> None:
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], languages: Sequence[str] = ()) -> None:
         """Make the collection, empty; one that a crash left half made is made anew.
 
+        :param languages: those that get a vector of their own beside the default one, named by their ISO 639-1 code.
         :raises StoreError: if it exists.
         """
         import qdrant_edge as engine
 
         if self._shard is not None or collection_exists(self._place):
             raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
-        distances = {"cosine": engine.Distance.Cosine, "dot": engine.Distance.Dot}
+        sidecar = Sidecar(dimension, distance, metadata, tuple(sorted(languages)))
         draft = self._place / SHARD_DRAFT
         with engine_errors(self._place, "create the collection"):
-            config = engine.EdgeConfig(
-                vectors=engine.EdgeVectorParams(size=dimension, distance=distances[distance]), wal_enabled=True
-            )
             self._place.mkdir(parents=True, exist_ok=True)
             if draft.exists():
                 shutil.rmtree(draft)
-            shard = engine.EdgeShard.create(str(draft), config)
+            shard = engine.EdgeShard.create(str(draft), to_config(sidecar))
             shard.update(engine.UpdateOperation.create_field_index(DOCUMENT_ID, engine.PayloadSchemaType.Keyword))
             shard.flush()
             shard.close()
-            write_sidecar(self._place, Sidecar(dimension, distance, metadata))
+            write_sidecar(self._place, sidecar)
             draft.rename(self._place / SHARD)
             sync_folder(self._place)
             sync_folder(self._place.parent)
@@ -100,7 +99,7 @@ class EdgeStore:
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace xqg's metadata of the collection, in one step."""
         _, sidecar = self._open()  # holding the folder's lock, so that no other process writes meanwhile
-        changed = Sidecar(sidecar.dimension, sidecar.distance, dict(metadata))
+        changed = replace(sidecar, metadata=dict(metadata))
         write_sidecar(self._place, changed)
         self._sidecar = changed
 
@@ -127,16 +126,7 @@ class EdgeStore:
         if not points:
             return
         shard, sidecar = self._open()
-        rows = []
-        for point in points:
-            vector = to_vector(point)
-            if len(vector) != sidecar.dimension:
-                raise StoreError(
-                    f"The vector of passage {point.passage.id!r} has {len(vector)} numbers",
-                    f"asked for {sidecar.dimension}, as in the collection",
-                    "Use the encoder that the collection was made with",
-                )
-            rows.append(engine.Point(id=point_id(point.passage.id), vector=vector, payload=to_payload(point)))
+        rows = [to_engine_point(point, sidecar) for point in points]
         with engine_errors(self._place, "store points"):
             shard.update(engine.UpdateOperation.upsert_points(rows))
             self._upserted = True
@@ -156,12 +146,18 @@ class EdgeStore:
             shard.flush()
 
     def search(
-        self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
+        self,
+        vectors: Vectors,
+        limit: int,
+        filters: Sequence[FieldMatch] = (),
+        exact: bool = False,
+        language: str | None = None,
     ) -> list[list[Hit]]:
         """The nearest passages of each query vector, best first, at most ``limit`` each.
 
         :param vectors: shape (queries, dimension).
         :param exact: look at every point instead of the approximate index.
+        :param language: compare with this language's vectors; None means the default ones.
         """
         import qdrant_edge as engine
 
@@ -175,7 +171,7 @@ class EdgeStore:
             requests = [
                 engine.QueryRequest(
                     limit=limit,
-                    query=engine.Query.Nearest(vector),
+                    query=engine.Query.Nearest(vector, using=language),
                     filter=condition,
                     params=parameters,
                     with_payload=True,

@@ -1,4 +1,4 @@
-"""What the embedded engine is given and what it raises: filters in its types, errors in ours."""
+"""What the embedded engine is given and what it raises: vectors and filters in its types, errors in ours."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xqg.errors import StoreError
-from xqg.records import FieldMatch
-from xqg.stores.edge_files import damaged
-from xqg.stores.payload import DOCUMENT_HASH, DOCUMENT_ID, filter_key
+from xqg.protocols import Point
+from xqg.records import FieldMatch, point_id
+from xqg.stores.edge_files import Sidecar, damaged
+from xqg.stores.payload import DEFAULT_VECTOR, DOCUMENT_HASH, DOCUMENT_ID, filter_key, to_payload, to_vectors
 
 if TYPE_CHECKING:
-    from qdrant_edge import Filter
+    from qdrant_edge import EdgeConfig, Filter
+    from qdrant_edge import Point as EnginePoint
 
 OPENING = "open the collection"
 
@@ -34,6 +36,36 @@ def engine_errors(place: Path, asked: str) -> Iterator[None]:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise _translated(place, error, asked) from error
+
+
+def to_config(sidecar: Sidecar) -> EdgeConfig:
+    """The engine's configuration for a new collection as ``sidecar`` describes it."""
+    import qdrant_edge as engine
+
+    distances = {"cosine": engine.Distance.Cosine, "dot": engine.Distance.Dot}
+    vector = engine.EdgeVectorParams(size=sidecar.dimension, distance=distances[sidecar.distance])
+    return engine.EdgeConfig(
+        vectors=dict.fromkeys((DEFAULT_VECTOR, *sidecar.languages), vector),
+        wal_enabled=True,
+    )
+
+
+def to_engine_point(point: Point, sidecar: Sidecar) -> EnginePoint:
+    """The engine's form of ``point``.
+
+    :raises StoreError: if it has other vectors than the collection that ``sidecar`` describes.
+    """
+    import qdrant_edge as engine
+
+    vectors = to_vectors(point, sidecar.languages)
+    for vector in vectors.values():
+        if len(vector) != sidecar.dimension:
+            raise StoreError(
+                f"A vector of passage {point.passage.id!r} has {len(vector)} numbers",
+                f"asked for {sidecar.dimension}, as in the collection",
+                "Use the encoder that the collection was made with",
+            )
+    return engine.Point(id=point_id(point.passage.id), vector={**vectors}, payload=to_payload(point))
 
 
 def to_filter(filters: Sequence[FieldMatch]) -> Filter | None:

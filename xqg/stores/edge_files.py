@@ -22,11 +22,15 @@ _SHARD_PARTS = ("edge_config.json", "segments", "wal")
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What the engine does not keep: vector size and distance for a look from outside, and xqg's metadata."""
+    """What the engine does not keep: its vectors for a look from outside, and xqg's metadata.
+
+    ``languages`` are those with a vector of their own, by code; the sidecars of other collections do not name them.
+    """
 
     dimension: int
     distance: str
     metadata: Mapping[str, Any]
+    languages: tuple[str, ...] = ()
 
 
 def collection_exists(place: Path) -> bool:
@@ -57,7 +61,12 @@ def read_sidecar(place: Path) -> Sidecar:
     """The sidecar of the collection at ``place``. :raises StoreError: if it cannot be read."""
     try:
         values = json.loads((place / SIDECAR).read_text(encoding="utf-8"))
-        return Sidecar(int(values["dimension"]), str(values["distance"]), dict(values["metadata"]))
+        return Sidecar(
+            int(values["dimension"]),
+            str(values["distance"]),
+            dict(values["metadata"]),
+            tuple(str(language) for language in values.get("languages", [])),
+        )
     except OSError as error:
         raise StoreError(f"{place / SIDECAR} cannot be read: {error}", "asked for an xqg store") from error
     except (KeyError, TypeError, ValueError) as error:
@@ -70,6 +79,8 @@ def write_sidecar(place: Path, sidecar: Sidecar) -> None:
     :raises StoreError: if the metadata is no JSON or the disk refuses.
     """
     values = {"dimension": sidecar.dimension, "distance": sidecar.distance, "metadata": dict(sidecar.metadata)}
+    if sidecar.languages:
+        values["languages"] = list(sidecar.languages)
     draft = place / SIDECAR_DRAFT
     try:
         text = json.dumps(values, ensure_ascii=False, allow_nan=False, indent=1)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from xqg.errors import StoreError
 from xqg.protocols import Point
-from xqg.records import Hit, LedgerEntry, Passage
+from xqg.records import Hit, LedgerEntry, Passage, Vectors
 
 KEY = "xqg"
 """The one payload key, and the one key of a server's collection metadata, under which xqg keeps its own."""
+
+DEFAULT_VECTOR = ""
+"""The name under which Qdrant keeps the unnamed vector, where a collection has others beside it."""
 
 DOCUMENT_ID = "document_id"
 DOCUMENT_HASH = f"{KEY}.document_hash"
@@ -65,24 +68,20 @@ def to_payload(point: Point) -> dict[str, Any]:
     return stored
 
 
-def to_vector(point: Point) -> list[float]:
-    """The vector of ``point`` as a list of its length.
+def to_vectors(point: Point, languages: Sequence[str]) -> dict[str, list[float]]:
+    """The vectors of ``point`` by name: `DEFAULT_VECTOR`, and the code of each of the collection's ``languages``.
 
-    :raises StoreError: if there is none, it is not one-dimensional, or holds NaN or infinity, which would
-        make every comparison with its score false.
+    :raises StoreError: if one is missing or too many, is not one-dimensional, or holds NaN or infinity, which
+        would make every comparison with its score false.
     """
-    vector = point.vector
-    if vector is None or np.ndim(vector) != 1 or not np.isfinite(vector).all():
-        found = "no vector" if vector is None else "a vector with NaN or infinity"
-        if vector is not None and np.ndim(vector) != 1:
-            found = f"a vector of shape {np.shape(vector)}"
+    if set(point.by_language) != set(languages):
         raise StoreError(
-            f"Passage {point.passage.id!r} has {found}",
-            "asked to store one finite vector for each passage",
-            "Check the encoder",
+            f"Passage {point.passage.id!r} has vectors for {_listed(point.by_language)}",
+            f"asked for {_listed(languages)}, as in the collection",
+            "Ingest with the settings that the collection was made with",
         )
-    numbers: list[float] = np.asarray(vector, dtype=np.float32).tolist()
-    return numbers
+    vectors = {DEFAULT_VECTOR: point.vector, **{language: point.by_language[language] for language in languages}}
+    return {name: _numbers(point.passage, vector) for name, vector in vectors.items()}
 
 
 def from_payload(payload: Mapping[str, Any] | None) -> tuple[Passage, LedgerEntry]:
@@ -131,10 +130,17 @@ def entry_from_payload(payload: Mapping[str, Any] | None) -> LedgerEntry:
         raise _foreign(fields, f"is damaged ({type(error).__name__}: {error})") from error
 
 
-def to_point(payload: Mapping[str, Any] | None, vector: Any) -> Point:
-    """A stored point as it was read. :param vector: its numbers, None where they were not asked for."""
+def to_point(payload: Mapping[str, Any] | None, vectors: Any) -> Point:
+    """A stored point as it was read.
+
+    :param vectors: the numbers of its default vector, or of all by name; None where they were not asked for.
+    """
     passage, entry = from_payload(payload)
-    return Point(passage, entry, None if vector is None else np.asarray(vector, dtype=np.float32))
+    if vectors is None:
+        return Point(passage, entry)
+    named = vectors if isinstance(vectors, Mapping) else {DEFAULT_VECTOR: vectors}
+    arrays = {name: np.asarray(numbers, dtype=np.float32) for name, numbers in sorted(named.items())}
+    return Point(passage, entry, arrays.pop(DEFAULT_VECTOR, None), arrays)
 
 
 def to_hits(scored: Sequence[Any]) -> list[Hit]:
@@ -152,6 +158,24 @@ def filter_key(key: str) -> str:
         return key
     # Qdrant's paths want quotes around a name with blanks or other signs
     return f"metadata.{key}" if _PLAIN_KEY.fullmatch(key) else f'metadata."{key}"'
+
+
+def _numbers(passage: Passage, vector: Vectors | None) -> list[float]:
+    if vector is None or np.ndim(vector) != 1 or not np.isfinite(vector).all():
+        found = "no vector" if vector is None else "a vector with NaN or infinity"
+        if vector is not None and np.ndim(vector) != 1:
+            found = f"a vector of shape {np.shape(vector)}"
+        raise StoreError(
+            f"Passage {passage.id!r} has {found}",
+            "asked to store finite vectors, one-dimensional, for each passage",
+            "Check the encoder",
+        )
+    numbers: list[float] = np.asarray(vector, dtype=np.float32).tolist()
+    return numbers
+
+
+def _listed(languages: Iterable[str]) -> str:
+    return ", ".join(sorted(languages)) or "no language"
 
 
 def _foreign(payload: Mapping[str, Any], what: str) -> StoreError:

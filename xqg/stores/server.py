@@ -21,6 +21,7 @@ from xqg.settings import StoreSettings
 from xqg.stores.payload import DOCUMENT_ID, KEY, entry_from_payload, to_hits, to_point
 from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError, ServerCalls, check_done
 from xqg.stores.server_indexing import THRESHOLD_BEFORE, IndexingPause, own_metadata
+from xqg.stores.server_layout import read_collection, to_vectors_config
 from xqg.stores.server_requests import POINTS_AT_ONCE, split_points, to_filter, to_stale_selectors
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,6 @@ OLDEST_VERSION = (1, 16)
 
 QUERIES_AT_ONCE = 64
 """Queries searched with one request."""
-
-_DISTANCES = {"cosine": models.Distance.COSINE, "dot": models.Distance.DOT}
 
 
 class ServerStore:
@@ -53,6 +52,7 @@ class ServerStore:
         self._call = ServerCalls(settings.spec, self._collection, self._secret, sleep)
         self._connection: QdrantClient | None = None
         self._connecting = threading.Lock()
+        self._languages: tuple[str, ...] | None = None  # those with a vector of their own; None: not looked up yet
 
     def describe(self) -> Collection | None:
         """The collection as it is, or None if there is none."""
@@ -62,19 +62,14 @@ class ServerStore:
             points = self._call("count the points", lambda: client.count(self._collection, exact=True)).count
         except MissingCollectionError:
             return None
-        vectors = info.config.params.vectors
-        if not isinstance(vectors, models.VectorParams) or vectors.multivector_config is not None:
-            raise self._unfit("named, multiple or no vectors")
-        names = {distance: name for name, distance in _DISTANCES.items()}
-        if vectors.distance not in names:
-            raise self._unfit(f"the distance {vectors.distance.value}")
-        metadata = own_metadata(info)
-        metadata.pop(THRESHOLD_BEFORE, None)
-        return Collection(vectors.size, names[vectors.distance], points, metadata)
+        found = read_collection(self._collection, info, points)
+        self._languages = found.languages
+        return found
 
-    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any]) -> None:
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], languages: Sequence[str] = ()) -> None:
         """Make the collection, empty, with an index on the document ids.
 
+        :param languages: those that get a vector of their own beside the default one, named by their ISO 639-1 code.
         :raises StoreError: if it exists.
         """
         client = self._client()
@@ -85,7 +80,7 @@ class ServerStore:
             tries += 1
             client.create_collection(
                 self._collection,
-                vectors_config=models.VectorParams(size=dimension, distance=_DISTANCES[distance]),
+                vectors_config=to_vectors_config(dimension, distance, languages),
                 metadata={KEY: dict(metadata)},
             )
 
@@ -93,8 +88,10 @@ class ServerStore:
             self._call("create the collection", make)
         except ExistingCollectionError:
             # after a lost answer the second try meets what the first one made
-            if tries == 1 or self.describe() != Collection(dimension, distance, 0, dict(metadata)):
+            wanted = Collection(dimension, distance, 0, dict(metadata), tuple(sorted(languages)))
+            if tries == 1 or self.describe() != wanted:
                 raise
+        self._languages = tuple(sorted(languages))
         self._index_documents()
 
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
@@ -113,8 +110,12 @@ class ServerStore:
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Store the points, idempotent by `point_id`; returns when the server has applied all of them."""
+        if not points:
+            return
         client = self._client()
-        for part in split_points(points, self._settings.max_request_bytes):
+        if self._languages is None:
+            self._languages = read_collection(self._collection, self._info(), 0).languages
+        for part in split_points(points, self._languages, self._settings.max_request_bytes):
             self._update("store points", partial(client.upsert, self._collection, part, wait=True))
 
     def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
@@ -124,12 +125,18 @@ class ServerStore:
             self._update("delete old chunks", partial(client.delete, self._collection, selector, wait=True))
 
     def search(
-        self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
+        self,
+        vectors: Vectors,
+        limit: int,
+        filters: Sequence[FieldMatch] = (),
+        exact: bool = False,
+        language: str | None = None,
     ) -> list[list[Hit]]:
         """The nearest passages of each query vector, best first, at most ``limit`` each.
 
         :param vectors: shape (queries, dimension).
         :param exact: look at every point instead of the approximate index.
+        :param language: compare with this language's vectors; None means the default ones.
         """
         client = self._client()
         if any(not match.values for match in filters):
@@ -141,6 +148,7 @@ class ServerStore:
             requests = [
                 models.QueryRequest(
                     query=vector,
+                    using=language,
                     limit=limit,
                     filter=condition,
                     params=parameters,
@@ -179,7 +187,7 @@ class ServerStore:
     def close(self) -> None:
         """Release the connections; calling it twice does nothing."""
         with self._connecting:
-            connection, self._connection = self._connection, None
+            connection, self._connection, self._languages = self._connection, None, None
         if connection is not None:
             connection.close()
 
@@ -257,10 +265,3 @@ class ServerStore:
             yield from (to_point(record.payload, record.vector) for record in records)
             if offset is None:
                 return
-
-    def _unfit(self, what: str) -> StoreError:
-        return StoreError(
-            f"The collection {self._collection!r} has {what}",
-            "asked for one unnamed vector, with cosine or dot product",
-            "Name another collection",
-        )

@@ -10,7 +10,7 @@ from qdrant_client import models
 from xqg.errors import StoreError
 from xqg.protocols import Point
 from xqg.records import FieldMatch, point_id
-from xqg.stores.payload import DOCUMENT_HASH, DOCUMENT_ID, filter_key, to_payload, to_vector
+from xqg.stores.payload import DEFAULT_VECTOR, DOCUMENT_HASH, DOCUMENT_ID, filter_key, to_payload, to_vectors
 
 POINTS_AT_ONCE = 256
 """Points written or read with one request (Qdrant's own advice is 64 to 256)."""
@@ -22,15 +22,18 @@ ENVELOPE_BYTES = 256
 """What a request has around its points, generously."""
 
 
-def split_points(points: Sequence[Point], limit: int) -> Iterator[list[models.PointStruct]]:
+def split_points(points: Sequence[Point], languages: Sequence[str], limit: int) -> Iterator[list[models.PointStruct]]:
     """The points in parts of at most `POINTS_AT_ONCE` points and ``limit`` bytes of JSON.
 
+    :param languages: those that have a vector of their own in the collection.
     :raises StoreError: if one point alone is larger, or cannot be stored.
     """
     part: list[models.PointStruct] = []
     size = ENVELOPE_BYTES
     for point in points:
-        identity, vector, payload = point_id(point.passage.id), to_vector(point), to_payload(point)
+        identity, payload = point_id(point.passage.id), to_payload(point)
+        vectors = to_vectors(point, languages)
+        vector: models.VectorStruct = {**vectors} if languages else vectors[DEFAULT_VECTOR]
         own_size = _json_bytes({"id": identity, "vector": vector, "payload": payload}) + 1
         if own_size + ENVELOPE_BYTES > limit:
             raise StoreError(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xqg.errors import SettingsError
 from xqg.languages import language_name
 from xqg.training.report import TrainingReport
 from xqg.training.settings import DataSource, TrainingSettings
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from xqg.training.base import BaseModel
 
 GENERATOR_FILE = "xqg_generator.json"
+CARD = "README.md"
 FORMAT = 1
 
 _CARD_SETTINGS = (
@@ -29,7 +31,7 @@ def write_card(settings: TrainingSettings, base: BaseModel, report: TrainingRepo
     facts = generator_facts(settings, base, report)
     text = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
     (settings.out / GENERATOR_FILE).write_text(text, encoding="utf-8")
-    (settings.out / "README.md").write_text(_card(settings, base, report, facts), encoding="utf-8")
+    (settings.out / CARD).write_text(_card(settings, base, report, facts), encoding="utf-8")
 
 
 def generator_facts(settings: TrainingSettings, base: BaseModel, report: TrainingReport) -> dict[str, Any]:
@@ -71,32 +73,59 @@ def _card(settings: TrainingSettings, base: BaseModel, report: TrainingReport, f
         "",
         "## Data",
         "",
-        *(f"- {_source_line(source)}" for source in settings.data),
-        *(f"- dev: {_source_line(source)}" for source in settings.dev),
+        *(f"- {source_line(source)}" for source in settings.data),
+        *(f"- dev: {source_line(source)}" for source in settings.dev),
         "",
         f"{report.pairs} pairs to train on, {report.dev_pairs} for the dev loss, {len(report.rejects)} rejected, "
         f"{report.unclear} dropped because the query does not find its own passage.",
         "",
-        *_table(("language", "pairs"), [(language_name(code), n) for code, n in report.languages.items()]),
+        *markdown_table(("language", "pairs"), [(language_name(code), n) for code, n in report.languages.items()]),
         "",
         "## Training",
         "",
         f"{report.steps} steps, {report.queries_seen} queries read, {report.minutes:.0f} minutes on {base.device}"
         f"{' in bfloat16' if base.bf16 else ''}.",
         "",
-        *_table(("setting", "value"), [(name, getattr(settings, name)) for name in _CARD_SETTINGS]),
+        *markdown_table(("setting", "value"), [(name, getattr(settings, name)) for name in _CARD_SETTINGS]),
         "",
         "## Dev loss",
         "",
-        "Mean cross entropy of a query token, over the whole vocabulary; the best weights were kept.",
+        f"Mean cross entropy of a query token, over the whole vocabulary; the weights are those of step "
+        f"{report.kept_step}, with the lowest.",
         "",
-        *_table(("step", "loss"), [(step, f"{loss:.4f}") for step, loss in report.dev_losses]),
+        *markdown_table(
+            ("step", "loss", "weights"),
+            [(step, f"{loss:.4f}", "kept" if step == report.kept_step else "") for step, loss in report.dev_losses],
+        ),
         "",
     ]
     return "\n".join(parts)
 
 
-def _source_line(source: DataSource) -> str:
+def check_card(folder: Path) -> None:
+    """See that ``folder`` holds a trained generator with its card. :raises SettingsError: if it does not."""
+    missing = [name for name in (GENERATOR_FILE, CARD) if not (folder / name).is_file()]
+    if missing:
+        raise SettingsError(f"{folder} has no {missing[0]}", "a folder that `xqg train generator` made")
+
+
+def write_section(folder: Path, heading: str, lines: Sequence[str]) -> None:
+    """Put a section into the card in ``folder``, in the place of the one with this heading, else at the end."""
+    card = folder / CARD
+    card.write_text(replace_section(card.read_text(encoding="utf-8"), heading, lines), encoding="utf-8")
+
+
+def replace_section(text: str, heading: str, lines: Sequence[str]) -> str:
+    """``text`` with ``lines`` under the second-level ``heading`` instead of what stood there up to the next one."""
+    section = "\n".join([f"## {heading}", "", *lines, ""])
+    before, found, rest = f"\n{text}".partition(f"\n## {heading}\n")
+    if not found:
+        return text.rstrip("\n") + "\n\n" + section
+    _, following, after = f"\n{rest}".partition("\n## ")
+    return f"{before}\n{section}{following}{after}"[1:]
+
+
+def source_line(source: DataSource) -> str:
     """A source without the folders of this machine."""
     options = source.model_dump(exclude={"path", "passages", "style"}, exclude_defaults=True, mode="json")
     told = ", ".join(f"{name} {_plain(value)}" for name, value in options.items())
@@ -107,6 +136,7 @@ def _plain(value: Any) -> str:
     return "-".join(str(part) for part in value) if isinstance(value, list) else str(value)
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """The lines of a table in Markdown."""
     lines = ["| " + " | ".join(columns) + " |", "|" + " --- |" * len(columns)]
     return lines + ["| " + " | ".join(str(value) for value in row) + " |" for row in rows]

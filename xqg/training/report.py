@@ -17,6 +17,7 @@ class TrainingReport:
 
     ``pairs`` were trained on, ``dev_pairs`` measured; ``unclear`` were dropped because they do not find their own
     passage. ``languages``: pairs trained on by language. ``dev_losses``: step and mean loss of a target token.
+    ``kept_step``: the step whose weights were kept, that of the lowest dev loss.
     """
 
     out: Path
@@ -29,6 +30,7 @@ class TrainingReport:
     queries_seen: int
     minutes: float
     dev_losses: tuple[tuple[int, float], ...]
+    kept_step: int
     interrupted: bool
     remedy: str = ""
 
@@ -36,4 +38,9 @@ class TrainingReport:
 def last_checkpoint(out: Path) -> Path | None:
     """The newest whole checkpoint in an output folder, None where there is none."""
     found = [path for path in (out / CHECKPOINTS).glob("checkpoint-*") if (path / "trainer_state.json").exists()]
-    return max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return max(found, key=checkpoint_step, default=None)
+
+
+def checkpoint_step(checkpoint: Path) -> int:
+    """The step at which a checkpoint was written."""
+    return int(checkpoint.name.rpartition("-")[2])

@@ -16,7 +16,7 @@ from xqg.models import quiet
 from xqg.training.base import BaseModel
 from xqg.training.card import write_card
 from xqg.training.pairs import GroupSplit, PairData, PassageGroup
-from xqg.training.report import CHECKPOINTS, TrainingReport, last_checkpoint
+from xqg.training.report import CHECKPOINTS, TrainingReport, checkpoint_step, last_checkpoint
 from xqg.training.sampling import PackPlan, fixed_plans
 from xqg.training.settings import TrainingSettings, filled
 from xqg.training.tasks import CausalTask, Seq2SeqTask, Task
@@ -84,7 +84,7 @@ def _early_stop(settings: TrainingSettings) -> Any:
 def _report(
     settings: TrainingSettings, split: GroupSplit, trainer: GeneratorTrainer, schedule: Schedule, interrupted: bool
 ) -> TrainingReport:
-    history = trainer.state.log_history
+    history, best = trainer.state.log_history, trainer.state.best_model_checkpoint
     data = PairData(split.train)
     return TrainingReport(
         out=settings.out,
@@ -97,6 +97,7 @@ def _report(
         queries_seen=trainer.seen,
         minutes=schedule.seconds() / 60,
         dev_losses=tuple((int(entry["step"]), float(entry["eval_loss"])) for entry in history if "eval_loss" in entry),
+        kept_step=trainer.state.global_step if best is None else checkpoint_step(Path(best)),
         interrupted=interrupted,
         remedy="Run the same command with --resume to go on from here" if interrupted else "",
     )

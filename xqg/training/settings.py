@@ -13,7 +13,7 @@ from xqg.errors import SettingsError
 from xqg.ingest.prompts import TrainedStyle
 from xqg.ingest.readers.squad import parse_articles
 from xqg.languages import language_name
-from xqg.settings import Settings, check_spec
+from xqg.settings import BUNDLED_BASE, Settings, check_spec
 
 MINIMUM_PAIRS = 50
 """Fewer pairs than this teach a model nothing but themselves."""
@@ -77,6 +77,13 @@ class DataSource(Settings):
         return {"path": path, **dict(parse_qsl(options, keep_blank_values=True, strict_parsing=bool(options)))}
 
 
+def _parse_sources(value: Any) -> Any:
+    """Sources that may be written as text, or a single one."""
+    if isinstance(value, str):
+        value = (value,)
+    return tuple(DataSource.parse(item) if isinstance(item, str) else item for item in value)
+
+
 class TrainingSettings(Settings):
     """Everything that decides what a training run makes."""
 
@@ -118,9 +125,7 @@ class TrainingSettings(Settings):
     @field_validator("data", "dev", mode="before")
     @classmethod
     def _parse_sources(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            value = (value,)
-        return tuple(DataSource.parse(item) if isinstance(item, str) else item for item in value)
+        return _parse_sources(value)
 
     @field_validator("base")
     @classmethod
@@ -142,6 +147,61 @@ class TrainingSettings(Settings):
         if not seq2seq and self.method == "full" and "learning_rate" in missing:
             missing["learning_rate"] = defaults["learning_rate"] / 10
         return self.model_copy(update=missing)
+
+
+class EvaluationSettings(Settings):
+    """What query generators are measured on."""
+
+    data: tuple[DataSource, ...] = Field(
+        min_length=1, description="passages with people's queries: PATH?option=value&…, as for training"
+    )
+    pool: tuple[DataSource, ...] = Field((), description="more passages to find the own one among: PATH?option=value&…")
+    generator: tuple[str, ...] = Field(
+        (BUNDLED_BASE, "bundled"), min_length=1, description="bundled-base, bundled, hf:FOLDER, …; repeatable"
+    )
+    languages: tuple[str, ...] = Field((), description="ISO 639-1; none: those of people's queries but the passages'")
+    queries_per_language: int = Field(3, ge=1, le=100, description="outputs for each passage in each language")
+    passages: int | None = Field(None, ge=1, description="take so many passages at random; None: all of data")
+    seed: int = Field(0, ge=0, description="of the sampling, of the passages taken and of the outputs shown")
+
+    @field_validator("data", "pool", mode="before")
+    @classmethod
+    def _parse_sources(cls, value: Any) -> Any:
+        return _parse_sources(value)
+
+    @field_validator("generator")
+    @classmethod
+    def _known_generators(cls, specs: tuple[str, ...]) -> tuple[str, ...]:
+        for spec in specs:
+            check_spec(spec, ("bundled", BUNDLED_BASE), ("hf", "openai", "file"))
+        names = [writer_name(spec) for spec in specs]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two of the generators {', '.join(specs)} have the same name; rename a folder")
+        return specs
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _split_languages(cls, value: Any) -> Any:
+        return tuple(code.strip() for part in value for code in part.split(",")) if value else ()
+
+    @field_validator("languages")
+    @classmethod
+    def _known_languages(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
+        for code in languages:
+            language_name(code)
+        return tuple(dict.fromkeys(languages))
+
+    @model_validator(mode="after")
+    def _one_style(self) -> EvaluationSettings:
+        if len({source.style for source in self.data}) > 1:
+            raise ValueError("the data has queries of several styles; measure one style at a time")
+        return self
+
+
+def writer_name(spec: str) -> str:
+    """What a generator is called in a report: its spec without the folders of this machine."""
+    kind, separator, value = spec.partition(":")
+    return f"{kind}{separator}{Path(value).name}" if kind in ("hf", "file") and Path(value).exists() else spec
 
 
 def filled(value: Value | None) -> Value:

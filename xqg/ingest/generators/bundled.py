@@ -5,16 +5,19 @@ from __future__ import annotations
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from xqg.ingest.generators.adapters import Adapter, find_adapter
 from xqg.ingest.generators.base import BASE_NAME, base_revision, bundled_folder, check_base
 from xqg.ingest.generators.causal import CausalGenerator
+from xqg.ingest.generators.conversion import load_converted_tokenizer
 from xqg.ingest.prompts import PromptStyle
-from xqg.models import ModelSource
+from xqg.models import ModelSource, load_part
+from xqg.settings import BUNDLED_BASE
 
 
 class BundledGenerator(CausalGenerator):
-    """Gemma 3 270M behind the few-shot prompt, or, where an adapter is shipped, with it and its prompt.
+    """Gemma 3 270M with the adapter that xqg ships and its prompt, or without it behind the few-shot prompt.
 
     The package holds the base as one GGUF file in parts; the first start converts it, about a minute and 560 MB in
     the cache folder. The Gemma terms of use apply to it and to what it writes.
@@ -22,6 +25,8 @@ class BundledGenerator(CausalGenerator):
 
     @cached_property
     def _adapter(self) -> Adapter | None:
+        if self._settings.spec == BUNDLED_BASE:
+            return None
         return find_adapter(Path(str(files("xqg") / "adapter")))
 
     @cached_property
@@ -35,6 +40,10 @@ class BundledGenerator(CausalGenerator):
     @cached_property
     def _folder(self) -> ModelSource:
         return bundled_folder()
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_part(self._folder, load_converted_tokenizer)
 
     @cached_property
     def _revision(self) -> str:

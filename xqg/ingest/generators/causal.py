@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import ModelError
+from xqg.ingest.generators.attention import FOLDED
 from xqg.ingest.generators.conversion import converted_folder, file_key
 from xqg.ingest.generators.decoding import SharedPrefixDecoder
 from xqg.ingest.generators.local import LocalGenerator, Task
+from xqg.ingest.generators.packing import can_pack, pack_linears
 from xqg.ingest.generators.plain import PlainDecoder, agrees
 from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
 from xqg.ingest.prompts import EXAMPLES, PromptStyle, chat_message, few_shot_prompt, trained_line, trained_passage
@@ -75,10 +77,14 @@ class CausalGenerator(LocalGenerator):
 
         settings = self._settings
         model = self._load(AutoModelForCausalLM.from_pretrained)
+        if can_pack(model):
+            pack_linears(model)
         stops = _stop_tokens(self._tokenizer, model)
         limits = Limits(stops, settings.top_k, settings.max_new_tokens, settings.batch_rows, settings.temperature)
-        if agrees(model, self._tokens(_TRIAL, "fr")):
-            return SharedPrefixDecoder(model, limits, self._shared_tokens())
+        trial, prefix = self._tokens(_TRIAL, "fr"), self._shared_tokens()
+        for attention in (FOLDED, None) if model.device.type == "cpu" else (None,):
+            if agrees(model, trial, attention):
+                return SharedPrefixDecoder(model, limits, prefix, attention)
         logger.warning("%s cannot share prefixes: its queries are written one prompt at a time", self._source.label)
         return PlainDecoder(model, limits)
 

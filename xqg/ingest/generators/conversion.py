@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from xqg.errors import ModelError
 from xqg.models import quiet
@@ -90,6 +92,15 @@ def convert_gguf(file: Path, folder: Path) -> None:
         )
         tokenizer.save_pretrained(folder)
         model.save_pretrained(folder)
+
+
+def load_converted_tokenizer(folder: str, **unused: Any) -> Any:
+    """The tokenizer of a converted model, the same as `AutoTokenizer` gives, which reads the large file five times."""
+    from transformers import PreTrainedTokenizerFast
+
+    config = json.loads((Path(folder) / "tokenizer_config.json").read_text(encoding="utf-8"))
+    tokens = {name: value for name, value in config.items() if name.endswith("_token")}
+    return PreTrainedTokenizerFast(tokenizer_file=str(Path(folder) / "tokenizer.json"), **tokens)
 
 
 def _place(key: str) -> Path:

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from xqg.ingest.generators.attention import FOLDED, Block, attention_of
 from xqg.ingest.generators.rows import Rows
 from xqg.ingest.generators.slots import SlotCache
 from xqg.ingest.generators.trees import Limits, Prompt, PromptTree, common_prefix
@@ -28,10 +29,12 @@ class SharedPrefixDecoder:
 
     :param prefix: tokens that most prompts begin with (instructions, examples); their keys and values are kept
         between calls. Prompts may leave it earlier, or share nothing.
+    :param attention: name of the attention to compute with; None: the model's own.
     """
 
-    def __init__(self, model: Any, limits: Limits, prefix: Sequence[int] = ()) -> None:
+    def __init__(self, model: Any, limits: Limits, prefix: Sequence[int] = (), attention: str | None = None) -> None:
         self._model = model
+        self._attention = attention
         self._limits = limits
         self._prefix = tuple(prefix)
         self._config = model.config.get_text_config()
@@ -108,7 +111,8 @@ class SharedPrefixDecoder:
 
     def _step(self, rows: Rows) -> None:
         visible = rows.open_slots()
-        logits = self._forward(rows.cache, rows.tokens, rows.places, visible, rows.slot_places, keep=rows.count)
+        blocks = rows.blocks() if self._attention == FOLDED else []
+        logits = self._forward(rows.cache, rows.tokens, rows.places, visible, rows.slot_places, rows.count, blocks)
         rows.write(logits, first=0)
 
     def _forward(
@@ -119,22 +123,26 @@ class SharedPrefixDecoder:
         visible: torch.Tensor,
         slot_places: torch.Tensor,
         keep: int,
+        blocks: Sequence[Block] = (),
     ) -> torch.Tensor:
         """Logits of the last ``keep`` tokens, shape (keep, vocabulary).
 
         :param places: position of each token in its own sequence, shape (tokens,).
         :param visible: which slots, its own included, each token may look at, shape (tokens, slots).
         :param slot_places: position of the token in each slot, shape (slots,).
+        :param blocks: tokens that can be computed apart, for `FOLDED` attention.
         """
         device = self._model.device
-        output = self._model(
-            input_ids=torch.as_tensor(tokens, device=device)[None],
-            position_ids=places[None],
-            attention_mask=self._mask(visible, places, slot_places),
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=keep,
-        )
+        with attention_of(self._config, self._attention):
+            output = self._model(
+                input_ids=torch.as_tensor(tokens, device=device)[None],
+                position_ids=places[None],
+                attention_mask=self._mask(visible, places, slot_places),
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=keep,
+                **({"blocks": blocks} if blocks else {}),
+            )
         logits: torch.Tensor = output.logits[0]
         return logits
 

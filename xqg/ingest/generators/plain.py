@@ -82,15 +82,15 @@ class PlainDecoder:
 
 
 @torch.inference_mode()
-def agrees(model: Any, prompt: Sequence[int]) -> bool:
-    """Whether `SharedPrefixDecoder` computes the logits of this model as the model itself does.
+def agrees(model: Any, prompt: Sequence[int], attention: str | None = None) -> bool:
+    """Whether `SharedPrefixDecoder`, with this attention, computes the logits of this model as the model itself does.
 
     Tried on the first tokens of a real prompt, since what a model does with masks and positions shows in no
     configuration, and since on tokens without sense rounding alone may look like a mistake.
     """
     tokens = list(prompt[:TRIED_TOKENS])
     prompts = [tokens, tokens[:18] + tokens[3:6]]
-    decoder = SharedPrefixDecoder(model, Limits(frozenset(), 1, 1, 2), tokens[:8])
+    decoder = SharedPrefixDecoder(model, Limits(frozenset(), 1, 1, 2), tokens[:8], attention)
     try:
         shared = decoder.first_logits(prompts)
         for row, prompt in zip(shared, prompts, strict=True):

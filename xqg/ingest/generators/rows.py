@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 
+from xqg.ingest.generators.attention import Block
 from xqg.ingest.generators.sampling import gumbel_noise, sample_tokens
 from xqg.ingest.generators.slots import SlotCache
 from xqg.ingest.generators.trees import Limits, Prompt, PromptTree
@@ -17,10 +19,11 @@ _LIVE_SHARE = 0.75
 
 @dataclass
 class Row:
-    """A continuation under way, and where it belongs."""
+    """A continuation under way, and where it belongs; rows of one ``tree`` stand together and share its slots."""
 
     prompt: int
     sample: int
+    tree: PromptTree
     written: list[int]
 
 
@@ -51,7 +54,7 @@ class Rows:
         self.cache.append(cache, start)
         self.slot_places = torch.cat([self.slot_places, tree.places])
         fresh = [
-            (branch, Row(number, sample, []), seed)
+            (branch, Row(number, sample, tree, []), seed)
             for branch, (number, prompt) in enumerate(zip(numbers, prompts, strict=True))
             for sample, seed in enumerate(prompt.seeds)
         ]
@@ -76,6 +79,16 @@ class Rows:
         self._visible = torch.cat([self._visible, own], dim=1)
         self.slot_places = torch.cat([self.slot_places, self.places])
         return self._visible
+
+    def blocks(self) -> list[Block]:
+        """The rows of each passage with the slots that they look at."""
+        found: list[Block] = []
+        first = 0
+        for _, members in groupby(self._rows, key=lambda row: id(row.tree)):
+            last = first + len(list(members))
+            found.append(Block(first, last, self._visible[first:last].any(dim=0).nonzero().squeeze(-1)))
+            first = last
+        return found
 
     def write(self, logits: torch.Tensor, first: int) -> None:
         """Sample the next token of the rows from ``first`` on."""
