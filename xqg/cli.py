@@ -17,6 +17,7 @@ from xqg.commands.dataset import dataset
 from xqg.commands.evaluate import evaluate
 from xqg.commands.evaluate_generator import evaluate_generator
 from xqg.commands.stopping import stop_on_signal
+from xqg.commands.sweep import sweep
 from xqg.errors import EXIT_REJECTS, SettingsError, XqgError
 from xqg.options import collect, given, model_options, search_settings, settings_options
 from xqg.records import FieldMatch
@@ -224,7 +225,7 @@ def train_generator(ctx: click.Context, /, rejects: Path, as_json: bool, **optio
     ctx.exit(130 if report.interrupted else EXIT_REJECTS if report.rejects else 0)
 
 
-for added in (calibrate, evaluate, compare, dataset, evaluate_generator):
+for added in (calibrate, evaluate, compare, dataset, evaluate_generator, sweep):
     main.add_command(added)
 
 

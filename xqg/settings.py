@@ -18,6 +18,9 @@ PAPER_ALPHA = 0.01
 UNCALIBRATED_ALPHA = 0.4
 """Weight of the rule ``mean`` where nothing is calibrated: the best of 0.1 to 0.6 on the sample help centre."""
 
+QUERY_TOKENS, PASSAGE_TOKENS = 48, 160
+"""Longest generated texts: the longest XQuAD questions have about 40 tokens, and passages are to be short."""
+
 Distance = Literal["auto", "cosine", "dot"]
 
 BUNDLED_BASE = "bundled-base"
@@ -114,7 +117,12 @@ class GeneratorSettings(ModelSettings):
     top_k: int = Field(10, ge=1, le=1000, description="sample among the k likeliest tokens")
     temperature: float = Field(1.0, ge=0, le=2, description="of the sampling; 0 takes the likeliest token")
     style: Literal["question", "search", "passage"] = Field("question", description="what trained adapters write")
-    max_new_tokens: int = Field(48, ge=4, le=512, description="longest query, in tokens")
+    augment_with: Literal["queries", "passages"] = Field(
+        "queries", description="what is written and fused; generated passages are short and encoded as passages"
+    )
+    max_new_tokens: int | None = Field(
+        None, ge=4, le=512, description=f"longest text, in tokens; None: {QUERY_TOKENS}, for passages {PASSAGE_TOKENS}"
+    )
     seed: int = Field(0, ge=0, description="same seed, same queries")
     batch_rows: int = Field(96, ge=1, description="queries written at once")
 

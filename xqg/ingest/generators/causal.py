@@ -48,7 +48,7 @@ class CausalGenerator(LocalGenerator):
     @property
     def _style(self) -> PromptStyle:
         if self._adapter is not None:
-            return self._settings.style
+            return self._settings.trained_style
         return "chat" if getattr(self._tokenizer, "chat_template", None) else "few-shot"
 
     def _write(self, tasks: Sequence[Task]) -> list[list[list[int]]]:
@@ -80,7 +80,7 @@ class CausalGenerator(LocalGenerator):
         if can_pack(model):
             pack_linears(model)
         stops = _stop_tokens(self._tokenizer, model)
-        limits = Limits(stops, settings.top_k, settings.max_new_tokens, settings.batch_rows, settings.temperature)
+        limits = Limits(stops, settings.top_k, settings.token_limit, settings.batch_rows, settings.temperature)
         trial, prefix = self._tokens(_TRIAL, "fr"), self._shared_tokens()
         for attention in (FOLDED, None) if model.device.type == "cpu" else (None,):
             if agrees(model, trial, attention):

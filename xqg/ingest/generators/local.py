@@ -71,7 +71,7 @@ class LocalGenerator(ABC):
             "prompt": prompt_identity(self._style),
             "top_k": settings.top_k,
             "temperature": settings.temperature,
-            "max_new_tokens": settings.max_new_tokens,
+            "max_new_tokens": settings.token_limit,
             "seed": settings.seed,
         }
 

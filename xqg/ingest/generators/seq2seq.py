@@ -67,7 +67,7 @@ class Seq2SeqGenerator(LocalGenerator):
         end = self._model.config.eos_token_id
         stops = frozenset(end if isinstance(end, list) else [end])
         settings = self._settings
-        return Limits(stops, settings.top_k, settings.max_new_tokens, settings.batch_rows, settings.temperature)
+        return Limits(stops, settings.top_k, settings.token_limit, settings.batch_rows, settings.temperature)
 
     @cached_property
     def _model(self) -> Any:
