@@ -48,8 +48,8 @@ class Task:
     texts_per_language: int
 
 
-def read_tasks(data: Path, folder: Path, articles: str | None = None) -> list[Task]:
-    """All tasks. :param articles: XQuAD articles to take, FIRST-LAST; None: all."""
+def read_tasks(data: Path, folder: Path, articles: tuple[int, int] | None = None) -> list[Task]:
+    """All tasks. :param articles: first and last XQuAD article whose questions are asked, of all passages; None: all."""
     english = _xquad(data, folder, OWN_LANGUAGE, articles)
     mixed = _xquad(data, folder, "mixed", articles)
     return [english, mixed, _debian(data)]
@@ -75,12 +75,12 @@ def load(task: Task, english: Task, folder: Path, quiet: bool = False) -> Materi
         return gather(task.passages, texts, [], task.queries, sample, cache)
 
 
-def _xquad(data: Path, folder: Path, pool: str, articles: str | None) -> Task:
-    chosen = None if articles is None else tuple(int(number) for number in articles.split("-"))
+def _xquad(data: Path, folder: Path, pool: str, articles: tuple[int, int] | None) -> Task:
     out = folder / f"xquad-{pool}"
-    write_pool(read_dataset(data / "xquad", "squad", ReadingOptions(chosen)), pool, out)
+    write_pool(read_dataset(data / "xquad", "squad"), pool, out)
     passages = tuple(_passage(record) for record in _lines(out / PASSAGES))
-    queries = read_queries(out / QUERIES).queries
+    asked = {passage.id for passage in passages} if articles is None else article_passages(data, *articles)
+    queries = tuple(query for query in read_queries(out / QUERIES).queries if asked & set(query.relevant))
     languages = sorted({query.language for query in queries})
     targets = tuple(code for code in languages if pool == "mixed" or code != OWN_LANGUAGE)
     return Task(f"XQuAD, {pool} pool", passages, queries, targets, "xquad.jsonl", "question", 3)
