@@ -30,7 +30,7 @@ from xqg.ingest.subspace import remove, unit_rows
 from xqg.records import FusionRule
 from xqg.sweep.cells import Cell, Stored, choose_fusion, evaluate_stored, only_languages
 from xqg.sweep.material import Material, Texts
-from xqg.sweep.significance import clustered_p
+from xqg.evaluation.clustered import clustered_p
 
 NO_FILTER = "no filter"
 TUNING_ARTICLES, TUNING_PASSAGES = (0, 23), 600
@@ -134,9 +134,9 @@ def keep(bench: Bench, chosen: npt.NDArray[np.bool_], prior: float) -> tuple[flo
 
 
 def weigh(bench: Bench, temperature: float) -> tuple[float, Doubles]:
-    """Queries weighted by exp(similarity / temperature), in each passage and language their number in all."""
+    """Queries weighted by exp(similarity / temperature); those of a passage weigh their number together."""
     texts = bench.texts
-    groups = group_of(bench, by_language=True)
+    groups = group_of(bench, by_language=False)
     raw = np.exp((bench.similarity - bench.similarity.max()) / temperature)
     weights = raw * np.bincount(groups)[groups] / np.bincount(groups, raw)[groups]
     scaled = (texts.vectors * weights[:, None]).astype(np.float32)

@@ -27,7 +27,7 @@ from xqg.records import FusionRule
 from xqg.settings import PAPER_ALPHA, UNCALIBRATED_ALPHA
 from xqg.sweep.cells import MEASURES, Cell, build, evaluate_stored, only_languages, plain
 from xqg.sweep.material import Material
-from xqg.sweep.significance import clustered_p
+from xqg.evaluation.clustered import clustered_p
 
 PLAIN, SUM = "plain", f"sum, α = {PAPER_ALPHA} (the paper)"
 COLUMNS = ["stored vector", "α", "share", "R@1", "MRR@10", "nDCG@10", "own R@1", "own MRR", "p plain", "p sum"]

@@ -49,7 +49,10 @@ class Task:
 
 
 def read_tasks(data: Path, folder: Path, articles: tuple[int, int] | None = None) -> list[Task]:
-    """All tasks. :param articles: first and last XQuAD article whose questions are asked, of all passages; None: all."""
+    """All tasks.
+
+    :param articles: first and last XQuAD article whose questions are asked, among the passages of all; None: all.
+    """
     english = _xquad(data, folder, OWN_LANGUAGE, articles)
     mixed = _xquad(data, folder, "mixed", articles)
     return [english, mixed, _debian(data)]

@@ -239,6 +239,12 @@ class IngestSettings(Settings):
     update: bool = Field(False, description="bring a collection made with other settings to these")
 
     @model_validator(mode="after")
+    def _passages_are_asked_for_as_such(self) -> IngestSettings:
+        if self.generator.style == "passage" and self.generator.augment_with != "passages":
+            raise ValueError("--style passage writes passages; give --augment-with passages instead")
+        return self
+
+    @model_validator(mode="after")
     def _alpha_goes_with_a_generator(self) -> IngestSettings:
         if self.generator.spec == "none" and (self.fusion.alpha is not None or "rule" in self.fusion.model_fields_set):
             raise ValueError("α and the rule weigh generated queries, but --generator is none; drop one of them")

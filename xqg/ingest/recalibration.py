@@ -11,6 +11,7 @@ from xqg.fingerprints import CALIBRATED
 from xqg.ingest.calibration import Calibration, Wishes
 from xqg.ingest.collection import READY, Opened
 from xqg.ingest.fusion import PLAIN
+from xqg.ingest.passage_side import PassageSideEncoder
 from xqg.ingest.pilot import adopt, calibrate_points, draw_passages
 from xqg.ingest.planning import Target
 from xqg.ingest.remembering import RememberingEncoder
@@ -39,7 +40,8 @@ def recalibrate(
     :raises SettingsError: if it has no queries to calibrate on.
     """
     opened, report = _opened(found, settings), IngestReport()
-    remembering = RememberingEncoder(encoder)
+    generated = PassageSideEncoder(encoder) if _holds_passages(found.metadata["settings"]) else encoder
+    remembering = RememberingEncoder(generated)
     if opened.to_calibrate:
         with report.timed("calibrate"):
             opened = _calibrate(store, remembering, opened, settings)
@@ -76,6 +78,11 @@ def _opened(found: Collection, settings: CalibrateSettings) -> Opened:
     return _resumed(opened, found.metadata) if half_done and changed == stored else opened
 
 
+def _holds_passages(stored: Mapping[str, Any]) -> bool:
+    """Whether the generated texts of the collection are passages."""
+    return bool(stored["augment_with"] == "passages")
+
+
 def _resumed(opened: Opened, metadata: Mapping[str, Any]) -> Opened:
     fusion = Calibration.from_json(metadata["calibration"]).fusion
     return replace(opened, fusion=fusion, to_calibrate=False)
@@ -86,5 +93,7 @@ def _calibrate(store: VectorStore, encoder: Encoder, opened: Opened, settings: C
     sample = draw_passages(asked, settings.fusion.calibration_sample)
     fusion, target = settings.fusion, opened.target
     wishes = Wishes(fusion.rule, target.languages, fusion.alpha, fusion.share, target.own_language)
+    if _holds_passages(opened.metadata["settings"]):
+        wishes = wishes.for_generated_passages()
     points = store.points([passage.id for passage in sample])
     return adopt(store, opened, calibrate_points(points, encoder, wishes))

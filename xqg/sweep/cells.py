@@ -77,20 +77,18 @@ def build(material: Material, cell: Cell) -> Stored:
 def choose_fusion(material: Material, texts: Texts, cell: Cell) -> Fusion:
     """The fusion of a cell: as it is given, or calibrated on the sample.
 
-    Generated passages are no queries: holding them out would tell how well passages find passages. With them alone the
-    weights that are left open are the defaults, and only the language space comes from the sample; with both kinds the
-    queries alone are looked at.
+    With generated passages alone the weights that are left open are the defaults, with both kinds the calibration looks
+    at the queries alone.
     """
     if cell.rule is FusionRule.SUM:
         return Fusion(cell.rule, PAPER_ALPHA if cell.alpha is None else cell.alpha)
-    alpha, share = cell.alpha, cell.share
     if not cell.calibrated:
-        return Fusion(cell.rule, DEFAULT_ALPHA if alpha is None else alpha)
+        return Fusion(cell.rule, DEFAULT_ALPHA if cell.alpha is None else cell.alpha)
     if cell.augment_with == "both":
         texts = texts.select(~texts.are_passages)
+    wishes = Wishes(cell.rule, cell.languages, cell.alpha, cell.share)
     if cell.augment_with == "passages":
-        alpha, share = DEFAULT_ALPHA if alpha is None else alpha, 1.0 if share is None else share
-    wishes = Wishes(cell.rule, cell.languages, alpha, share)
+        wishes = wishes.for_generated_passages()
     return calibrate(material.calibration_sample(texts), wishes).fusion
 
 

@@ -14,7 +14,7 @@ from xqg.evaluation.statistics import holm
 from xqg.records import FusionRule
 from xqg.sweep.cells import MEASURES, Augmentation, Cell, build, evaluate_stored, only_languages, plain
 from xqg.sweep.material import Material
-from xqg.sweep.significance import clustered_p
+from xqg.evaluation.clustered import clustered_p
 from xqg.sweep.vectors import Progress
 
 

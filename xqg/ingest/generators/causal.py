@@ -93,15 +93,15 @@ class CausalGenerator(LocalGenerator):
         return common_prefix([self._tokens(Passage(id="", text=text), "fr") for text in ("A", "7", "Ω")])
 
     def _tokens(self, passage: Passage, language: str) -> tuple[int, ...]:
-        tokenizer, style = self._tokenizer, self._style
+        tokenizer, style, written = self._tokenizer, self._style, self._settings.augment_with
         if style in ("question", "search", "passage"):
             # in two parts, as in training
             line = tokenizer(trained_line(language, style), add_special_tokens=False).input_ids
             return (*tokenizer(trained_passage(passage)).input_ids, *line)
         if style == "few-shot":
-            return tuple(tokenizer(few_shot_prompt(passage, language)).input_ids)
+            return tuple(tokenizer(few_shot_prompt(passage, language, written)).input_ids)
         text = self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": chat_message(passage, language)}],
+            [{"role": "user", "content": chat_message(passage, language, written)}],
             add_generation_prompt=True,
             tokenize=False,
             enable_thinking=False,

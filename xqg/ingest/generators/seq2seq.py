@@ -27,14 +27,13 @@ class Seq2SeqGenerator(LocalGenerator):
         return "seq2seq"
 
     def _write(self, tasks: Sequence[Task]) -> list[list[list[int]]]:
-        prompts = [self._tokenizer(seq2seq_prompt(task.passage, task.language)).input_ids for task in tasks]
+        written = self._settings.augment_with
+        prompts = [self._tokenizer(seq2seq_prompt(task.passage, task.language, written)).input_ids for task in tasks]
         found: list[list[list[int]]] = [[] for _ in tasks]
         with quiet(), torch.inference_mode():
             for batch in self._batches([len(prompt) for prompt in prompts]):
-                written = self._write_batch(
-                    [prompts[index] for index in batch], [tasks[index].seeds for index in batch]
-                )
-                for index, samples in zip(batch, written, strict=True):
+                texts = self._write_batch([prompts[index] for index in batch], [tasks[index].seeds for index in batch])
+                for index, samples in zip(batch, texts, strict=True):
                     found[index] = samples
         return found
 

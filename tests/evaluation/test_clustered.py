@@ -5,7 +5,7 @@ from scipy.stats import t, ttest_rel
 
 from xqg.evaluation.evaluate import Evaluation, QueryResult
 from xqg.evaluation.queries import LabelledQuery
-from xqg.sweep.significance import clustered_p
+from xqg.evaluation.clustered import clustered_p
 
 
 def evaluation(*values: tuple[str, str, float]) -> Evaluation:
