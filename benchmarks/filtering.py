@@ -21,6 +21,7 @@ import numpy.typing as npt
 from tasks import DATA, article_passages, load, read_tasks
 
 from xqg.console import print_table
+from xqg.evaluation.clustered import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import holm
@@ -30,7 +31,6 @@ from xqg.ingest.subspace import remove, unit_rows
 from xqg.records import FusionRule
 from xqg.sweep.cells import Cell, Stored, choose_fusion, evaluate_stored, only_languages
 from xqg.sweep.material import Material, Texts
-from xqg.evaluation.clustered import clustered_p
 
 NO_FILTER = "no filter"
 TUNING_ARTICLES, TUNING_PASSAGES = (0, 23), 600

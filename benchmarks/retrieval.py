@@ -17,6 +17,7 @@ from typing import Any
 from tasks import DATA, Task, load, read_tasks
 
 from xqg.console import print_lines, print_table
+from xqg.evaluation.clustered import clustered_p
 from xqg.evaluation.comparison import compare_evaluations
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
@@ -27,7 +28,6 @@ from xqg.records import FusionRule
 from xqg.settings import PAPER_ALPHA, UNCALIBRATED_ALPHA
 from xqg.sweep.cells import MEASURES, Cell, build, evaluate_stored, only_languages, plain
 from xqg.sweep.material import Material
-from xqg.evaluation.clustered import clustered_p
 
 PLAIN, SUM = "plain", f"sum, α = {PAPER_ALPHA} (the paper)"
 COLUMNS = ["stored vector", "α", "share", "R@1", "MRR@10", "nDCG@10", "own R@1", "own MRR", "p plain", "p sum"]

@@ -40,6 +40,10 @@ def commands() -> list[str]:
     return [line for line in lines if line.startswith("xqg ")]
 
 
+def python_blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", readme(), flags=re.DOTALL)
+
+
 def test_the_table_of_options_is_up_to_date() -> None:
     table = readme().partition(BEGIN)[2].partition(END)[0].strip()
     assert table == options_table(), "run python -m tests.test_readme"
@@ -67,7 +71,7 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     Path("corpus.jsonl").write_text(json.dumps({"id": "a", "text": "Press the button.", "language": "en"}), "utf-8")
     query = {"passage_id": "a", "language": "fr", "query": "Comment faire ?"}
     Path("queries.jsonl").write_text(json.dumps(query), encoding="utf-8")
-    (example,) = re.findall(r"```python\n(from xqg import .*?)```", readme(), flags=re.DOTALL)
+    (example,) = [block for block in python_blocks() if block.startswith("from xqg import ")]
     exec(compile(example, "README.md", "exec"), {})
 
 

@@ -33,6 +33,20 @@ def build_store(settings: StoreSettings) -> VectorStore:
     return ServerStore(settings)
 
 
+def open_store(settings: StoreSettings) -> VectorStore:
+    """The store, to read from: a collection that `xqg augment` made is read in the layout of who wrote it.
+
+    :raises StoreUnreachableError: if a server does not answer.
+    """
+    if settings.embedded_path is None:
+        from xqg.stores.augmented import open_augmented
+
+        augmented = open_augmented(settings)
+        if augmented is not None:
+            return augmented
+    return build_store(settings)
+
+
 def build_encoder(settings: EncoderSettings) -> Encoder:
     """The encoder, checked but without its weights.
 
@@ -123,7 +137,7 @@ def open_parts(settings: SearchSettings) -> tuple[Collection, Encoder, VectorSto
     """
     from xqg.search.searcher import check_encoder, require_collection
 
-    store = build_store(settings.store)
+    store = open_store(settings.store)
     collection = require_collection(store, settings.store.collection)
     wanted = settings.encoder
     if wanted is None:

@@ -10,12 +10,14 @@ from typing import Any
 
 import click
 
-from xqg.assembly import build_store, open_ingestion, open_searcher
+from xqg.assembly import open_ingestion, open_searcher, open_store
+from xqg.commands.augment import augment
 from xqg.commands.calibrate import calibrate
 from xqg.commands.compare import compare
 from xqg.commands.dataset import dataset
 from xqg.commands.evaluate import evaluate
 from xqg.commands.evaluate_generator import evaluate_generator
+from xqg.commands.mcp import mcp
 from xqg.commands.stopping import stop_on_signal
 from xqg.commands.sweep import sweep
 from xqg.errors import EXIT_REJECTS, SettingsError, XqgError
@@ -146,7 +148,7 @@ def show(passage_id: str | None, queries: bool, as_json: bool, **options: Any) -
     from xqg.search.show import describe_collection, describe_passage, export_queries
 
     settings: StoreSettings = validated(StoreSettings, collect(options)["store"])
-    with closing(build_store(settings)) as store:
+    with closing(open_store(settings)) as store:
         collection = require_collection(store, settings.collection)
         if queries:
             for line in export_queries(store):
@@ -225,7 +227,7 @@ def train_generator(ctx: click.Context, /, rejects: Path, as_json: bool, **optio
     ctx.exit(130 if report.interrupted else EXIT_REJECTS if report.rejects else 0)
 
 
-for added in (calibrate, evaluate, compare, dataset, evaluate_generator, sweep):
+for added in (augment, calibrate, evaluate, compare, dataset, evaluate_generator, mcp, sweep):
     main.add_command(added)
 
 

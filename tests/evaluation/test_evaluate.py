@@ -32,7 +32,7 @@ def test_records_first_and_means_by_hand() -> None:
 
 
 class NoHits(FakeStore):
-    def search(self, vectors, limit, filters=(), exact=False):
+    def search(self, vectors, limit, filters=(), exact=False, language=None):
         return [[] for _ in vectors]
 
 
@@ -79,7 +79,7 @@ def test_a_score_that_is_not_finite_never_ranks_first() -> None:
 
 
 class Nan(FakeStore):
-    def search(self, vectors, limit, filters=(), exact=False):
+    def search(self, vectors, limit, filters=(), exact=False, language=None):
         scores = [float("nan"), float("inf"), 0.5]
         hits = [Hit(rank, score, Passage(f"p{rank}", "x"), {}) for rank, score in enumerate(scores, start=1)]
         return [hits for _ in vectors]
@@ -92,7 +92,7 @@ def test_hits_with_nan_or_infinity_are_no_hits() -> None:
 
 
 class Spy(FakeStore):
-    def search(self, vectors, limit, filters=(), exact=False):
+    def search(self, vectors, limit, filters=(), exact=False, language=None):
         self.seen = (limit, exact)
         return [[] for _ in vectors]
 

@@ -11,6 +11,7 @@ Behind it is qdrant-client's local mode, so what is stored and found is real; wh
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -46,8 +47,27 @@ class CollectionSettings:
     """What local mode does not keep of a collection."""
 
     indexing_threshold: int | None = 20_000
-    payload_schema: dict[str, str] = field(default_factory=dict)
+    payload_schema: dict[str, Any] = field(default_factory=dict)
     status: str = "green"
+    asked: dict[str, Any] = field(default_factory=dict)
+
+    def fill_in(self, config: dict[str, Any]) -> None:
+        """Put what was asked for at the creation into what local mode tells of the collection."""
+        for part, told in (("hnsw_config", "hnsw_config"), ("optimizers_config", "optimizer_config")):
+            config[told] |= {key: value for key, value in (self.asked.get(part) or {}).items() if value is not None}
+        config["quantization_config"] = self.asked.get("quantization_config")
+        for part in ("shard_number", "sharding_method", "replication_factor", "on_disk_payload"):
+            config["params"][part] = self.asked.get(part)
+        config["optimizer_config"]["indexing_threshold"] = self.indexing_threshold
+
+    def schema(self) -> dict[str, Any]:
+        """The payload indexes as a server tells them."""
+        told = {}
+        for name, asked in self.payload_schema.items():
+            parameters = asked if isinstance(asked, dict) else None
+            kind = asked["type"] if isinstance(asked, dict) else asked
+            told[name] = {"data_type": kind, "params": parameters, "points": 0}
+        return told
 
 
 class WireServer:
@@ -101,6 +121,8 @@ class WireServer:
             return 404 if missing else 400, {"status": {"error": str(error)}, "time": 0.0}
 
     def _apply(self, request: Request) -> Any:
+        if request.name in ("GET /aliases", "POST /collections/aliases"):
+            return self._aliases(request)
         found = re.fullmatch(r"/collections/([^/]+)(/.*)?", request.path)
         if found is None:
             raise _RefusedError(404, f"no route {request.name}")
@@ -111,19 +133,33 @@ class WireServer:
         result = route(name, request.body)
         return result.model_dump(mode="json") if hasattr(result, "model_dump") else result
 
+    def _aliases(self, request: Request) -> Any:
+        if request.method == "GET":
+            return self.local.get_aliases().model_dump(mode="json")
+        return self.local.update_collection_aliases(models.ChangeAliasesOperation(**request.body).actions)
+
     def _describe(self, name: str, _: Any) -> Any:
         info = self.local.get_collection(name).model_dump(mode="json")
         kept = self._kept(name)
-        info["config"]["optimizer_config"]["indexing_threshold"] = kept.indexing_threshold
-        info["status"] = kept.status
+        kept.fill_in(info["config"])
+        info["payload_schema"], info["status"] = kept.schema(), kept.status
         return info
 
     def _create(self, name: str, body: Any) -> bool:
         if self.local.collection_exists(name):
             raise _RefusedError(409, f"Wrong input: Collection `{name}` already exists!")
         asked = models.CreateCollection(**body)
-        self.settings[name] = CollectionSettings()
-        return self.local.create_collection(name, vectors_config=asked.vectors, metadata=body.get("metadata"))
+        threshold = (body.get("optimizers_config") or {}).get("indexing_threshold") or 20_000
+        self.settings[name] = CollectionSettings(threshold, asked=body)
+        return self.local.create_collection(
+            name,
+            vectors_config=asked.vectors,
+            sparse_vectors_config=asked.sparse_vectors,
+            metadata=body.get("metadata"),
+        )
+
+    def _exists(self, name: str, _: Any) -> dict[str, bool]:
+        return {"exists": self.local.collection_exists(name)}
 
     def _change(self, name: str, body: Any) -> bool:
         kept = self._kept(name)
@@ -137,7 +173,7 @@ class WireServer:
         return self.local.delete_collection(name)
 
     def _index(self, name: str, body: Any) -> dict[str, Any]:
-        self._kept(name).payload_schema[body["field_name"]] = str(body["field_schema"])
+        self._kept(name).payload_schema[body["field_name"]] = body["field_schema"]
         return dict(_COMPLETED)
 
     def _upsert(self, name: str, body: Any) -> dict[str, Any]:
@@ -145,7 +181,13 @@ class WireServer:
         return dict(_COMPLETED)
 
     def _delete(self, name: str, body: Any) -> dict[str, Any]:
-        self.local.delete(name, models.FilterSelector(**body))
+        kind = models.PointIdsList if "points" in body else models.FilterSelector
+        self.local.delete(name, kind(**body))
+        return dict(_COMPLETED)
+
+    def _set_payload(self, name: str, body: Any) -> dict[str, Any]:
+        asked = models.SetPayload(**body)
+        self.local.set_payload(name, asked.payload, asked.points or asked.filter, asked.key)
         return dict(_COMPLETED)
 
     def _retrieve(self, name: str, body: Any) -> list[Any]:
@@ -159,6 +201,7 @@ class WireServer:
         asked = models.ScrollRequest(**body)
         records, following = self.local.scroll(
             name,
+            scroll_filter=asked.filter,
             limit=asked.limit or 10,
             offset=asked.offset,
             with_payload=asked.with_payload,
@@ -166,8 +209,11 @@ class WireServer:
         )
         return {"points": [record.model_dump(mode="json") for record in records], "next_page_offset": following}
 
-    def _count(self, name: str, _: Any) -> Any:
-        return self.local.count(name)
+    def _count(self, name: str, body: Any) -> Any:
+        return self.local.count(name, models.CountRequest(**(body or {})).filter)
+
+    def _query_one(self, name: str, body: Any) -> Any:
+        return self._query(name, {"searches": [body]})[0]
 
     def _query(self, name: str, body: Any) -> list[Any]:
         asked = models.QueryRequestBatch(**body)
@@ -188,6 +234,7 @@ _COMPLETED = {"operation_id": 0, "status": "completed"}
 
 _ROUTES = {
     ("GET", ""): "_describe",
+    ("GET", "/exists"): "_exists",
     ("PUT", ""): "_create",
     ("PATCH", ""): "_change",
     ("DELETE", ""): "_drop",
@@ -197,6 +244,8 @@ _ROUTES = {
     ("POST", "/points/delete"): "_delete",
     ("POST", "/points/scroll"): "_scroll",
     ("POST", "/points/count"): "_count",
+    ("POST", "/points/payload"): "_set_payload",
+    ("POST", "/points/query"): "_query_one",
     ("POST", "/points/query/batch"): "_query",
 }
 
@@ -263,8 +312,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(raw)))
         if retry_after is not None:
             self.send_header("Retry-After", retry_after)
-        self.end_headers()
-        self.wfile.write(raw[: len(raw) // 2] if cut else raw)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a client that was killed
+            self.end_headers()
+            self.wfile.write(raw[: len(raw) // 2] if cut else raw)
         if cut:
             self._drop()
 

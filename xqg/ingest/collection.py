@@ -39,9 +39,13 @@ class Opened:
         """Whether some stored passages may still have vectors of other settings."""
         return bool(self.metadata["state"] == UPDATING)
 
-    def pilot(self) -> Opened:
-        """The same collection, to take the sample in before it is calibrated: with plain vectors and all queries."""
-        target = replace(self.target, fingerprint=digest(["pilot", self.metadata["settings"]]), own_language=True)
+    def pilot(self, own_language: bool) -> Opened:
+        """The same collection, to take the sample in before it is calibrated, with plain vectors.
+
+        :param own_language: also make queries in the passages' own language, to see what the choices cost them.
+        """
+        own = self.target.own_language or own_language
+        target = replace(self.target, fingerprint=digest(["pilot", self.metadata["settings"]]), own_language=own)
         return replace(self, target=target, metadata={**self.metadata, "state": READY}, fusion=PLAIN)
 
     def calibrated(self, calibration: Calibration) -> Opened:

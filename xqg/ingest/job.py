@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from xqg.ingest.calibration import Wishes
+from xqg.ingest.calibration import MINIMUM_PASSAGES, Wishes
 from xqg.ingest.collection import Opened, open_collection
 from xqg.ingest.corpus import passages_from
 from xqg.ingest.estimate import Estimate, estimate
-from xqg.ingest.passage_side import PassageSideEncoder
+from xqg.ingest.passage_side import encoder_for
 from xqg.ingest.pilot import adopt, calibrate_points, draw_passages, first_passages
 from xqg.ingest.rejects import RejectsFile
 from xqg.ingest.remembering import RememberingEncoder
@@ -36,8 +36,7 @@ class IngestJob:
         store: VectorStore,
         detector: LanguageDetector,
     ) -> None:
-        writes_passages = settings.generator.augment_with == "passages"
-        self._encoder = PassageSideEncoder(encoder) if writes_passages else encoder
+        self._encoder = encoder_for(encoder, settings.generator.augment_with)
         self._settings, self._generator = settings, generator
         self._store, self._detector = store, detector
         named = settings.generator.languages
@@ -71,7 +70,7 @@ class IngestJob:
                 return work(records, opened, self._encoder)
             encoder = RememberingEncoder(self._encoder)
             sample, records = self._sample(sources, records)
-            pilot = work(sample, opened.pilot(), encoder)
+            pilot = work(sample, opened.pilot(len(sample) >= MINIMUM_PASSAGES), encoder)
             if pilot.interrupted:
                 return pilot
             with pilot.timed("calibrate"):

@@ -45,3 +45,8 @@ class PassageSideEncoder:
     def encode_passages(self, passages: Sequence[Passage]) -> Vectors:
         """As the encoder does; shape (len(passages), dimension)."""
         return self._encoder.encode_passages(passages)
+
+
+def encoder_for(encoder: Encoder, augment_with: str | None) -> Encoder:
+    """``encoder``, or around it the one for generated "passages"."""
+    return PassageSideEncoder(encoder) if augment_with == "passages" else encoder

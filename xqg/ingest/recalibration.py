@@ -11,7 +11,7 @@ from xqg.fingerprints import CALIBRATED
 from xqg.ingest.calibration import Calibration, Wishes
 from xqg.ingest.collection import READY, Opened
 from xqg.ingest.fusion import PLAIN
-from xqg.ingest.passage_side import PassageSideEncoder
+from xqg.ingest.passage_side import encoder_for
 from xqg.ingest.pilot import adopt, calibrate_points, draw_passages
 from xqg.ingest.planning import Target
 from xqg.ingest.remembering import RememberingEncoder
@@ -20,6 +20,7 @@ from xqg.ingest.worker import IngestWorker
 from xqg.protocols import Collection, Encoder, VectorStore
 from xqg.records import FusionRule, Reject
 from xqg.settings import CalibrateSettings
+from xqg.stores.payload import AUGMENTED
 
 
 def recalibrate(
@@ -40,8 +41,8 @@ def recalibrate(
     :raises SettingsError: if it has no queries to calibrate on.
     """
     opened, report = _opened(found, settings), IngestReport()
-    generated = PassageSideEncoder(encoder) if _holds_passages(found.metadata["settings"]) else encoder
-    remembering = RememberingEncoder(generated)
+    augment_with = found.metadata["settings"].get("augment_with")
+    remembering = RememberingEncoder(encoder_for(encoder, augment_with))
     if opened.to_calibrate:
         with report.timed("calibrate"):
             opened = _calibrate(store, remembering, opened, settings)
@@ -58,6 +59,12 @@ def _opened(found: Collection, settings: CalibrateSettings) -> Opened:
             f"Collection {settings.store.collection!r} has no generated queries",
             "some to calibrate on",
             "Ingest its passages again with a generator and --update",
+        )
+    if AUGMENTED in found.metadata:
+        raise StoreError(
+            f"Collection {settings.store.collection!r} was made by `xqg augment`: its plain vectors are in its source",
+            "one that `xqg ingest` made",
+            "Run `xqg augment` again, with --update for another --rule or --alpha, or --into a new collection",
         )
     fusion = settings.fusion
     if fusion.rule is FusionRule.PER_LANGUAGE and not found.languages:
@@ -78,11 +85,6 @@ def _opened(found: Collection, settings: CalibrateSettings) -> Opened:
     return _resumed(opened, found.metadata) if half_done and changed == stored else opened
 
 
-def _holds_passages(stored: Mapping[str, Any]) -> bool:
-    """Whether the generated texts of the collection are passages."""
-    return bool(stored["augment_with"] == "passages")
-
-
 def _resumed(opened: Opened, metadata: Mapping[str, Any]) -> Opened:
     fusion = Calibration.from_json(metadata["calibration"]).fusion
     return replace(opened, fusion=fusion, to_calibrate=False)
@@ -93,7 +95,7 @@ def _calibrate(store: VectorStore, encoder: Encoder, opened: Opened, settings: C
     sample = draw_passages(asked, settings.fusion.calibration_sample)
     fusion, target = settings.fusion, opened.target
     wishes = Wishes(fusion.rule, target.languages, fusion.alpha, fusion.share, target.own_language)
-    if _holds_passages(opened.metadata["settings"]):
+    if opened.metadata["settings"].get("augment_with") == "passages":
         wishes = wishes.for_generated_passages()
     points = store.points([passage.id for passage in sample])
     return adopt(store, opened, calibrate_points(points, encoder, wishes))

@@ -13,7 +13,7 @@ import numpy as np
 from xqg.errors import FingerprintError, SettingsError, StoreError
 from xqg.fingerprints import differences
 from xqg.languages import LanguageDetector, language_code
-from xqg.protocols import Collection, Encoder, VectorStore
+from xqg.protocols import Collection, Encoder, Point, VectorStore
 from xqg.records import FieldMatch, Hit
 
 
@@ -98,6 +98,10 @@ class Searcher:
         if not self._languages or self._detector is None:
             return None
         return self._detector.choose(query, self._languages)
+
+    def look_up(self, passage_id: str) -> Point | None:
+        """The stored passage with this id; None if there is none."""
+        return next(iter(self._store.points([passage_id])), None)
 
     def explain(self, query: str, hits: Sequence[Hit]) -> list[Explanation | None]:
         """For each hit its generated query closest to ``query``; None where it has none."""

@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 
 from xqg.errors import StoreError
+from xqg.layouts import OWN_KEY
 from xqg.protocols import Point
 from xqg.records import Hit, LedgerEntry, Passage, Vectors
 
-KEY = "xqg"
+KEY = OWN_KEY
 """The one payload key, and the one key of a server's collection metadata, under which xqg keeps its own."""
+
+AUGMENTED = "augmented"
+"""In our metadata of a collection that `xqg augment` made: where it came from, and how its payloads are read."""
 
 DEFAULT_VECTOR = ""
 """The name under which Qdrant keeps the unnamed vector, where a collection has others beside it."""
@@ -35,7 +39,7 @@ def to_payload(point: Point) -> dict[str, Any]:
 
     :raises StoreError: if the passage holds what no store can keep (NaN, half a surrogate pair).
     """
-    passage, entry = point.passage, point.entry
+    passage = point.passage
     payload = {
         "id": passage.id,
         DOCUMENT_ID: passage.document_id,
@@ -45,22 +49,36 @@ def to_payload(point: Point) -> dict[str, Any]:
         "title": passage.title,
         "language": passage.language,
         "metadata": dict(passage.metadata),
-        KEY: {
-            "queries": {language: list(texts) for language, texts in entry.queries.items()},
-            # gRPC carries objects as maps without order, and the order of the queries is the order of their sum
-            "languages": list(entry.queries),
-            "record_hash": entry.record_hash,
-            "content_hash": entry.content_hash,
-            "document_hash": passage.document_hash,
-            "generation": entry.generation,
-            "fingerprint": entry.fingerprint,
-        },
+        KEY: own_fields(point),
     }
+    return as_stored(payload, passage.id)
+
+
+def own_fields(point: Point) -> dict[str, Any]:
+    """What stands under `KEY` in the payload of ``point``."""
+    entry = point.entry
+    return {
+        "queries": {language: list(texts) for language, texts in entry.queries.items()},
+        # gRPC carries objects as maps without order, and the order of the queries is the order of their sum
+        "languages": list(entry.queries),
+        "record_hash": entry.record_hash,
+        "content_hash": entry.content_hash,
+        "document_hash": point.passage.document_hash,
+        "generation": entry.generation,
+        "fingerprint": entry.fingerprint,
+    }
+
+
+def as_stored(payload: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A payload as JSON types. :param name: of its passage, for the error.
+
+    :raises StoreError: if it holds what no store can keep (NaN, half a surrogate pair).
+    """
     try:
         encoded = json.dumps(payload, ensure_ascii=False, allow_nan=False, default=str).encode("utf-8")
     except (TypeError, ValueError) as error:
         raise StoreError(
-            f"Passage {passage.id!r} cannot be stored: {error}",
+            f"Passage {name!r} cannot be stored: {error}",
             "asked for a record that JSON in UTF-8 can hold",
             "Correct or remove that value",
         ) from error

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import math
-import re
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -14,20 +10,16 @@ from typing import Any
 import numpy as np
 from qdrant_client import QdrantClient, models
 
-from xqg.errors import SettingsError, StoreError
+from xqg.errors import StoreError
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors, point_id
 from xqg.settings import StoreSettings
-from xqg.stores.payload import DOCUMENT_ID, KEY, entry_from_payload, to_hits, to_point
-from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError, ServerCalls, check_done
+from xqg.stores.payload import AUGMENTED, DOCUMENT_ID, KEY, entry_from_payload, to_hits, to_point
+from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError, check_done
+from xqg.stores.server_connection import ServerConnection
 from xqg.stores.server_indexing import THRESHOLD_BEFORE, IndexingPause, own_metadata
 from xqg.stores.server_layout import read_collection, to_vectors_config
 from xqg.stores.server_requests import POINTS_AT_ONCE, split_points, to_filter, to_stale_selectors
-
-logger = logging.getLogger(__name__)
-
-OLDEST_VERSION = (1, 16)
-"""The first Qdrant that keeps metadata of a collection."""
 
 QUERIES_AT_ONCE = 64
 """Queries searched with one request."""
@@ -44,14 +36,9 @@ class ServerStore:
     def __init__(self, settings: StoreSettings, sleep: Callable[[float], None] | None = None) -> None:
         self._settings = settings
         self._collection = settings.collection
-        secret = "" if settings.api_key is None else settings.api_key.get_secret_value()
-        if secret and not re.fullmatch(r"[!-~]+", secret):
-            # the key travels in a header, whose own errors would quote it
-            raise SettingsError("The API key has blanks or other signs that no key has", "", "Correct QDRANT_API_KEY")
-        self._secret, self._sleep = secret or None, sleep  # an empty QDRANT_API_KEY is how containers say "none"
-        self._call = ServerCalls(settings.spec, self._collection, self._secret, sleep)
-        self._connection: QdrantClient | None = None
-        self._connecting = threading.Lock()
+        self._sleep = sleep
+        self._connection = ServerConnection(settings, sleep)
+        self._call = self._connection.calls(self._collection)
         self._languages: tuple[str, ...] | None = None  # those with a vector of their own; None: not looked up yet
 
     def describe(self) -> Collection | None:
@@ -62,6 +49,12 @@ class ServerStore:
             points = self._call("count the points", lambda: client.count(self._collection, exact=True)).count
         except MissingCollectionError:
             return None
+        if AUGMENTED in own_metadata(info):
+            raise StoreError(
+                f"The collection {self._collection!r} has the payloads of other software: `xqg augment` made it",
+                "asked for one that `xqg ingest` made",
+                "To change it, run `xqg augment` again with --update",
+            )
         found = read_collection(self._collection, info, points)
         self._languages = found.languages
         return found
@@ -172,56 +165,16 @@ class ServerStore:
         """While inside, the server puts off indexing; on leaving, also by an error, it indexes again."""
         pause = IndexingPause(self._client(), self._collection, self._call, self._sleep)
         self._index_documents()
-        pause.begin()
-        try:
+        with pause.hold():
             yield
-        except BaseException:
-            try:
-                pause.end()
-            except StoreError as error:
-                logger.warning("Indexing stays off until the next ingestion: %s", error)
-            raise
-        pause.end()
-        pause.wait()
 
     def close(self) -> None:
         """Release the connections; calling it twice does nothing."""
-        with self._connecting:
-            connection, self._connection, self._languages = self._connection, None, None
-        if connection is not None:
-            connection.close()
+        self._connection.close()
+        self._languages = None
 
     def _client(self) -> QdrantClient:
-        with self._connecting:
-            if self._connection is None:
-                self._connection = self._connect()
-            return self._connection
-
-    def _connect(self) -> QdrantClient:
-        settings = self._settings
-        client = QdrantClient(
-            url=settings.spec,
-            grpc_port=settings.grpc_port,
-            prefer_grpc=settings.grpc,
-            api_key=self._secret,
-            timeout=math.ceil(settings.timeout_seconds),
-            check_compatibility=False,
-        )
-        try:
-            version = self._call("read the server's version", client.info).version
-        except MissingCollectionError:
-            raise StoreError(
-                f"There is no Qdrant server at {self._call.server}", "asked for its version", "Check the address"
-            ) from None
-        numbers = re.match(r"(\d+)\.(\d+)", version)
-        if numbers is not None and (int(numbers[1]), int(numbers[2])) < OLDEST_VERSION:
-            client.close()
-            raise StoreError(
-                f"The Qdrant server is version {version}",
-                "asked to keep metadata in a collection, which came with 1.16",
-                "Update the server",
-            )
-        return client
+        return self._connection.client()
 
     def _info(self) -> models.CollectionInfo:
         client = self._client()

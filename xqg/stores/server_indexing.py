@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from qdrant_client import QdrantClient
 from qdrant_client.models import CollectionInfo, CollectionStatus, OptimizersConfigDiff
 
+from xqg.errors import StoreError
 from xqg.stores.payload import KEY
 from xqg.stores.server_calls import ServerCalls
 
@@ -40,6 +42,21 @@ class IndexingPause:
     ) -> None:
         self._client, self._collection, self._call = client, collection, call
         self._sleep = time.sleep if sleep is None else sleep
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """While inside, indexing is off; on leaving, also by an error, it goes on, and a run that went well waits."""
+        self.begin()
+        try:
+            yield
+        except BaseException:
+            try:
+                self.end()
+            except StoreError as error:
+                logger.warning("Indexing stays off until the next ingestion: %s", error)
+            raise
+        self.end()
+        self.wait()
 
     def begin(self) -> None:
         """Remember the threshold in the collection, then set it to 0.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from qdrant_client import models
 
@@ -28,37 +29,47 @@ def split_points(points: Sequence[Point], languages: Sequence[str], limit: int) 
     :param languages: those that have a vector of their own in the collection.
     :raises StoreError: if one point alone is larger, or cannot be stored.
     """
+    yield from split_rows((_row(point, languages) for point in points), limit)
+
+
+def split_rows(
+    rows: Iterable[tuple[int | str, Any, Mapping[str, Any]]], limit: int
+) -> Iterator[list[models.PointStruct]]:
+    """The same for rows of point id, vector (or vectors by name) and payload, all of JSON's types."""
     part: list[models.PointStruct] = []
     size = ENVELOPE_BYTES
-    for point in points:
-        identity, payload = point_id(point.passage.id), to_payload(point)
-        vectors = to_vectors(point, languages)
-        vector: models.VectorStruct = {**vectors} if languages else vectors[DEFAULT_VECTOR]
+    for identity, vector, payload in rows:
         own_size = _json_bytes({"id": identity, "vector": vector, "payload": payload}) + 1
         if own_size + ENVELOPE_BYTES > limit:
             raise StoreError(
-                f"Passage {point.passage.id!r} takes {own_size} bytes",
+                f"Passage {payload.get('id', identity)!r} takes {own_size} bytes",
                 f"asked to send at most {limit} bytes at once",
                 "Split its text into smaller chunks, or raise --max-request-bytes",
             )
         if part and (len(part) == POINTS_AT_ONCE or size + own_size > limit):
             yield part
             part, size = [], ENVELOPE_BYTES
-        part.append(models.PointStruct(id=identity, vector=vector, payload=payload))
+        part.append(models.PointStruct(id=identity, vector=vector, payload=dict(payload)))
         size += own_size
     if part:
         yield part
 
 
-def to_filter(filters: Sequence[FieldMatch]) -> models.Filter | None:
-    """The client's filter that all of ``filters`` must pass; None if there are none."""
+def _row(point: Point, languages: Sequence[str]) -> tuple[str, Any, dict[str, Any]]:
+    vectors = to_vectors(point, languages)
+    return point_id(point.passage.id), vectors if languages else vectors[DEFAULT_VECTOR], to_payload(point)
+
+
+def to_filter(filters: Sequence[FieldMatch], path: Callable[[str], str] = filter_key) -> models.Filter | None:
+    """The client's filter that all of ``filters`` must pass; None if there are none.
+
+    :param path: the payload path of a filter's key.
+    """
     if not filters:
         return None
     # one condition for each value: Qdrant's "any of" takes no bools and no mixture of types
     return models.Filter(
-        must=[
-            models.Filter(should=[_equals(filter_key(match.key), value) for value in match.values]) for match in filters
-        ]
+        must=[models.Filter(should=[_equals(path(match.key), value) for value in match.values]) for match in filters]
     )
 
 

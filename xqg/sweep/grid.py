@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from xqg.errors import SettingsError
+from xqg.evaluation.clustered import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import holm
 from xqg.records import FusionRule
 from xqg.sweep.cells import MEASURES, Augmentation, Cell, build, evaluate_stored, only_languages, plain
 from xqg.sweep.material import Material
-from xqg.evaluation.clustered import clustered_p
 from xqg.sweep.vectors import Progress
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from xqg.evaluation.evaluate import MACRO
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.plots import plot_alpha, plot_queries_per_language, plot_target_languages
-from xqg.sweep.cells import HIT, MEASURES
+from xqg.sweep.cells import HIT, MEASURES, Cell
 from xqg.sweep.grid import Row
 
 COLUMNS = ["rule", "texts", "a language", "languages", "α", HIT, *MEASURES[1:], "own R@1", "own MRR", "p"]
@@ -82,47 +82,36 @@ def _mean(group: Sequence[Row], measure: str, language: str | None) -> float:
 
 
 def _plot(rows: Sequence[Row], varied: str, folder: Path) -> Path | None:
-    """MRR@10 against what was varied, everything else at its first value; None if it was not varied."""
-    points = [(_line(row), _place(row, varied), row) for row in rows if row.cell is not None]
-    points = [(name, place, row) for name, place, row in points if place is not None]
-    if len({place for _, place, _ in points}) < 2:
-        return None
-    others = [key for key in ("alpha", "queries_per_language", "target_languages") if key != varied]
-    fixed = {key: _first(rows, key) for key in others}
+    """MRR@10 against what was varied, the rest as it was asked for first, with the most languages; None if not varied.
+
+    Cells that leave what was varied to the calibration, or take all texts, have no place on its axis.
+    """
+    cells = [(row, _places(row.cell)) for row in rows if row.cell is not None]
+    fixed = max((places for _, places in cells), key=lambda places: places["target_languages"] or 0)
     groups: dict[tuple[str, float], list[Row]] = {}
-    for name, place, row in points:
-        if all(_first([row], key) == value for key, value in fixed.items()):
-            groups.setdefault((name, place), []).append(row)
-    lines = [
-        {"language": name, varied: place, MRR: _mean(group, MRR, MACRO)} for (name, place), group in groups.items()
-    ]
-    lines += [
-        {"language": "plain", varied: place, MRR: rows[0].means[MRR][MACRO]} for place in {place for _, place in groups}
-    ]
+    for row, places in cells:
+        place = places[varied]
+        if place is not None and all(places[name] == fixed[name] for name in PLOTS if name != varied):
+            groups.setdefault((_line(row), place), []).append(row)
+    axis = sorted(dict.fromkeys(place for _, place in groups))
+    if len(axis) < 2:
+        return None
+    lines = [{"language": name, varied: place, MRR: _mean(own, MRR, MACRO)} for (name, place), own in groups.items()]
+    lines += [{"language": "plain", varied: place, MRR: rows[0].means[MRR][MACRO]} for place in axis]
     return PLOTS[varied](lines, MRR, folder / f"{varied.replace('_', '-')}.png")
 
 
 def _line(row: Row) -> str:
-    cell = row.cell
-    return "plain" if cell is None else f"{cell.rule.value}, {cell.augment_with}"
+    return "plain" if row.cell is None else f"{row.cell.rule.value}, {row.cell.augment_with}"
 
 
-def _place(row: Row, varied: str) -> float | None:
-    """Where a row stands on an axis; None where that was left to the calibration or to all texts."""
-    cell = row.cell
-    if cell is None:
-        return None
+def _places(cell: Cell) -> dict[str, float | None]:
+    """Where a cell stands on the axes of `PLOTS`."""
     return {
         "alpha": cell.alpha,
         "queries_per_language": cell.texts_per_language,
         "target_languages": len(cell.languages),
-    }[varied]
-
-
-def _first(rows: Sequence[Row], varied: str) -> float | None:
-    """The value that other plots hold it at: α and texts as first given, of the languages the most."""
-    places = [_place(row, varied) for row in rows if row.cell is not None]
-    return max(place or 0 for place in places) if varied == "target_languages" else places[0]
+    }
 
 
 def _write_csv(values: Sequence[dict[str, Any]], path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +48,7 @@ class VectorCache:
             self._known |= {_key(kind, text): vector.astype(np.float32) for text, vector in vectors.items()}
         self._save()
 
-    def _encode(self, wanted: dict[str, object], encode: Callable[..., Vectors]) -> None:
+    def _encode(self, wanted: Mapping[str, object], encode: Callable[..., Vectors]) -> None:
         missing = {key: text for key, text in wanted.items() if key not in self._known}
         keys = sorted(missing)
         for start in range(0, len(keys), BATCH_SIZE):

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.fakes import FakeEncoder, FakeGenerator
+from tests.plugin.fakes import FUSED, HALF, TEXTS, augmenter, counts
+from xqg.errors import EncodingError, GenerationError, SettingsError
+from xqg.ingest.fusion import Fusion
+from xqg.ingest.subspace import LanguageSpace
+from xqg.plugin.augmenter import Augmenter
+from xqg.plugin.language_vectors import LanguageVectors, names_by_language
+from xqg.protocols import Generation
+from xqg.records import FusionRule, Passage
+
+SPACE = LanguageSpace(("fr",), np.ones((1, 8), np.float32), np.eye(1, 8, dtype=np.float32))
+
+
+def passages(made_by: Augmenter, texts: Sequence[str] = TEXTS) -> list[Passage]:
+    return [made_by.passage(str(number), text) for number, text in enumerate(texts)]
+
+
+def embed(texts: Sequence[str]) -> list[list[float]]:
+    return [counts(text) for text in texts]
+
+
+class TestAugment:
+    def test_fuses_half_of_the_mean_query(self) -> None:
+        made = augmenter()
+        np.testing.assert_allclose(made.augment(passages(made), embed(TEXTS), embed), FUSED)
+
+    def test_asynchronously_the_same(self) -> None:
+        made = augmenter()
+
+        async def embed_one(text: str) -> list[float]:
+            return counts(text)
+
+        vectors = asyncio.run(made.augment_asynchronously(passages(made), embed(TEXTS), embed_one))
+        np.testing.assert_allclose(vectors, FUSED)
+
+    def test_its_own_embedding_of_queries_comes_first(self) -> None:
+        calls: list[list[str]] = []
+
+        def all_at_once(texts: Sequence[str]) -> Any:
+            calls.append(list(texts))
+            return FakeEncoder().encode_queries(texts)
+
+        made = augmenter(embed_queries=all_at_once, languages=["fr"])
+
+        async def never(text: str) -> list[float]:
+            raise AssertionError(text)
+
+        np.testing.assert_allclose(made.augment(passages(made), embed(TEXTS), lambda _: never), FUSED)
+        np.testing.assert_allclose(asyncio.run(made.augment_asynchronously(passages(made), embed(TEXTS), never)), FUSED)
+        asked = [f"fr {number} {text.split()[0]}" for text in TEXTS for number in (0, 1)]
+        assert calls == [asked, asked]
+
+    def test_no_queries_in_the_passages_own_language_unless_asked(self) -> None:
+        generator = FakeGenerator()
+        augmenter(generator, ["fr", "en"]).write_queries([Passage("a", "battery", language="en")])
+        augmenter(generator, ["fr", "en"], own_language=True).write_queries([Passage("a", "battery", language="en")])
+        assert generator.asked == [("a", ("fr",)), ("a", ("fr", "en"))]
+
+    def test_a_passage_given_twice_is_asked_for_once_and_fused_twice(self) -> None:
+        generator = FakeGenerator()
+        made = augmenter(generator)
+        twice = [made.passage("a", TEXTS[0])] * 2
+        np.testing.assert_allclose(made.augment(twice, embed(TEXTS[:1] * 2), embed), [FUSED[0]] * 2)
+        assert len(generator.asked) == 1
+
+    def test_a_blank_text_is_not_asked_for_and_keeps_its_vector(self) -> None:
+        generator = FakeGenerator()
+        made = augmenter(generator)
+        given = passages(made, [" ", TEXTS[0]])
+        np.testing.assert_allclose(made.augment(given, [counts("wifi"), counts(TEXTS[0])], embed)[0], counts("wifi"))
+        assert [identifier for identifier, _ in generator.asked] == ["1"]
+
+    def test_passages_without_queries_are_told_and_keep_their_vector(self, caplog: pytest.LogCaptureFixture) -> None:
+        made = augmenter(FakeGenerator(silent=["fr"]), ["fr"])
+        with caplog.at_level(logging.WARNING):
+            np.testing.assert_allclose(made.augment(passages(made), embed(TEXTS), embed), embed(TEXTS))
+        assert "3 of 3 passages got no query" in caplog.text
+
+    def test_a_broken_query_vector_is_left_out(self) -> None:
+        made = augmenter(languages=["fr"])
+
+        def first_is_broken(texts: Sequence[str]) -> list[list[float]]:
+            return [[float("nan")] * 8, *embed(texts[1:])]
+
+        np.testing.assert_allclose(made.augment(passages(made), embed(TEXTS), first_is_broken), FUSED)
+
+    def test_a_failing_generator_fails_the_batch_and_the_next_one_works(self) -> None:
+        class FailsOnce(FakeGenerator):
+            def generate(self, requests: Sequence[tuple[Passage, Sequence[str]]]) -> Generation:
+                if not self.asked:
+                    self.asked.append(("failed", ()))
+                    raise GenerationError("the endpoint is gone")
+                return super().generate(requests)
+
+        made = augmenter(FailsOnce())
+        with pytest.raises(GenerationError):
+            made.augment(passages(made), embed(TEXTS), embed)
+        np.testing.assert_allclose(made.augment(passages(made), embed(TEXTS), embed), FUSED)
+
+    @pytest.mark.parametrize(
+        ("vectors", "message"),
+        [
+            ([[1.0, 2.0], [1.0], [3.0, 4.0]], "differ in length"),
+            ([[1.0] * 8] * 2, r"passage vectors have shape \(2, 8\)"),
+            ([[1.0, 2.0]] * 3, r"query vectors have shape \(12, 8\)"),
+            ([[float("inf")] * 8] * 3, "passage vectors are not finite"),
+        ],
+    )
+    def test_unusable_vectors_are_refused(self, vectors: list[list[float]], message: str) -> None:
+        made = augmenter()
+        with pytest.raises(EncodingError, match=message):
+            made.augment(passages(made), vectors, embed)
+
+
+class TestSettings:
+    def test_languages_are_needed(self) -> None:
+        with pytest.raises(SettingsError, match="no target languages"):
+            augmenter(languages=())
+
+    def test_per_language_has_no_place_in_a_framework(self) -> None:
+        with pytest.raises(SettingsError, match="xqg augment"):
+            augmenter(fusion=Fusion(FusionRule.PER_LANGUAGE, 0.2, space=SPACE))
+
+    def test_a_language_that_the_calibration_lacks_is_refused_before_it_is_paid_for(self) -> None:
+        with pytest.raises(SettingsError, match="'ja'"):
+            augmenter(fusion=Fusion(FusionRule.MEAN, 0.2, prior=1, space=SPACE))
+
+    def test_another_models_calibration_is_refused(self) -> None:
+        made = augmenter(fusion=Fusion(FusionRule.NEUTRAL, 0.2, share=1, space=SPACE), languages=["fr"])
+        with pytest.raises(EncodingError, match="2 dimensions, the calibration 8"):
+            made.augment([made.passage("a", "battery")], [[1.0, 0.0]], lambda texts: [[1.0, 0.0]] * len(texts))
+
+    def test_identity_tells_other_weights_apart(self) -> None:
+        assert augmenter().identity == augmenter().identity
+        for other in (augmenter(languages=["fr"]), augmenter(FakeGenerator(count=3)), augmenter(own_language=True)):
+            assert other.identity != augmenter().identity
+        calibrated = Fusion(FusionRule.MEAN, HALF.alpha, space=SPACE)
+        assert augmenter(fusion=calibrated).identity != augmenter().identity
+
+    def test_a_passages_language_is_given_set_or_detected(self) -> None:
+        assert augmenter().passage("a", "Où est la pile ?").language == "en"
+        detecting = augmenter(passage_language=None)
+        assert detecting.passage("a", "Où est la pile de la télécommande ?").language == "fr"
+        assert detecting.passage("a", "Where?", language="pt-BR").language == "pt"
+
+
+class TestLanguageVectors:
+    def test_the_query_s_language_picks_the_vector(self) -> None:
+        vectors = LanguageVectors({"fr": "fr", "ja": "xqg-ja"}, default="")
+        assert vectors.vector_for("Comment changer la pile ?") == "fr"
+        assert vectors.vector_for("電池はどこですか") == "xqg-ja"
+        assert vectors.vector_for("Where is the battery?") == ""
+        assert vectors.vector_for("Where is the battery?", language="fr") == "fr"
+
+    def test_vectors_named_after_languages(self) -> None:
+        assert names_by_language(["", "fr", "text-dense", "ja"]) == {"fr": "fr", "ja": "ja"}

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from qdrant_client import models
+
+from tests.fakes import WORDS
+from tests.plugin.fakes import counts
+from tests.stores.wire import WireServer
+from xqg.errors import MissingDependencyError, SettingsError, StoreError
+from xqg.ingest.calibration import Calibration
+from xqg.ingest.fusion import Fusion
+from xqg.ingest.subspace import LanguageSpace
+from xqg.plugin.augmenting import AugmenterSettings, open_augmenter
+from xqg.records import FusionRule
+from xqg.settings import validated
+from xqg.stores.edge import EdgeStore
+
+SPACE = LanguageSpace(("fr",), np.eye(1, len(WORDS), 3, np.float32), np.eye(1, len(WORDS), 6, dtype=np.float32))
+CALIBRATION = Calibration(Fusion(FusionRule.MEAN, 0.5, prior=1.0, space=SPACE), passages=30, queries={"fr": 60})
+"""Half of a query, to which the mean French query, a "valve", is added as one more."""
+
+
+@pytest.fixture
+def generator(tmp_path: Path) -> dict[str, Any]:
+    """A file with one French query for the passage "a": battery."""
+    line = {"passage_id": "a", "language": "fr", "query": "battery"}
+    (tmp_path / "queries.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    return {"spec": f"file:{tmp_path / 'queries.jsonl'}"}
+
+
+def fused(options: dict[str, Any], text: str = "wifi wifi") -> list[float]:
+    """The vector of the passage "a"."""
+    made = open_augmenter(validated(AugmenterSettings, {"passage_language": "en", **options}))
+    vectors = made.augment([made.passage("a", text)], [counts(text)], lambda texts: [counts(text) for text in texts])
+    vector: list[float] = vectors[0].tolist()
+    return vector
+
+
+def axes(**values: float) -> Any:
+    return pytest.approx([values.get(word, 0.0) for word in WORDS])
+
+
+class TestWeights:
+    def test_mean_and_sum_with_their_defaults(self, generator: dict[str, Any]) -> None:
+        assert fused({"generator": generator}) == axes(battery=0.4, wifi=1.2)
+        assert fused({"generator": generator, "rule": "sum"}) == axes(battery=0.01, wifi=1.98)
+        assert fused({"generator": generator, "alpha": 0.5}) == axes(battery=0.5, wifi=1.0)
+
+    def test_those_of_a_calibrated_collection(self, generator: dict[str, Any], tmp_path: Path) -> None:
+        store = EdgeStore(tmp_path / "data", "docs")
+        store.create(8, "dot", {"settings": {"distance": "dot"}, "calibration": CALIBRATION.to_json()})
+        store.close()
+        calibrated = {"spec": f"edge:{tmp_path / 'data'}", "collection": "docs"}
+        # p / 2 + (query + mean query) / 2 / 2
+        assert fused({"generator": generator, "calibrated": calibrated}) == axes(battery=0.25, valve=0.25, wifi=1.0)
+
+    def test_under_cosine_vectors_are_brought_to_length_1_first(
+        self, generator: dict[str, Any], wire: WireServer
+    ) -> None:
+        """Of a foreign layout, whose collection holds a vector without a name among named ones."""
+        own = {"settings": {"distance": "cosine"}, "calibration": CALIBRATION.to_json()}
+        size = models.VectorParams(size=8, distance=models.Distance.COSINE)
+        wire.local.create_collection("docs", vectors_config={"": size}, metadata={"xqg": own})
+        calibrated = {"spec": wire.url, "collection": "docs"}
+        assert fused({"generator": generator, "calibrated": calibrated}) == axes(battery=0.25, valve=0.25, wifi=0.5)
+
+    def test_fixed_weights_of_a_collection(self, generator: dict[str, Any], wire: WireServer) -> None:
+        own = {"settings": {"distance": "dot", "rule": "mean", "alpha": 0.5}, "calibration": None}
+        size = models.VectorParams(size=8, distance=models.Distance.DOT)
+        wire.local.create_collection("docs", vectors_config=size, metadata={"xqg": own})
+        calibrated = {"spec": wire.url, "collection": "docs"}
+        assert fused({"generator": generator, "calibrated": calibrated}) == axes(battery=0.5, wifi=1.0)
+
+    def test_a_collection_without_weights(self, generator: dict[str, Any], wire: WireServer) -> None:
+        size = models.VectorParams(size=8, distance=models.Distance.DOT)
+        wire.local.create_collection("docs", vectors_config=size)
+        with pytest.raises(StoreError, match="has no weights yet"):
+            fused({"generator": generator, "calibrated": {"spec": wire.url, "collection": "docs"}})
+        with pytest.raises(StoreError, match="no collection 'other'"):
+            fused({"generator": generator, "calibrated": {"spec": wire.url, "collection": "other"}})
+
+    def test_no_generator_is_refused(self) -> None:
+        with pytest.raises(SettingsError, match="writes no queries"):
+            fused({"generator": {"spec": "none"}})
+
+
+ROOMS = {"langchain": "langchain_core", "llamaindex": "llama_index", "haystack": "haystack", "mcp": "mcp"}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_missing_framework_is_told_with_its_install_line_and_the_others_are_not_needed(room: str) -> None:
+    blocked = [package for other, package in ROOMS.items() if other != room]
+    code = f"""
+import importlib, sys
+for package in {[*blocked, ROOMS[room]]}:
+    sys.modules[package] = None
+from xqg.errors import MissingDependencyError
+try:
+    importlib.import_module("xqg.plugin.{room}")
+except MissingDependencyError as error:
+    print(error.exit_code, error)
+del sys.modules["{ROOMS[room]}"]
+importlib.import_module("xqg.plugin.{room}")
+print("fine")
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    told, fine = ran.stdout.splitlines()
+    assert told.startswith(f"{MissingDependencyError.exit_code} ")
+    assert f'pip install "xqg[{room}]"' in told
+    assert fine == "fine", ran.stderr

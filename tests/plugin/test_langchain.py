@@ -1,0 +1,212 @@
+"""LangChain itself, its own standard tests, and langchain-qdrant on qdrant-client's local mode."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_qdrant import QdrantVectorStore
+from langchain_tests.integration_tests import EmbeddingsIntegrationTests, RetrieversIntegrationTests
+from langchain_tests.unit_tests import EmbeddingsUnitTests
+from qdrant_client import QdrantClient, models
+
+from tests.fakes import FakeEncoder, FakeGenerator
+from tests.plugin.fakes import FUSED, TEXTS, augmenter, counts
+from xqg.errors import GenerationError, SettingsError
+from xqg.plugin.langchain import AugmentedEmbeddings, EncoderEmbeddings, LanguageRetriever
+
+
+class CountingEmbeddings(Embeddings):
+    """The model of a user: counts words, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.documents = self.queries = 0
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        self.documents += len(texts)
+        return [counts(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        self.queries += 1
+        return counts(text)
+
+
+class TestStandardUnit(EmbeddingsUnitTests):
+    @property
+    def embeddings_class(self) -> type[Embeddings]:
+        return AugmentedEmbeddings
+
+    @property
+    def embedding_model_params(self) -> dict[str, Any]:
+        return {"embeddings": CountingEmbeddings(), "augmenter": augmenter()}
+
+
+class TestStandardIntegration(EmbeddingsIntegrationTests):
+    @property
+    def embeddings_class(self) -> type[Embeddings]:
+        return AugmentedEmbeddings
+
+    @property
+    def embedding_model_params(self) -> dict[str, Any]:
+        return {"embeddings": CountingEmbeddings(), "augmenter": augmenter()}
+
+
+class TestStandardEncoder(EmbeddingsIntegrationTests):
+    @property
+    def embeddings_class(self) -> type[Embeddings]:
+        return EncoderEmbeddings
+
+    @property
+    def embedding_model_params(self) -> dict[str, Any]:
+        return {"encoder": FakeEncoder()}
+
+
+class TestStandardRetriever(RetrieversIntegrationTests):
+    @property
+    def retriever_constructor(self) -> type[LanguageRetriever]:
+        return LanguageRetriever
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        return {"vectorstore": per_language_store()}
+
+    @property
+    def retriever_query_example(self) -> str:
+        return "battery"
+
+
+class TestAugmentedEmbeddings:
+    def test_documents_are_fused_and_queries_are_not(self) -> None:
+        model = AugmentedEmbeddings(CountingEmbeddings(), augmenter())
+        np.testing.assert_allclose(model.embed_documents(TEXTS), FUSED)
+        assert model.embed_query("battery") == counts("battery")
+
+    def test_asynchronously_the_same(self) -> None:
+        model = AugmentedEmbeddings(CountingEmbeddings(), augmenter())
+        np.testing.assert_allclose(asyncio.run(model.aembed_documents(TEXTS)), FUSED)
+        assert asyncio.run(model.aembed_query("battery")) == counts("battery")
+
+    def test_nothing_is_generated_for_no_documents_and_for_langchain_s_probe(self) -> None:
+        generator = FakeGenerator()
+        model = AugmentedEmbeddings(CountingEmbeddings(), augmenter(generator))
+        assert model.embed_documents([]) == asyncio.run(model.aembed_documents([])) == []
+        store = QdrantVectorStore.from_texts(TEXTS, model, location=":memory:", collection_name="docs")
+        assert len(generator.asked) == len(TEXTS)
+        QdrantVectorStore(store.client, "docs", model)
+        assert len(generator.asked) == len(TEXTS)
+
+    def test_the_same_text_gets_the_same_queries_in_any_batch(self) -> None:
+        generator = FakeGenerator()
+        model = AugmentedEmbeddings(CountingEmbeddings(), augmenter(generator))
+        model.embed_documents(TEXTS)
+        model.embed_documents(TEXTS[2:])
+        assert generator.asked[2] == generator.asked[3]
+
+    def test_a_file_of_queries_cannot_be_looked_up_without_ids(self) -> None:
+        class File(FakeGenerator):
+            identity = {"kind": "file"}  # noqa: RUF012
+
+        with pytest.raises(SettingsError, match="without ids"):
+            AugmentedEmbeddings(CountingEmbeddings(), augmenter(File()))
+
+    def test_a_failing_generator_stores_nothing_of_its_batch(self) -> None:
+        class Broken(FakeGenerator):
+            def generate(self, requests: Any) -> Any:
+                if any("wifi" in passage.text for passage, _ in requests):
+                    raise GenerationError("gone")
+                return super().generate(requests)
+
+        model = AugmentedEmbeddings(CountingEmbeddings(), augmenter(Broken()))
+        store = QdrantVectorStore.from_texts(TEXTS[:1], model, location=":memory:", collection_name="docs")
+        with pytest.raises(GenerationError):
+            store.add_texts(TEXTS[1:], batch_size=1)
+        assert store.client.count("docs").count == 2
+
+
+class TestRoundTrip:
+    def test_written_and_found_by_a_generated_query(self) -> None:
+        model = AugmentedEmbeddings(CountingEmbeddings(), augmenter())
+        store = QdrantVectorStore.from_documents(
+            [Document(text, metadata={"section": number}) for number, text in enumerate(TEXTS)],
+            model,
+            location=":memory:",
+            collection_name="docs",
+            distance=models.Distance.DOT,
+        )
+        ((document, score),) = store.similarity_search_with_score("invoice", k=1)
+        assert (document.page_content, document.metadata["section"], score) == (TEXTS[1], 1, 1.0)
+
+    def test_an_existing_collection_needs_the_plain_model_only(self, tmp_path: Any) -> None:
+        """What xqg augmented beforehand is searched with the user's own code; the generator is not there any more."""
+        fused = AugmentedEmbeddings(CountingEmbeddings(), augmenter())
+        QdrantVectorStore.from_texts(TEXTS, fused, path=str(tmp_path / "db"), collection_name="docs").client.close()
+        store = QdrantVectorStore.from_existing_collection("docs", CountingEmbeddings(), path=str(tmp_path / "db"))
+        ((document, score),) = store.similarity_search_with_score("wifi", k=1)
+        assert document.page_content == TEXTS[2]
+        assert score == pytest.approx(1 / np.sqrt(1.25))  # the plain vector's would be 1 / sqrt(2)
+        store.client.close()
+
+
+def per_language_store() -> QdrantVectorStore:
+    """Three passages under one vector each for French and Japanese, in which the words stand for other passages."""
+    client = QdrantClient(":memory:")
+    size = models.VectorParams(size=8, distance=models.Distance.DOT)
+    client.create_collection("docs", vectors_config={"": size, "fr": size, "ja": size})
+    rows = [
+        ("plain", "battery", "valve", "wifi"),
+        ("french", "valve", "battery", "wifi"),
+        ("japanese", "wifi", "valve", "battery"),
+    ]
+    client.upsert(
+        "docs",
+        [
+            models.PointStruct(
+                id=number,
+                vector={"": counts(fused), "fr": counts(french), "ja": counts(japanese)},
+                payload={"page_content": text, "metadata": {"number": number}},
+            )
+            for number, (text, fused, french, japanese) in enumerate(rows)
+        ],
+    )
+    return QdrantVectorStore(client, "docs", CountingEmbeddings(), distance=models.Distance.DOT)
+
+
+class TestLanguageRetriever:
+    @pytest.mark.parametrize(
+        ("query", "language", "found"),
+        [
+            ("Where is my battery in this house?", None, "plain"),
+            ("Où est la battery de mon appareil ?", None, "french"),
+            ("私の battery はどこですか", None, "japanese"),
+            ("battery", "ja", "japanese"),
+            ("battery", "de", "plain"),
+        ],
+    )
+    def test_searches_the_vector_of_the_query_s_language(self, query: str, language: str | None, found: str) -> None:
+        retriever = LanguageRetriever(vectorstore=per_language_store(), k=1)
+        (document,) = retriever.invoke(query, language=language)
+        assert document.page_content == found
+        assert asyncio.run(retriever.ainvoke(query, language=language)) == [document]
+
+    def test_other_names_and_filters(self) -> None:
+        only_the_last = models.Filter(
+            must=[models.FieldCondition(key="metadata.number", match=models.MatchValue(value=2))]
+        )
+        retriever = LanguageRetriever(
+            vectorstore=per_language_store(), vector_names={"de": "fr"}, search_kwargs={"filter": only_the_last}
+        )
+        assert [document.page_content for document in retriever.invoke("battery", language="de")] == ["japanese"]
+
+    def test_the_store_itself_is_left_alone(self) -> None:
+        store = per_language_store()
+        LanguageRetriever(vectorstore=store).invoke("battery", language="fr")
+        assert store.vector_name == ""
+
+    def test_a_collection_with_one_vector_is_searched_as_it_is(self) -> None:
+        store = QdrantVectorStore.from_texts(TEXTS, CountingEmbeddings(), location=":memory:", collection_name="docs")
+        (document,) = LanguageRetriever(vectorstore=store, k=1).invoke("Où est la wifi ?")
+        assert document.page_content == TEXTS[2]

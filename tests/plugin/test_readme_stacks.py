@@ -1,0 +1,56 @@
+"""The README's examples for other stacks, run in their order with the stacks themselves; only the models are fakes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from haystack import Document, Pipeline
+from haystack.components.writers import DocumentWriter
+from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
+from llama_index.core.node_parser import SentenceSplitter
+from llama_index.core.schema import Document as LlamaIndexDocument
+from llama_index.vector_stores.qdrant import QdrantVectorStore
+from qdrant_client import QdrantClient
+
+from tests.fakes import FakeGenerator
+from tests.plugin.fakes import TEXTS
+from tests.plugin.test_haystack import CountingDocumentEmbedder, CountingTextEmbedder
+from tests.plugin.test_langchain import CountingEmbeddings
+from tests.plugin.test_llamaindex import CountingEmbedding
+from tests.stores.wire import WireServer
+from tests.test_readme import python_blocks
+from xqg.plugin import augmenting
+
+BLOCKS = [block for block in python_blocks() if "xqg.plugin" in block]
+
+
+@pytest.mark.skipif(not BLOCKS, reason="the README shows no plug-in")
+def test_the_examples_run_in_their_order(wire: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = FakeGenerator()
+    monkeypatch.setattr(augmenting, "build_generator", lambda settings, detector: generator)
+    nodes = QdrantVectorStore("nodes", client=QdrantClient(":memory:"))
+    files = QdrantDocumentStore(":memory:", embedding_dim=8)
+    pipeline = Pipeline()
+    pipeline.add_component("embedder", CountingDocumentEmbedder())
+    pipeline.add_component("writer", DocumentWriter(files))
+    names: dict[str, Any] = {
+        "texts": TEXTS,
+        "url": wire.url,
+        "embeddings": CountingEmbeddings(),
+        "splitter": SentenceSplitter(),
+        "embed_model": CountingEmbedding(),
+        "vector_store": nodes,
+        "text_embedder": CountingTextEmbedder(),
+        "pipeline": pipeline,
+    }
+    for block in BLOCKS:
+        exec(compile(block, "README.md", "exec"), names)
+        if "LanguageRetriever" in block:
+            assert len(names["documents"]) == len(TEXTS)
+            names["documents"] = [LlamaIndexDocument(text=text) for text in TEXTS]
+    assert len(names["found"]) == len(TEXTS)
+    pipeline.run({"embedder": {"documents": [Document(content=text) for text in TEXTS]}})
+    counts = (wire.local.count("help").count, nodes.client.count("nodes").count, files.count_documents())
+    assert counts == (3, 3, 3)
+    assert len(generator.asked) == 9

@@ -1,0 +1,99 @@
+"""``xqg augment``."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xqg.commands.stopping import stop_on_signal
+from xqg.options import FLAGS, collect, given, model_options, settings_options
+from xqg.plugin.settings import AugmentSettings
+from xqg.settings import IngestSettings, StoreSettings, validated
+
+if TYPE_CHECKING:
+    from xqg.plugin.report import AugmentReport
+    from xqg.stores.foreign import ForeignServer
+
+EXIT_UNSETTLED = 3
+SETTINGS = [path for path in FLAGS if path.partition(".")[0] in ("store", "generator", "encoder", "fusion", "job")]
+SETTINGS.remove("fusion.distance")  # it is the source's
+
+
+@click.command()
+@settings_options(*SETTINGS, "reader.language")
+@model_options(AugmentSettings)
+@click.option("--rollback", is_flag=True, help="move the alias back to the collection that --into was made from")
+@click.option("--dry-run", is_flag=True, help="print the plan and its cost, write nothing")
+@click.option("--json", "as_json", is_flag=True, help="print the summary as JSON")
+@click.pass_context
+def augment(ctx: click.Context, /, rollback: bool, dry_run: bool, as_json: bool, **options: Any) -> None:
+    """Make a better collection of one that LangChain, LlamaIndex, Haystack or another stack wrote.
+
+    Reads --collection, which stays as it is, and writes --into: same ids, payloads and configuration, vectors with
+    queries in other languages fused in. Then --alias is moved from one to the other. Run it again to catch up on what
+    changed meanwhile.
+    """
+    from xqg.console import print_json, print_lines, progress_display
+    from xqg.plugin.opening import open_augmentation, open_server
+
+    values = collect(options)
+    chosen = given({name: options[name] for name in AugmentSettings.model_fields})
+    settings: AugmentSettings = validated(AugmentSettings, chosen)
+    into: StoreSettings = validated(StoreSettings, {**values["store"], "collection": settings.into})
+    if rollback:
+        _roll_back(open_server(into), settings, as_json)
+        return
+    source: StoreSettings = validated(StoreSettings, values["store"])
+    ingest: IngestSettings = validated(IngestSettings, {**values.pop("job"), **values, "store": into})
+    with open_augmentation(source, settings, ingest) as job:
+        if dry_run:
+            _print(job.estimate(), as_json, "Plan (nothing was written)")
+            return
+        with stop_on_signal() as stop, progress_display(ctx.obj["quiet"]) as progress:
+            report = job.run(progress, stop.is_set)
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print_lines(*_summary(report))
+    ctx.exit(stop.exit_code if report.interrupted else 0 if report.settled else EXIT_UNSETTLED)
+
+
+def _roll_back(server: ForeignServer, settings: AugmentSettings, as_json: bool) -> None:
+    from xqg.plugin.aliases import roll_back
+
+    with closing(server):
+        moved = roll_back(server, settings.into, settings.alias)
+    _print(moved, as_json, "")
+
+
+def _print(value: dict[str, Any], as_json: bool, title: str) -> None:
+    from xqg.console import print_json, print_table
+
+    if as_json:
+        print_json(value)
+        return
+    rows = [[name.replace("_", " "), "–" if item is None else str(item)] for name, item in value.items()]
+    print_table(title, ["", ""], rows)
+
+
+def _summary(report: AugmentReport) -> list[str]:
+    block, work, into = report.block, report.work, report.into
+    dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(work.dropped.items())) or "none"
+    lines = [
+        f"{block.source} ({block.layout.name} layout) -> {into}: {report.points} points, stored {report.stored}, "
+        f"deleted {report.deleted}, in {report.passes} passes",
+        f"queries: {work.generated} made, {work.reused} kept from before, dropped: {dropped}",
+    ]
+    if report.without_text:
+        lines.append(f"{report.without_text} points have no text or no vector, and so no queries")
+    if report.others:
+        lines.append(f"{report.others} points were written to {into} by others since, and left as they are")
+    if report.alias is not None:
+        lines.append(f"alias {report.alias['alias']}: {report.alias['was'] or 'new'} -> {report.alias['now']}")
+    if report.interrupted:
+        lines.append("Interrupted after a whole batch; run the same command again to go on.")
+    elif not report.settled:
+        lines.append(f"{block.source} kept changing, so the alias stays; run the same command again to catch up.")
+    return lines

@@ -1,0 +1,244 @@
+"""The job behind `xqg augment`: an existing collection in, a second one with better vectors out, the alias moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from xqg.errors import EncodingError, SettingsError, StoreError
+from xqg.ingest.calibration import MINIMUM_PASSAGES, Wishes
+from xqg.ingest.collection import Opened, open_collection
+from xqg.ingest.estimate import estimate
+from xqg.ingest.passage_side import encoder_for
+from xqg.ingest.pilot import adopt, calibrate_points, draw_passages
+from xqg.ingest.remembering import RememberingEncoder
+from xqg.ingest.report import IngestReport
+from xqg.ingest.worker import IngestWorker
+from xqg.languages import LanguageDetector
+from xqg.plugin.aliases import check_alias
+from xqg.plugin.inspection import inspect_source
+from xqg.plugin.report import AugmentReport
+from xqg.plugin.settings import AugmentSettings
+from xqg.plugin.source import Seen, Source
+from xqg.plugin.stored import AugmentableOnly, StoredVectors, is_augmentable
+from xqg.protocols import Encoder, Point, QueryGenerator
+from xqg.records import FusionRule, Passage, Reject
+from xqg.settings import FusionSettings, IngestSettings
+from xqg.stores.augmented import Augmented, AugmentedStore, augmented_from
+from xqg.stores.foreign import ForeignServer
+
+MOST_PASSES = 10
+"""Passes over a source that keeps changing, before the run ends without moving the alias."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was found out before anything is written."""
+
+    block: Augmented
+    agreement: float | None
+    store: AugmentedStore
+    source: Source
+    encoder: StoredVectors
+    generator: AugmentableOnly | None
+
+
+class AugmentJob:
+    """Augments, or only estimates, one collection with parts that are handed in; closes the server's connection.
+
+    :param source: the collection, or an alias of it. :param ingest: its store's collection is the new one.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        settings: AugmentSettings,
+        ingest: IngestSettings,
+        generator: QueryGenerator | None,
+        encoder: Encoder,
+        server: ForeignServer,
+        detector: LanguageDetector,
+    ) -> None:
+        self._named_source, self._settings, self._ingest = source, settings, ingest
+        self._generator, self._encoder = generator, encoder
+        self._server, self._detector = server, detector
+        named = ingest.generator.languages
+        self._languages = generator.languages() if generator is not None and not named else named
+
+    def __enter__(self) -> AugmentJob:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+
+    def run(
+        self,
+        progress: Callable[[IngestReport], None] = lambda report: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> AugmentReport:
+        """Bring the new collection up to date with its source, and then move the alias.
+
+        The source is read again until a pass finds nothing to do, so that what changed meanwhile is there too.
+
+        :raises XqgError: before anything is written, if the source, the encoder or the alias does not fit; later if a
+            part fails for good: what was stored stays stored, so run it again.
+        """
+        plan = self._plan()
+        report = AugmentReport(plan.block, self._settings.into, plan.agreement)
+        while not (report.settled or report.interrupted) and report.passes < MOST_PASSES:
+            seen = Seen()
+            work = self._pass(plan, seen, progress, stopping)
+            report.add(work)
+            report.others, report.without_text = seen.others, seen.without_text
+            if not work.interrupted:
+                deleted = plan.source.delete_lost()
+                report.deleted += deleted
+                report.settled = deleted == work.upserted == 0
+        if report.settled:
+            plan.store.mark_complete()
+            report.alias = self._move_alias(plan)
+        return report
+
+    def estimate(self) -> dict[str, Any]:
+        """What `run` would do and cost; writes nothing."""
+        plan = self._plan()
+        opened = open_collection(plan.store, plan.encoder, plan.generator, self._ingest, self._languages, dry_run=True)
+        cost = estimate(
+            plan.source.passages(opened.fresh, Seen()),
+            plan.generator,
+            plan.encoder,
+            plan.store,
+            opened,
+            self._ingest.generator.queries_per_language,
+            self._ingest.batch_size,
+        )
+        return {
+            "source": plan.block.source,
+            "into": self._settings.into,
+            "alias": self._settings.alias,
+            "layout": plan.block.layout.name,
+            "text_key": plan.block.layout.text_key,
+            "vector": plan.block.vector,
+            "distance": plan.encoder.distance,
+            "encoder_agreement": plan.agreement,
+            **cost.to_json(),
+        }
+
+    def _plan(self) -> Plan:
+        server, into = self._server, self._settings.into
+        aliases = server.aliases()
+        if into in aliases:
+            raise StoreError(f"{into!r} is an alias of {aliases[into]!r}", "a name for a new collection")
+        made = server.shape(into)
+        before = None if made is None else augmented_from(made.metadata)
+        source = aliases.get(self._named_source, self._named_source)
+        if source == into and before is not None and self._named_source in aliases:
+            source = before.source  # the alias was moved by an earlier run
+        if source == into:
+            raise SettingsError("Source and target are the same collection", "two", "Choose another --into")
+        if self._settings.alias is not None:
+            check_alias(server, self._settings.alias, source, into)
+        inspected = inspect_source(server, source, self._settings, self._encoder)
+        _check_fusion(self._ingest.fusion, inspected.distance)
+        block = self._check_made(inspected.block, before)
+        store = AugmentedStore(server, into, block)
+        language = self._ingest.reader.language
+        encoder = encoder_for(self._encoder, self._ingest.generator.augment_with)
+        return Plan(
+            block,
+            inspected.agreement,
+            store,
+            Source(server, store, block, self._detector, language),
+            StoredVectors(RememberingEncoder(encoder), block.vector, inspected.distance),
+            None if self._generator is None else AugmentableOnly(self._generator, block.vector),
+        )
+
+    def _check_made(self, asked: Augmented, before: Augmented | None) -> Augmented:
+        """The block of the new collection; that of an earlier run must have been the same."""
+        if before is None:
+            return asked
+        known = (before.source, before.layout, before.vector)
+        if known != (asked.source, asked.layout, asked.vector):
+            raise StoreError(
+                f"Collection {self._settings.into!r} was made from {_described(before)}",
+                f"asked to make it from {_described(asked)}",
+                "Give the same options as then, or choose another --into",
+            )
+        return before
+
+    def _pass(
+        self, plan: Plan, seen: Seen, progress: Callable[[IngestReport], None], stopping: Callable[[], bool]
+    ) -> IngestReport:
+        opened = open_collection(plan.store, plan.encoder, plan.generator, self._ingest, self._languages)
+        self._server.copy_indexes(plan.block.source, self._settings.into)
+
+        def work(passages: Iterable[Passage], opened: Opened) -> IngestReport:
+            worker = IngestWorker(plan.generator, plan.encoder, plan.store, opened, self._ingest.batch_size)
+            return worker.run(passages, _refuse, progress, stopping)
+
+        if not opened.to_calibrate:
+            return work(plan.source.passages(opened.fresh, seen), opened)
+        sample = self._sample(plan)
+        pilot = work(sample, opened.pilot(len(sample) >= MINIMUM_PASSAGES))
+        if pilot.interrupted:
+            return pilot
+        with pilot.timed("calibrate"):
+            opened = self._calibrate(plan, sample, opened)
+        report = work(plan.source.passages(opened.fresh, seen), opened)
+        report.absorb(pilot)
+        return report
+
+    def _sample(self, plan: Plan) -> list[Passage]:
+        """Some of the passages that can be augmented, drawn at random."""
+        passages = plan.source.passages(fresh=False, seen=Seen())
+        usable = (passage for passage in passages if is_augmentable(passage, plan.block.vector))
+        return draw_passages(usable, self._ingest.fusion.calibration_sample)
+
+    def _calibrate(self, plan: Plan, sample: Sequence[Passage], opened: Opened) -> Opened:
+        """Calibrate on the source's vectors of the sample and the queries that are stored now; freeze that."""
+        settings, target = self._ingest.fusion, opened.target
+        wishes = Wishes(settings.rule, target.languages, settings.alpha, settings.share, target.own_language)
+        if self._ingest.generator.augment_with == "passages":
+            wishes = wishes.for_generated_passages()
+        read = {passage.id: passage for passage in sample}
+        points = [Point(read[point.passage.id], point.entry) for point in plan.store.points(list(read))]
+        return adopt(plan.store, opened, calibrate_points(points, plan.encoder, wishes))
+
+    def _move_alias(self, plan: Plan) -> dict[str, str | None] | None:
+        alias, into = self._settings.alias, self._settings.into
+        if alias is None:
+            return None
+        before = self._server.aliases().get(alias)
+        if before != into:
+            check_alias(self._server, alias, plan.block.source, into)
+            self._server.point_alias(alias, into)
+        return {"alias": alias, "was": before, "now": into}
+
+
+def _check_fusion(settings: FusionSettings, distance: str) -> None:
+    """Raise where a rule asks for what a collection like the source cannot hold."""
+    if settings.rule is FusionRule.PER_LANGUAGE:
+        raise SettingsError(
+            "The rule per-language needs a vector for each language",
+            "asked for a collection with the vectors of its source",
+            "Choose --rule neutral or mean",
+        )
+    if settings.distance_for(distance) != distance:
+        raise SettingsError(
+            f"A share of {settings.share} goes with the dot product only",
+            f"the source compares by {distance}",
+            "Give --share 0 or 1, or leave it to the calibration",
+        )
+
+
+def _refuse(reject: Reject) -> None:
+    raise EncodingError(f"A stored vector cannot be used: {reject.reason}", "", "Ingest that point again")
+
+
+def _described(block: Augmented) -> str:
+    layout = block.layout
+    return f"{block.source!r} (layout {layout.name}, text {layout.text_key!r}, vector {block.vector!r})"

@@ -1,0 +1,203 @@
+"""Haystack: a component between embedder and writer that fuses documents with generated queries.
+
+    pipeline.add_component("augmenter", PassageAugmenter(text_embedder, {"generator": {"languages": ["fr", "ja"]}}))
+    pipeline.connect("embedder", "augmenter")
+    pipeline.connect("augmenter", "writer")
+
+A collection that xqg augmented needs none: `QdrantEmbeddingRetriever` reads it as it is. Pipelines are loaded with
+``Pipeline.load(…, allowed_modules=["xqg"])``, since Haystack builds only what it was told to trust.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from xqg.assembly import build_encoder
+from xqg.errors import EncodingError, MissingDependencyError, SettingsError
+from xqg.plugin.augmenter import Augmenter, to_lists
+from xqg.plugin.augmenting import AugmenterSettings, open_augmenter
+from xqg.protocols import Encoder
+from xqg.records import Passage, Vectors
+from xqg.settings import EncoderSettings, validated
+
+try:
+    from haystack import Document, component, default_from_dict, default_to_dict
+    from haystack.components.embedders.types import TextEmbedder
+    from haystack.utils import Secret
+    from pydantic import SecretStr
+except ImportError as error:
+    raise MissingDependencyError(f"Haystack is not installed: {error}", "", 'pip install "xqg[haystack]"') from error
+
+GENERATOR_KEY = Secret.from_env_var("OPENAI_API_KEY", strict=False)
+STORE_KEY = Secret.from_env_var("QDRANT_API_KEY", strict=False)
+
+
+@component
+class PassageAugmenter:
+    """Fuses the embedding of every document with generated queries; stands between the embedder and the writer.
+
+    Documents are copied, not changed, and keep their ids. The queries are written from their content (and their
+    ``title``, if their meta has one).
+
+    :param text_embedder: embeds the queries: the one that the query pipeline uses.
+    :param settings: the fields of `AugmenterSettings`; no keys.
+    :param generator_key: of an ``openai:`` generator. :param store_key: of the server with the calibration.
+    :raises SettingsError: if a setting is wrong.
+    """
+
+    def __init__(
+        self,
+        text_embedder: TextEmbedder,
+        settings: Mapping[str, Any],
+        generator_key: Secret | None = GENERATOR_KEY,
+        store_key: Secret | None = STORE_KEY,
+    ) -> None:
+        self._settings: AugmenterSettings = validated(AugmenterSettings, settings)
+        self._text_embedder, self._generator_key, self._store_key = text_embedder, generator_key, store_key
+        self._augmenter: Augmenter | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The component as JSON, without keys."""
+        return default_to_dict(
+            self,
+            text_embedder=self._text_embedder,
+            settings=self._settings.portable(),
+            generator_key=self._generator_key,
+            store_key=self._store_key,
+        )
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> PassageAugmenter:
+        """The component that `to_dict` wrote."""
+        return default_from_dict(cls, data)
+
+    def warm_up(self) -> None:
+        """Build the generator and the text embedder, once. :raises XqgError: if one cannot be used."""
+        if self._augmenter is None:
+            self._augmenter = open_augmenter(
+                self._settings.with_keys(_value(self._generator_key), _value(self._store_key))
+            )
+            if hasattr(self._text_embedder, "warm_up"):
+                self._text_embedder.warm_up()
+
+    @component.output_types(documents=list[Document])
+    def run(self, documents: list[Document]) -> dict[str, list[Document]]:
+        """Copies of ``documents`` with fused embeddings. :raises EncodingError: if one has no embedding yet."""
+        augmenter = self._ready()
+        if not documents:
+            return {"documents": []}
+        vectors = augmenter.augment(_passages(augmenter, documents), _embeddings(documents), self._embed_queries)
+        return {"documents": _with_embeddings(documents, vectors)}
+
+    @component.output_types(documents=list[Document])
+    async def run_async(self, documents: list[Document]) -> dict[str, list[Document]]:
+        """The same, with the embedder's asynchronous calls where it has them."""
+        augmenter = await asyncio.to_thread(self._ready)
+        if not documents:
+            return {"documents": []}
+        passages, own = await asyncio.to_thread(_passages, augmenter, documents), _embeddings(documents)
+        vectors = await augmenter.augment_asynchronously(passages, own, self._embed_query)
+        return {"documents": _with_embeddings(documents, vectors)}
+
+    def _ready(self) -> Augmenter:
+        self.warm_up()
+        if self._augmenter is None:
+            raise SettingsError("The component is not warmed up")
+        return self._augmenter
+
+    def _embed_queries(self, texts: Sequence[str]) -> list[list[float]]:
+        return [self._text_embedder.run(text=text)["embedding"] for text in texts]
+
+    async def _embed_query(self, text: str) -> list[float]:
+        if hasattr(self._text_embedder, "run_async"):
+            result = await self._text_embedder.run_async(text=text)
+        else:
+            result = await asyncio.to_thread(self._text_embedder.run, text=text)
+        embedding: list[float] = result["embedding"]
+        return embedding
+
+
+@component
+class EncoderTextEmbedder:
+    """One of xqg's encoders as a Haystack text embedder, for collections that xqg made with it.
+
+    :param settings: the fields of `EncoderSettings`; no key. :param key: of an ``openai:`` encoder.
+    """
+
+    def __init__(self, settings: Mapping[str, Any] | None = None, key: Secret | None = GENERATOR_KEY) -> None:
+        self._encoder = _LazyEncoder(settings, key)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The component as JSON, without its key."""
+        return default_to_dict(self, settings=self._encoder.settings.portable(), key=self._encoder.key)
+
+    @component.output_types(embedding=list[float])
+    def run(self, text: str) -> dict[str, list[float]]:
+        """The vector of a query."""
+        return {"embedding": to_lists(self._encoder.ready().encode_queries([text]))[0]}
+
+
+@component
+class EncoderDocumentEmbedder:
+    """One of xqg's encoders as a Haystack document embedder; parameters as for `EncoderTextEmbedder`."""
+
+    def __init__(self, settings: Mapping[str, Any] | None = None, key: Secret | None = GENERATOR_KEY) -> None:
+        self._encoder = _LazyEncoder(settings, key)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The component as JSON, without its key."""
+        return default_to_dict(self, settings=self._encoder.settings.portable(), key=self._encoder.key)
+
+    @component.output_types(documents=list[Document])
+    def run(self, documents: list[Document]) -> dict[str, list[Document]]:
+        """Copies of ``documents`` with embeddings of their title and content."""
+        if not documents:
+            return {"documents": []}
+        passages = [Passage(document.id, document.content or "", _title(document)) for document in documents]
+        return {"documents": _with_embeddings(documents, self._encoder.ready().encode_passages(passages))}
+
+
+class _LazyEncoder:
+    """An encoder that is built when it is first used."""
+
+    def __init__(self, settings: Mapping[str, Any] | None, key: Secret | None) -> None:
+        self.settings: EncoderSettings = validated(EncoderSettings, {} if settings is None else settings)
+        self.key = key
+        self._built: Encoder | None = None
+
+    def ready(self) -> Encoder:
+        """:raises XqgError: if it cannot be used."""
+        if self._built is None:
+            self._built = build_encoder(self.settings.model_copy(update={"api_key": _value(self.key)}))
+        return self._built
+
+
+def _value(secret: Secret | None) -> SecretStr | None:
+    value = None if secret is None else secret.resolve_value()
+    return None if value is None else SecretStr(str(value))
+
+
+def _title(document: Document) -> str:
+    return str(document.meta.get("title") or "")
+
+
+def _passages(augmenter: Augmenter, documents: Sequence[Document]) -> list[Passage]:
+    return [augmenter.passage(document.id, document.content or "", _title(document)) for document in documents]
+
+
+def _embeddings(documents: Sequence[Document]) -> list[list[float]]:
+    vectors = [document.embedding for document in documents if document.embedding is not None]
+    if len(vectors) < len(documents):
+        raise EncodingError(
+            f"{len(documents) - len(vectors)} of {len(documents)} documents have no embedding",
+            "documents that an embedder has seen",
+            "Put PassageAugmenter after the document embedder",
+        )
+    return vectors
+
+
+def _with_embeddings(documents: Sequence[Document], vectors: Vectors) -> list[Document]:
+    return [replace(document, embedding=vector) for document, vector in zip(documents, to_lists(vectors), strict=True)]

@@ -1,0 +1,168 @@
+"""LlamaIndex: a transformation that fuses nodes with their queries, and a retriever for one vector per language.
+
+    pipeline = IngestionPipeline(
+        transformations=[splitter, embed_model, PassageAugmenter(augmenter, embed_model)], vector_store=…
+    )
+
+A collection that xqg augmented needs neither: `VectorStoreIndex.from_vector_store` reads it as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from xqg.errors import EncodingError, MissingDependencyError
+from xqg.plugin.augmenter import Augmenter, to_lists
+from xqg.plugin.language_vectors import LanguageVectors, names_by_language
+from xqg.protocols import Encoder
+from xqg.records import Passage, Vectors
+
+try:
+    from llama_index.core import VectorStoreIndex
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.core.retrievers import BaseRetriever
+    from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle, TransformComponent
+    from llama_index.vector_stores.qdrant import QdrantVectorStore
+    from pydantic import PrivateAttr
+except ImportError as error:
+    raise MissingDependencyError(
+        f"LlamaIndex is not installed: {error}", "", 'pip install "xqg[llamaindex]"'
+    ) from error
+
+
+class PassageAugmenter(TransformComponent):
+    """Fuses the embedding of every node with generated queries; stands after the embedding model in a pipeline.
+
+    The queries are written from the node's text alone (and its ``title``, if its metadata has one), whatever metadata
+    the embedding model was shown beside it. Nodes are copied, not changed.
+
+    :param embed_model: the model that embedded the nodes; it embeds the queries.
+    """
+
+    identity: dict[str, Any]
+    """What changes the vectors: a pipeline's cache must not give back those of another model or other weights."""
+
+    _augmenter: Augmenter = PrivateAttr()
+    _embed_model: BaseEmbedding = PrivateAttr()
+
+    def __init__(self, augmenter: Augmenter, embed_model: BaseEmbedding) -> None:
+        super().__init__(identity={"augmenter": dict(augmenter.identity), "model": embed_model.to_payload()})
+        self._augmenter, self._embed_model = augmenter, embed_model
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name in serialised pipelines."""
+        return "XqgPassageAugmenter"
+
+    def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+        """Copies of ``nodes`` with fused embeddings. :raises EncodingError: if one has no embedding yet."""
+        if not nodes:
+            return []
+        passages, vectors = self._passages(nodes), _embeddings(nodes)
+        return _with_embeddings(nodes, self._augmenter.augment(passages, vectors, self._embed_queries))
+
+    async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
+        """The same, with the model's asynchronous calls."""
+        if not nodes:
+            return []
+        passages, vectors = self._passages(nodes), _embeddings(nodes)
+        embed = self._embed_model.aget_query_embedding
+        return _with_embeddings(nodes, await self._augmenter.augment_asynchronously(passages, vectors, embed))
+
+    def _passages(self, nodes: Sequence[BaseNode]) -> list[Passage]:
+        return [
+            self._augmenter.passage(
+                node.node_id, node.get_content(MetadataMode.NONE), str(node.metadata.get("title") or "")
+            )
+            for node in nodes
+        ]
+
+    def _embed_queries(self, texts: Sequence[str]) -> list[list[float]]:
+        return [self._embed_model.get_query_embedding(text) for text in texts]
+
+
+class EncoderEmbedding(BaseEmbedding):
+    """One of xqg's encoders as a LlamaIndex embedding model, for collections that xqg made with it."""
+
+    _encoder: Encoder = PrivateAttr()
+
+    def __init__(self, encoder: Encoder, **options: Any) -> None:
+        super().__init__(model_name=str(encoder.identity.get("model", "xqg")), **options)
+        self._encoder = encoder
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name in serialised pipelines."""
+        return "XqgEncoderEmbedding"
+
+    def _get_text_embedding(self, text: str) -> list[float]:
+        return self._get_text_embeddings([text])[0]
+
+    def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        return to_lists(self._encoder.encode_passages([Passage("", text) for text in texts]))
+
+    def _get_query_embedding(self, query: str) -> list[float]:
+        return to_lists(self._encoder.encode_queries([query]))[0]
+
+    async def _aget_query_embedding(self, query: str) -> list[float]:
+        return await asyncio.to_thread(self._get_query_embedding, query)
+
+
+class LanguageRetriever(BaseRetriever):
+    """Searches the vector of the query's language, and the store's own (the fused one) where there is none.
+
+    For collections made with the rule per-language.
+
+    :param vector_names: by language; None: read from the collection, which needs the store's synchronous client.
+    :param options: of `VectorStoreIndex.as_retriever`: ``similarity_top_k``, ``filters``, …
+    """
+
+    def __init__(
+        self,
+        vector_store: QdrantVectorStore,
+        embed_model: BaseEmbedding,
+        vector_names: dict[str, str] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self._store, self._embed_model, self._options = vector_store, embed_model, options
+        names = _names(vector_store) if vector_names is None else vector_names
+        self._vectors = LanguageVectors(names, vector_store.dense_vector_name)
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return self._retriever(query_bundle).retrieve(query_bundle)
+
+    async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return await self._retriever(query_bundle).aretrieve(query_bundle)
+
+    def _retriever(self, query: QueryBundle) -> BaseRetriever:
+        """LlamaIndex's own retriever on the vector of the query's language.
+
+        A copy of the store, since one made anew takes an unnamed vector wherever the collection has one.
+        """
+        store = self._store.model_copy(update={"dense_vector_name": self._vectors.vector_for(query.query_str)})
+        return VectorStoreIndex.from_vector_store(store, self._embed_model).as_retriever(**self._options)
+
+
+def _names(store: QdrantVectorStore) -> dict[str, str]:
+    vectors = store.client.get_collection(store.collection_name).config.params.vectors
+    return names_by_language(vectors) if isinstance(vectors, dict) else {}
+
+
+def _embeddings(nodes: Sequence[BaseNode]) -> list[list[float]]:
+    vectors = [node.embedding for node in nodes if node.embedding is not None]
+    if len(vectors) < len(nodes):
+        raise EncodingError(
+            f"{len(nodes) - len(vectors)} of {len(nodes)} nodes have no embedding",
+            "nodes that the embedding model has seen",
+            "Put PassageAugmenter after the embedding model",
+        )
+    return vectors
+
+
+def _with_embeddings(nodes: Sequence[BaseNode], vectors: Vectors) -> list[BaseNode]:
+    return [
+        node.model_copy(update={"embedding": vector}) for node, vector in zip(nodes, to_lists(vectors), strict=True)
+    ]

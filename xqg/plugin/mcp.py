@@ -1,0 +1,97 @@
+"""A Model Context Protocol server, so that assistants can search a collection: two tools, both read only."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field, JsonValue
+
+from xqg.errors import MissingDependencyError, XqgError
+from xqg.plugin.reading import Reader
+from xqg.records import FieldMatch, Passage
+
+try:
+    from mcp.server import MCPServer
+    from mcp.server.mcpserver.exceptions import ToolError
+    from mcp.types import ToolAnnotations
+except ImportError as error:
+    raise MissingDependencyError(f"The MCP SDK is not installed: {error}", "", 'pip install "xqg[mcp]"') from error
+
+READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+
+INSTRUCTIONS = (
+    "Passages of the collection {name!r}. Ask `search` a whole question in the user's own language, whatever language "
+    "the passages are in; `show` gives one passage in full."
+)
+LONGEST_TEXT = 2_000
+"""Characters of a passage in a list of hits; `show` has all of it."""
+
+
+class ShownPassage(BaseModel):
+    """A passage as a tool returns it."""
+
+    id: str
+    title: str = ""
+    text: str
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class ShownHit(ShownPassage):
+    """A hit; a higher score is better, within one search."""
+
+    score: float
+
+
+class Hits(BaseModel):
+    """Hits, best first."""
+
+    hits: list[ShownHit]
+
+
+class ShownWithQueries(ShownPassage):
+    """A passage in full, with the questions that were generated for it, by language."""
+
+    queries: dict[str, list[str]] = Field(default_factory=dict)
+
+
+def build_server(reader: Reader, name: str) -> MCPServer:
+    """The server, not yet running. :param name: of the collection, for the assistant."""
+    server = MCPServer("xqg", instructions=INSTRUCTIONS.format(name=name))
+
+    @server.tool(annotations=READ_ONLY)
+    def search(
+        query: Annotated[str, Field(description="a question in any language")],
+        limit: Annotated[int, Field(ge=1, le=50, description="passages to return")] = 5,
+        language: Annotated[str | None, Field(description="ISO 639-1 code of the query; null: detected")] = None,
+        filters: Annotated[
+            dict[str, str | int | bool] | None, Field(description="metadata keys that must have these values")
+        ] = None,
+    ) -> Hits:
+        """Search the collection for the passages that answer a question."""
+        matches = [FieldMatch(key, (value,)) for key, value in (filters or {}).items()]
+        try:
+            found = reader.search(query, limit, matches, language)
+        except XqgError as error:
+            raise ToolError(str(error)) from error
+        return Hits(hits=[ShownHit(**_shown(hit.passage, LONGEST_TEXT), score=hit.score) for hit in found])
+
+    @server.tool(annotations=READ_ONLY)
+    def show(id: Annotated[str, Field(description="of a passage, as in a hit")]) -> ShownWithQueries:  # noqa: A002
+        """Show one passage in full, with the questions that were generated for it."""
+        try:
+            point = reader.look_up(id)
+        except XqgError as error:
+            raise ToolError(str(error)) from error
+        if point is None:
+            raise ToolError(f"No passage {id!r} in this collection.")
+        queries = {language: list(texts) for language, texts in point.entry.queries.items() if texts}
+        return ShownWithQueries(**_shown(point.passage), queries=queries)
+
+    return server
+
+
+def _shown(passage: Passage, longest: int | None = None) -> dict[str, JsonValue]:
+    text = passage.text
+    if longest is not None and len(text) > longest:
+        text = text[:longest] + " …"
+    return {"id": passage.id, "title": passage.title, "text": text, "metadata": dict(passage.metadata)}

@@ -1,0 +1,214 @@
+"""Searching any collection: one that xqg made or augmented, or one that other software wrote. Never writes."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from pydantic import Field
+
+from xqg.assembly import build_encoder, open_searcher
+from xqg.errors import SettingsError, StoreError
+from xqg.layouts import OWN_KEY, Layout, choose_layout
+from xqg.plugin.language_vectors import LanguageVectors, names_by_language
+from xqg.protocols import Encoder, Point
+from xqg.records import FieldMatch, Hit, LedgerEntry
+from xqg.search.searcher import Searcher, check_encoder
+from xqg.settings import EncoderSettings, SearchSettings, Settings, StoreSettings, validated
+from xqg.stores.augmented import Augmented, AugmentedStore, augmented_from
+from xqg.stores.foreign import ForeignPoint, ForeignServer, Shape, identity, require_shape
+
+
+class ReadingSettings(Settings):
+    """Which collection is read, with which encoder, and where its payloads keep what."""
+
+    store: StoreSettings
+    encoder: EncoderSettings | None = Field(None, description="that made its vectors; None: as xqg noted it there")
+    endpoint: dict[str, Any] = Field(default_factory=dict, description="this machine's part of a noted encoder")
+    layout: str | None = Field(None, description="who wrote the payloads; None: recognised")
+    text_key: str | None = Field(None, min_length=1, description="payload key of the text; None: the layout's")
+    metadata_key: str | None = Field(None, description="payload key of the metadata; None: the layout's")
+    vector_name: str | None = Field(None, description="dense vector to search; None: the only one, or the fused one")
+
+
+class Reader(Protocol):
+    """Reads one collection."""
+
+    def search(
+        self, query: str, limit: int, filters: Sequence[FieldMatch] = (), language: str | None = None
+    ) -> list[Hit]:
+        """The passages nearest to ``query``, best first. :param language: of the query; None: detected where needed."""
+
+    def look_up(self, passage_id: str) -> Point | None:
+        """The passage with this id, as hits carry it; None if there is none."""
+
+    def close(self) -> None:
+        """Release files and connections."""
+
+
+def open_reader(settings: ReadingSettings) -> Reader:
+    """A reader of the collection, with its encoder checked but not loaded.
+
+    :raises StoreError: if the collection is missing, or there is no telling how it is read.
+    :raises SettingsError: if its encoder is not known. :raises FingerprintError: if another one is asked for.
+    """
+    name = settings.store.collection
+    if settings.store.embedded_path is not None:
+        return _own(settings)
+    server = ForeignServer(settings.store)
+    try:
+        shape = require_shape(server, name)
+        if OWN_KEY in shape.metadata and augmented_from(shape.metadata) is None:
+            server.close()
+            return _own(settings)
+        return _foreign(server, name, shape, settings)
+    except BaseException:
+        server.close()
+        raise
+
+
+def _own(settings: ReadingSettings) -> Reader:
+    """A collection in xqg's layout, which leaves nothing to be named."""
+    for field in ("layout", "text_key", "metadata_key", "vector_name"):
+        if getattr(settings, field) is not None:
+            raise SettingsError(
+                f"{field} says how foreign payloads are read, but xqg made {settings.store.collection!r}",
+                remedy="Drop it",
+            )
+    return OwnReader(
+        open_searcher(SearchSettings(store=settings.store, encoder=settings.encoder, endpoint=settings.endpoint))
+    )
+
+
+def _foreign(server: ForeignServer, name: str, shape: Shape, settings: ReadingSettings) -> Reader:
+    block = augmented_from(shape.metadata)
+    vector = settings.vector_name or _choose_vector(name, shape, block)
+    if vector not in shape.vectors:
+        raise StoreError(
+            f"Collection {name!r} has no dense vector {vector!r}", f"one of {', '.join(map(repr, shape.vectors))}"
+        )
+    layout = _layout(server, name, block, settings)
+    stores = {
+        found: AugmentedStore(server, name, Augmented(name, layout, found))
+        for found in (vector, *names_by_language(shape.vectors))
+    }
+    encoder = build_encoder(_encoder_settings(name, shape, settings))
+    collection = stores[vector].describe()
+    if collection is None:
+        raise StoreError(f"Collection {name!r} is gone")
+    if block is not None:
+        check_encoder(collection, encoder, name)
+    if collection.dimension != encoder.dimension:
+        raise StoreError(
+            f"Collection {name!r} holds vectors of {collection.dimension} dimensions",
+            f"the encoder's {encoder.dimension}",
+            "Name the --encoder that made them, or another --vector-name",
+        )
+    return ForeignReader(server, name, encoder, layout, stores, vector)
+
+
+def _choose_vector(name: str, shape: Shape, block: Augmented | None) -> str:
+    if block is not None:
+        return block.vector
+    fused = [vector for vector in shape.vectors if vector not in names_by_language(shape.vectors)]
+    candidates = fused or list(shape.vectors)
+    if len(candidates) != 1:
+        found = (
+            f"{len(candidates)} dense vectors: {', '.join(map(repr, candidates))}" if candidates else "no dense vector"
+        )
+        raise StoreError(f"Collection {name!r} has {found}", "one to search", "Name it with --vector-name")
+    return candidates[0]
+
+
+def _layout(server: ForeignServer, name: str, block: Augmented | None, settings: ReadingSettings) -> Layout:
+    named = (settings.layout, settings.text_key, settings.metadata_key)
+    if block is not None and named == (None, None, None):
+        return block.layout
+    sample = next(server.pages(name, with_vectors=False))
+    return choose_layout([point.payload for point in sample], *named)
+
+
+def _encoder_settings(name: str, shape: Shape, settings: ReadingSettings) -> EncoderSettings:
+    if settings.encoder is not None:
+        return settings.encoder
+    noted = (shape.metadata.get(OWN_KEY) or {}).get("encoder")
+    if noted is None:
+        raise SettingsError(
+            f"Nothing in collection {name!r} says which encoder made its vectors", "", "Name it with --encoder"
+        )
+    encoder: EncoderSettings = validated(EncoderSettings, {**noted, **settings.endpoint})
+    return encoder
+
+
+class OwnReader:
+    """Reads a collection in xqg's own layout; its vectors know no languages."""
+
+    def __init__(self, searcher: Searcher) -> None:
+        self._searcher = searcher
+
+    def search(
+        self, query: str, limit: int, filters: Sequence[FieldMatch] = (), language: str | None = None
+    ) -> list[Hit]:
+        """The passages nearest to ``query``, best first."""
+        return self._searcher.search(query, limit, filters, language)
+
+    def look_up(self, passage_id: str) -> Point | None:
+        """The passage with this id; None if there is none."""
+        return self._searcher.look_up(passage_id)
+
+    def close(self) -> None:
+        """Close the store."""
+        self._searcher.close()
+
+
+class ForeignReader:
+    """Reads a collection of any layout on a server; a passage's id is its point's.
+
+    :param stores: the collection, as seen by each of its vectors; ``default`` is the one for all languages.
+    """
+
+    def __init__(
+        self,
+        server: ForeignServer,
+        name: str,
+        encoder: Encoder,
+        layout: Layout,
+        stores: Mapping[str, AugmentedStore],
+        default: str,
+    ) -> None:
+        self._server, self._name, self._encoder, self._layout = server, name, encoder, layout
+        self._stores, self._vectors = stores, LanguageVectors(names_by_language(stores), default)
+
+    def search(
+        self, query: str, limit: int, filters: Sequence[FieldMatch] = (), language: str | None = None
+    ) -> list[Hit]:
+        """The passages nearest to ``query``, best first, by the vector of its language where there is one."""
+        if not query.strip():
+            raise SettingsError("The query is empty", "a question in any language")
+        store = self._stores[self._vectors.vector_for(query, language)]
+        return store.search(self._encoder.encode_queries([query]), limit, filters)[0]
+
+    def look_up(self, passage_id: str) -> Point | None:
+        """The passage of this point; None if there is none, also where no point could have this id."""
+        if not _is_point_id(passage_id):
+            return None
+        found = next(iter(self._server.points(self._name, [identity(passage_id)]).values()), None)
+        return None if found is None else self._point(found)
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._server.close()
+
+    def _point(self, found: ForeignPoint) -> Point:
+        own = self._layout.own(found.payload) or {}
+        passage = self._layout.passage(str(found.id), self._layout.without_own(found.payload), lambda text: "")
+        queries = {language: tuple(texts) for language, texts in (own.get("queries") or {}).items()}
+        return Point(passage, LedgerEntry("", "", "", "", queries))
+
+
+def _is_point_id(text: str) -> bool:
+    try:
+        return text.isdigit() or bool(uuid.UUID(text))
+    except ValueError:
+        return False

@@ -1,0 +1,68 @@
+"""What an augmentation did, as numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from xqg.ingest.report import IngestReport
+from xqg.stores.augmented import Augmented
+
+
+@dataclass
+class AugmentReport:
+    """The counts over all passes of a run.
+
+    :param agreement: median cosine of the encoder with the stored vectors; None where it was not measured.
+    :param without_text: points that have no text or no vector, and so no queries.
+    :param others: points of the new collection that others wrote since, left as they are.
+    :param alias: its name and the collections that it named before (None: it is new) and names now.
+    """
+
+    block: Augmented
+    into: str
+    agreement: float | None
+    points: int = 0
+    stored: int = 0
+    deleted: int = 0
+    without_text: int = 0
+    others: int = 0
+    passes: int = 0
+    settled: bool = False
+    work: IngestReport = field(default_factory=IngestReport)
+    alias: dict[str, str | None] | None = None
+    interrupted: bool = False
+
+    def add(self, work: IngestReport) -> None:
+        """Count one pass over the source."""
+        self.passes += 1
+        self.points = work.read
+        self.stored += work.upserted
+        self.interrupted = work.interrupted
+        self.work.reused += work.reused
+        self.work.absorb(work)
+
+    def to_json(self) -> dict[str, Any]:
+        """The shape of ``xqg augment --json``."""
+        return {
+            "source": self.block.source,
+            "into": self.into,
+            "layout": self.block.layout.name,
+            "vector": self.block.vector,
+            "encoder_agreement": self.agreement,
+            "points": self.points,
+            "stored": self.stored,
+            "deleted": self.deleted,
+            "without_text": self.without_text,
+            "written_by_others": self.others,
+            "passes": self.passes,
+            "complete": self.settled,
+            "queries": {
+                "made": self.work.generated,
+                "reused": self.work.reused,
+                "dropped": dict(self.work.dropped),
+            },
+            "seconds": {stage: round(seconds, 3) for stage, seconds in self.work.seconds.items()},
+            "alias": self.alias,
+            "interrupted": self.interrupted,
+        }

@@ -1,0 +1,23 @@
+"""What `xqg augment` can be told beside the settings of an ingestion."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from xqg.settings import Settings
+
+
+class AugmentSettings(Settings):
+    """Which collection becomes which, and how the source is read where xqg cannot see it for itself."""
+
+    into: str = Field(description="the new collection")
+    alias: str | None = Field(None, min_length=1, description="alias that is moved to the new collection at the end")
+    layout: Literal["langchain", "llamaindex", "haystack", "mcp", "plain"] | None = Field(
+        None, description="who wrote the payloads; None: recognised"
+    )
+    text_key: str | None = Field(None, min_length=1, description="payload key of the text; None: the layout's")
+    metadata_key: str | None = Field(None, description="payload key of the metadata; None: the layout's")
+    vector_name: str | None = Field(None, description="dense vector to improve; None: the only one")
+    trust_encoder: bool = Field(False, description="take the encoder for the one that made the stored vectors")

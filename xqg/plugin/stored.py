@@ -1,0 +1,100 @@
+"""The parts of an ingestion, made to work on points that are stored already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from xqg.protocols import Encoder, Generation, QueryGenerator
+from xqg.records import Passage, Vectors
+from xqg.stores.foreign import ForeignPassage
+
+SMALLEST_NORM = 1e-12
+
+
+class StoredVectors:
+    """An `Encoder` that takes the stored vectors for those of the passages, and encodes queries with ``inner``.
+
+    :param vector: name of the dense vector. :param distance: that of the source, "cosine" or "dot".
+    """
+
+    def __init__(self, inner: Encoder, vector: str, distance: str) -> None:
+        self._inner, self._vector, self.distance = inner, vector, distance
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """That of the encoder that made the stored vectors."""
+        return self._inner.identity
+
+    @property
+    def dimension(self) -> int:
+        """Length of the vectors."""
+        return self._inner.dimension
+
+    def check(self) -> None:
+        """Raise if the encoder cannot be loaded."""
+        self._inner.check()
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of questions, of length 1 under cosine: so are the stored ones, which the server normalised."""
+        vectors = self._inner.encode_queries(texts)
+        if self.distance != "cosine":
+            return vectors
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.maximum(lengths, SMALLEST_NORM), dtype=np.float32)
+
+    def encode_passages(self, passages: Sequence[Passage]) -> Vectors:
+        """The stored vectors; zeros for a point that has none, and then gets none."""
+        vectors = np.zeros((len(passages), self.dimension), dtype=np.float32)
+        for row, passage in enumerate(passages):
+            stored = stored_vector(passage, self._vector)
+            if stored is not None:
+                vectors[row] = stored
+        return vectors
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens of ``text`` for the encoder."""
+        return self._inner.count_tokens(text)
+
+
+class AugmentableOnly:
+    """A `QueryGenerator` that writes nothing for points without text or without the vector, and asks ``inner`` else."""
+
+    def __init__(self, inner: QueryGenerator, vector: str) -> None:
+        self._inner, self._vector = inner, vector
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """That of the generator."""
+        return self._inner.identity
+
+    @property
+    def metered(self) -> bool:
+        """Whether calls cost money."""
+        return self._inner.metered
+
+    def languages(self) -> tuple[str, ...]:
+        """The target languages where none were named."""
+        return self._inner.languages()
+
+    def check(self) -> None:
+        """Raise if the model cannot be loaded."""
+        self._inner.check()
+
+    def generate(self, requests: Sequence[tuple[Passage, Sequence[str]]]) -> Generation:
+        """Queries for each passage that can be augmented."""
+        sound = [request for request in requests if is_augmentable(request[0], self._vector)]
+        return self._inner.generate(sound) if sound else Generation((), {})
+
+
+def stored_vector(passage: Passage, name: str) -> Vectors | None:
+    """The vector of the point that ``passage`` was read from, shape (dimension,); None where it has none."""
+    origin = passage.origin if isinstance(passage, ForeignPassage) else None
+    return None if origin is None else origin.vector(name)
+
+
+def is_augmentable(passage: Passage, vector: str) -> bool:
+    """Whether there is a text to write queries for, and a vector to fuse them into."""
+    return bool(passage.text.strip()) and stored_vector(passage, vector) is not None

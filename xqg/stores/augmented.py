@@ -1,0 +1,248 @@
+"""The store of a collection that `xqg augment` made: other software's ids, payloads and layout, our vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from qdrant_client import models
+
+from xqg.errors import StoreError
+from xqg.layouts import Layout, layout_from_json
+from xqg.protocols import Collection, Point
+from xqg.records import FieldMatch, Hit, LedgerEntry, Passage, Vectors
+from xqg.settings import StoreSettings
+from xqg.stores.foreign import ForeignPassage, ForeignPoint, ForeignServer, identity, require_shape
+from xqg.stores.payload import AUGMENTED, DEFAULT_VECTOR, KEY, as_stored, entry_from_payload, own_fields, to_vectors
+from xqg.stores.server import QUERIES_AT_ONCE
+from xqg.stores.server_indexing import THRESHOLD_BEFORE, IndexingPause
+from xqg.stores.server_requests import to_filter
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """How an augmented collection came about: its source, layout and dense vector, and whether it was ever complete."""
+
+    source: str
+    layout: Layout
+    vector: str
+    complete: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """What is kept under `AUGMENTED`."""
+        return {
+            "source": self.source,
+            "layout": self.layout.to_json(),
+            "vector": self.vector,
+            "complete": self.complete,
+        }
+
+
+def augmented_from(metadata: Mapping[str, Any]) -> Augmented | None:
+    """The block in the metadata of a collection; None where `xqg augment` did not make it."""
+    own = metadata.get(KEY)
+    block = own.get(AUGMENTED) if isinstance(own, Mapping) else None
+    if block is None:
+        return None
+    return Augmented(block["source"], layout_from_json(block["layout"]), block["vector"], block["complete"])
+
+
+class AugmentedStore:
+    """A `VectorStore` on one augmented collection of a server.
+
+    Passages are written with the point they came from (`ForeignPassage`): same id, same payload and our key, same
+    other vectors. Points without our key were written by others since; they are found, but never touched.
+    """
+
+    def __init__(self, server: ForeignServer, name: str, block: Augmented) -> None:
+        self._server, self._name, self._block = server, name, block
+
+    def describe(self) -> Collection | None:
+        """The collection as it is, or None if there is none."""
+        shape = self._server.shape(self._name)
+        if shape is None:
+            return None
+        vector = shape.vectors.get(self._block.vector)
+        if vector is None:
+            raise StoreError(f"Collection {self._name!r} has no dense vector {self._block.vector!r}")
+        metadata = dict(shape.metadata.get(KEY) or {})
+        metadata.pop(THRESHOLD_BEFORE, None)
+        return Collection(vector.size, vector.distance, self._server.count(self._name), metadata)
+
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], languages: Sequence[str] = ()) -> None:
+        """Make the collection, empty, like its source, which has no vectors by language.
+
+        :raises StoreError: if it exists.
+        """
+        self._server.create_like(self._block.source, self._name, {**metadata, AUGMENTED: self._block.to_json()})
+
+    def write_metadata(self, metadata: Mapping[str, Any]) -> None:
+        """Replace xqg's metadata of the collection, but for what the store itself keeps there."""
+        before = require_shape(self._server, self._name).metadata.get(KEY) or {}
+        own = {**metadata, AUGMENTED: self._block.to_json()}
+        if THRESHOLD_BEFORE in before:
+            own[THRESHOLD_BEFORE] = before[THRESHOLD_BEFORE]
+        client = self._server.client()
+        write = partial(client.update_collection, self._name, metadata={KEY: own})
+        self._server.calls(self._name)("write metadata", write)
+
+    def mark_complete(self) -> None:
+        """Remember that the collection was complete, so that indexing is not put off again."""
+        if not self._block.complete:
+            self._block = replace(self._block, complete=True)
+            self.write_metadata(require_shape(self._server, self._name).metadata[KEY])
+
+    def ledger(self, passage_ids: Sequence[str]) -> dict[str, LedgerEntry]:
+        """What is known of those of the passages that are stored; the others are left out."""
+        own = self.own_fields([identity(passage_id) for passage_id in passage_ids])
+        return {str(key): entry_from_payload({KEY: fields}) for key, fields in own.items() if fields is not None}
+
+    def own_fields(self, ids: Sequence[int | str]) -> dict[int | str, Mapping[str, Any] | None]:
+        """What stands under our key in those of the points that are stored; None where others wrote the point."""
+        layout = self._block.layout
+        found = self._server.points(self._name, ids, with_payload=[layout.own_path])
+        return {key: layout.own(point.payload) for key, point in found.items()}
+
+    def own_ids(self) -> Iterator[list[int | str]]:
+        """The ids of our points, some at a time."""
+        layout = self._block.layout
+        for page in self._server.pages(self._name, with_payload=[layout.own_path], with_vectors=False):
+            yield [point.id for point in page if layout.own(point.payload) is not None]
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Store the points, idempotent by id; returns when the server has applied all of them."""
+        self._server.write(self._name, [self._row(point) for point in points])
+
+    def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
+        """Nothing: every point stands for itself, and `delete` takes those that the source lost."""
+
+    def delete(self, ids: Sequence[int | str]) -> None:
+        """Delete these points."""
+        self._server.delete(self._name, ids)
+
+    def search(
+        self,
+        vectors: Vectors,
+        limit: int,
+        filters: Sequence[FieldMatch] = (),
+        exact: bool = False,
+        language: str | None = None,
+    ) -> list[list[Hit]]:
+        """The nearest passages of each query vector, best first, at most ``limit`` each.
+
+        :param vectors: shape (queries, dimension).
+        :param exact: look at every point instead of the approximate index.
+        :param language: not looked at, there is one vector for all.
+        """
+        if any(not match.values for match in filters):
+            return [[] for _ in vectors]  # no value can equal one of none
+        condition, parameters = to_filter(filters, self._block.layout.filter_path), models.SearchParams(exact=exact)
+        client, rows = self._server.client(), []
+        numbers = np.asarray(vectors, dtype=np.float32).tolist()
+        for start in range(0, len(numbers), QUERIES_AT_ONCE):
+            requests = [
+                models.QueryRequest(
+                    query=vector,
+                    using=self._block.vector or None,
+                    limit=limit,
+                    filter=condition,
+                    params=parameters,
+                    with_payload=True,
+                )
+                for vector in numbers[start : start + QUERIES_AT_ONCE]
+            ]
+            search = partial(client.query_batch_points, self._name, requests)
+            rows += [self._hits(answer.points) for answer in self._server.calls(self._name)("search", search)]
+        return rows
+
+    def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
+        """The stored points with these ids (in their order, unknown ones left out); None means all, by point id.
+
+        Points that others wrote are left out: there is nothing to tell of them.
+        """
+        if passage_ids is None:
+            pages = self._server.pages(self._name, with_vectors=with_vectors)
+            found = (point for page in pages for point in page)
+        else:
+            ids = [identity(passage_id) for passage_id in passage_ids]
+            known = self._server.points(self._name, ids, with_vectors=with_vectors)
+            found = (known[key] for key in ids if key in known)
+        layout = self._block.layout
+        return (self._point(point) for point in found if layout.own(point.payload) is not None)
+
+    @contextmanager
+    def bulk_load(self) -> Iterator[None]:
+        """While inside, the server puts off indexing, unless the collection was complete once: others search it."""
+        if self._block.complete:
+            yield
+            return
+        with IndexingPause(
+            self._server.client(), self._name, self._server.calls(self._name), self._server.sleep
+        ).hold():
+            yield
+
+    def close(self) -> None:
+        """Release the server's connections; calling it twice does nothing."""
+        self._server.close()
+
+    def _row(self, point: Point) -> tuple[int | str, Any, Mapping[str, Any]]:
+        passage = point.passage
+        if not isinstance(passage, ForeignPassage) or passage.origin is None:
+            raise StoreError(f"Passage {passage.id!r} was not read from {self._block.source!r}")
+        own = {**own_fields(point), "language": passage.language}
+        vectors = passage.origin.vectors_with(self._block.vector, np.asarray(to_vectors(point, ())[DEFAULT_VECTOR]))
+        return (
+            passage.origin.id,
+            vectors,
+            as_stored(self._block.layout.with_own(passage.origin.payload, own), passage.id),
+        )
+
+    def _point(self, found: ForeignPoint) -> Point:
+        return Point(self._passage(found), self._entry(found), found.vector(self._block.vector))
+
+    def _entry(self, found: ForeignPoint) -> LedgerEntry:
+        return entry_from_payload({KEY: self._block.layout.own(found.payload)})
+
+    def _passage(self, found: ForeignPoint) -> ForeignPassage:
+        layout = self._block.layout
+        own = layout.own(found.payload) or {}
+        origin = ForeignPoint(found.id, layout.without_own(found.payload), found.vectors)
+        passage = layout.passage(str(found.id), origin.payload, lambda text: "")
+        return foreign_passage(passage, origin, own.get("language", passage.language), own.get("document_hash", ""))
+
+    def _hits(self, scored: Sequence[Any]) -> list[Hit]:
+        hits = []
+        for rank, found in enumerate(scored, start=1):
+            point = ForeignPoint(found.id, found.payload or {}, None)
+            ours = self._block.layout.own(point.payload) is not None
+            queries = self._entry(point).queries if ours else {}
+            hits.append(Hit(rank, float(found.score), self._passage(point), queries))
+        return hits
+
+
+def open_augmented(settings: StoreSettings) -> AugmentedStore | None:
+    """The store of a collection that `xqg augment` made; None where it is missing or was made otherwise."""
+    server = ForeignServer(settings)
+    shape = server.shape(settings.collection)
+    block = None if shape is None else augmented_from(shape.metadata)
+    if block is None:
+        server.close()
+        return None
+    return AugmentedStore(server, settings.collection, block)
+
+
+def foreign_passage(passage: Passage, origin: ForeignPoint, language: str, document_hash: str) -> ForeignPassage:
+    """``passage`` with the point that it was read from."""
+    return ForeignPassage(
+        id=passage.id,
+        text=passage.text,
+        title=passage.title,
+        language=language,
+        metadata=passage.metadata,
+        document_hash=document_hash,
+        origin=origin,
+    )

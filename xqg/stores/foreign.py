@@ -1,0 +1,257 @@
+"""Collections that other software made: read as they are, and copied into new ones that differ in vectors only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from qdrant_client import QdrantClient, models
+
+from xqg.errors import StoreError
+from xqg.records import Passage, Vectors, digest
+from xqg.settings import StoreSettings
+from xqg.stores.foreign_copy import creation_arguments, index_schema
+from xqg.stores.payload import KEY
+from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError, ServerCalls, check_done
+from xqg.stores.server_connection import ServerConnection
+from xqg.stores.server_requests import POINTS_AT_ONCE, split_rows
+
+Identity = int | str
+"""A point's own id: an unsigned number or a UUID."""
+
+
+@dataclass(frozen=True)
+class VectorShape:
+    """One dense vector of a collection; ``distance`` and ``datatype`` as Qdrant names them, in lower case."""
+
+    size: int
+    distance: str
+    datatype: str
+    multivector: bool
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a collection keeps: dense vectors by name ("" for the unnamed one), and its own metadata."""
+
+    vectors: Mapping[str, VectorShape]
+    metadata: Mapping[str, Any]
+    custom_sharding: bool
+
+
+@dataclass(frozen=True)
+class ForeignPoint:
+    """A point as it was read. ``vectors``: a list of numbers, or vectors by name, in JSON's types."""
+
+    id: Identity
+    payload: Mapping[str, Any]
+    vectors: Any
+
+    def vector(self, name: str) -> Vectors | None:
+        """The dense vector ``name``, shape (dimension,); None where this point has none."""
+        numbers = self.vectors.get(name) if isinstance(self.vectors, Mapping) else self.vectors
+        return np.asarray(numbers, dtype=np.float32) if numbers else None
+
+    def vectors_with(self, name: str, vector: Vectors) -> Any:
+        """All its vectors with another dense vector ``name``, if it has one."""
+        if self.vector(name) is None:
+            return self.vectors
+        numbers = np.asarray(vector, dtype=np.float32).tolist()
+        return {**self.vectors, name: numbers} if isinstance(self.vectors, Mapping) else numbers
+
+    def digest(self) -> str:
+        """Hash of payload and vectors, the same over REST and gRPC."""
+        return digest([self.payload, _exact(self.vectors)])
+
+
+@dataclass(frozen=True)
+class ForeignPassage(Passage):
+    """A passage with the point that it was read from; its id is the point's, its document hash the point's digest."""
+
+    origin: ForeignPoint | None = None
+
+
+class ForeignServer:
+    """The collections and aliases of one server. A name may be an alias wherever a collection is read."""
+
+    def __init__(self, settings: StoreSettings, sleep: Callable[[float], None] | None = None) -> None:
+        self._connection, self._limit = ServerConnection(settings, sleep), settings.max_request_bytes
+        self.sleep = sleep
+
+    def client(self) -> QdrantClient:
+        """The client, connected."""
+        return self._connection.client()
+
+    def calls(self, name: str) -> ServerCalls:
+        """What makes calls to the collection ``name``."""
+        return self._connection.calls(name)
+
+    def close(self) -> None:
+        """Release the connections; calling it twice does nothing."""
+        self._connection.close()
+
+    def info(self, name: str) -> models.CollectionInfo | None:
+        """The collection in Qdrant's own terms; None if there is none."""
+        client = self.client()
+        try:
+            return self.calls(name)("look at the collection", lambda: client.get_collection(name))
+        except MissingCollectionError:
+            return None
+
+    def shape(self, name: str) -> Shape | None:
+        """The collection in ours; None if there is none."""
+        info = self.info(name)
+        if info is None:
+            return None
+        params = info.config.params
+        vectors = params.vectors if isinstance(params.vectors, Mapping) else {"": params.vectors}
+        shapes = {name: _shape(vector) for name, vector in vectors.items() if vector is not None}
+        sharding = params.sharding_method == models.ShardingMethod.CUSTOM
+        return Shape(shapes, dict(info.config.metadata or {}), sharding)
+
+    def count(self, name: str) -> int:
+        """How many points the collection has, exactly."""
+        client = self.client()
+        return self.calls(name)("count the points", lambda: client.count(name, exact=True)).count
+
+    def pages(self, name: str, with_payload: bool | list[str] = True, with_vectors: bool = True) -> Pages:
+        """All points by id, some at a time."""
+        client, offset = self.client(), None
+        while True:
+            scroll = partial(
+                client.scroll,
+                name,
+                limit=POINTS_AT_ONCE,
+                offset=offset,
+                with_payload=with_payload,
+                with_vectors=with_vectors,
+            )
+            records, offset = self.calls(name)("read points", scroll)
+            yield [_point(record) for record in records]
+            if offset is None:
+                return
+
+    def points(
+        self, name: str, ids: Sequence[Identity], with_payload: bool | list[str] = True, with_vectors: bool = False
+    ) -> dict[Identity, ForeignPoint]:
+        """Those of the points that are there, by id."""
+        client = self.client()
+        found: dict[Identity, ForeignPoint] = {}
+        for start in range(0, len(ids), POINTS_AT_ONCE):
+            page: list[Any] = list(ids[start : start + POINTS_AT_ONCE])
+            read = partial(client.retrieve, name, page, with_payload=with_payload, with_vectors=with_vectors)
+            records = self.calls(name)("read points", read)
+            found |= {point.id: point for point in map(_point, records)}
+        return found
+
+    def write(self, name: str, rows: Sequence[tuple[Identity, Any, Mapping[str, Any]]]) -> None:
+        """Store rows of id, vectors and payload, idempotent by id; returns when they are applied."""
+        client = self.client()
+        for part in split_rows(rows, self._limit):
+            self._update(name, "store points", partial(client.upsert, name, part, wait=True))
+
+    def delete(self, name: str, ids: Sequence[Identity]) -> None:
+        """Delete these points."""
+        client = self.client()
+        selector = models.PointIdsList(points=list(ids))
+        self._update(name, "delete points", partial(client.delete, name, selector, wait=True))
+
+    def create_like(self, source: str, name: str, metadata: Mapping[str, Any]) -> None:
+        """Make the empty collection ``name`` with the configuration and payload indexes of ``source``.
+
+        :param metadata: what is put under our key beside the source's metadata.
+        :raises StoreError: if it exists.
+        """
+        client, info = self.client(), self.info(source)
+        if info is None:
+            raise MissingCollectionError(f"There is no collection {source!r} to copy")
+        arguments = creation_arguments(info)
+        arguments["metadata"] = {**(info.config.metadata or {}), KEY: dict(metadata)}
+        tries = 0
+
+        def make() -> None:
+            nonlocal tries
+            tries += 1
+            client.create_collection(name, **arguments)
+
+        try:
+            self.calls(name)("create the collection", make)
+        except ExistingCollectionError:
+            made = self.shape(name)
+            # after a lost answer the second try meets what the first one made
+            if tries == 1 or made is None or made.metadata.get(KEY) != dict(metadata):
+                raise
+        self.copy_indexes(source, name)
+
+    def copy_indexes(self, source: str, name: str) -> None:
+        """Make those payload indexes of ``source`` in ``name`` that it lacks."""
+        client, wanted, made = self.client(), self.info(source), self.info(name)
+        have = {} if made is None else made.payload_schema
+        for field, index in ({} if wanted is None else wanted.payload_schema).items():
+            if field not in have:
+                make = partial(client.create_payload_index, name, field, index_schema(index), wait=True)
+                self._update(name, f"index {field!r}", make)
+
+    def aliases(self) -> dict[str, str]:
+        """The collection of each alias."""
+        client = self.client()
+        found = self.calls("*")("read the aliases", client.get_aliases)
+        return {alias.alias_name: alias.collection_name for alias in found.aliases}
+
+    def point_alias(self, alias: str, name: str) -> None:
+        """Make ``alias`` name this collection, from one moment to the next for all readers."""
+        client = self.client()
+        create = models.CreateAlias(collection_name=name, alias_name=alias)
+        changes: list[models.AliasOperations] = [models.CreateAliasOperation(create_alias=create)]
+        if alias in self.aliases():
+            delete = models.DeleteAlias(alias_name=alias)
+            changes.insert(0, models.DeleteAliasOperation(delete_alias=delete))
+        self.calls(name)(f"move the alias {alias!r}", lambda: client.update_collection_aliases(changes))
+
+    def _update(self, name: str, asked: str, operation: Callable[[], models.UpdateResult]) -> None:
+        self.calls(name)(asked, lambda: check_done(operation()))
+
+
+Pages = Iterator[list[ForeignPoint]]
+
+
+def identity(passage_id: str) -> Identity:
+    """The point id that a passage id was made from by `str`; a UUID has hyphens, so it is never all digits."""
+    return int(passage_id) if passage_id.isdigit() else passage_id
+
+
+def require_shape(server: ForeignServer, name: str) -> Shape:
+    """The shape of a collection that must be there.
+
+    :raises StoreError: if it is not.
+    """
+    shape = server.shape(name)
+    if shape is None:
+        raise StoreError(f"There is no collection {name!r} on this server", "", "Check --store and --collection")
+    return shape
+
+
+def _shape(vector: models.VectorParams) -> VectorShape:
+    datatype = "float32" if vector.datatype is None else vector.datatype.value
+    return VectorShape(vector.size, vector.distance.value.lower(), datatype, vector.multivector_config is not None)
+
+
+def _point(record: models.Record) -> ForeignPoint:
+    vectors = record.vector
+    if isinstance(vectors, Mapping):
+        vectors = {name: _plain(vector) for name, vector in vectors.items()}
+    return ForeignPoint(record.id, dict(record.payload or {}), vectors)  # type: ignore[arg-type]  # a UUID is a str
+
+
+def _plain(vector: Any) -> Any:
+    return vector.model_dump(mode="json") if isinstance(vector, models.SparseVector) else vector
+
+
+def _exact(vectors: Any) -> Any:
+    """Vectors as hashed: floats by their 32 bits, whatever decimals the protocol wrote them in."""
+    if isinstance(vectors, Mapping):
+        return {name: _exact(part) for name, part in vectors.items()}
+    return None if vectors is None else np.asarray(vectors, dtype=np.float32).tobytes().hex()
