@@ -19,6 +19,7 @@ from xqg.commands.evaluate import evaluate
 from xqg.commands.evaluate_generator import evaluate_generator
 from xqg.commands.mcp import mcp
 from xqg.commands.stopping import stop_on_signal
+from xqg.commands.sweep import sweep
 from xqg.errors import EXIT_REJECTS, SettingsError, XqgError
 from xqg.options import collect, given, model_options, search_settings, settings_options
 from xqg.records import FieldMatch
@@ -226,7 +227,7 @@ def train_generator(ctx: click.Context, /, rejects: Path, as_json: bool, **optio
     ctx.exit(130 if report.interrupted else EXIT_REJECTS if report.rejects else 0)
 
 
-for added in (augment, calibrate, evaluate, compare, dataset, evaluate_generator, mcp):
+for added in (augment, calibrate, evaluate, compare, dataset, evaluate_generator, mcp, sweep):
     main.add_command(added)
 
 

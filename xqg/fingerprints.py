@@ -35,6 +35,7 @@ def vector_settings(
         # a file of queries may grow from run to run: its content is checked passage by passage, not for the collection
         "generator": {name: value for name, value in generator.items() if name != "sha256"},
         "languages": list(languages),
+        "augment_with": settings.generator.augment_with,
         "queries_per_language": settings.generator.queries_per_language,
         "own_language": settings.generator.own_language,
         "rule": settings.fusion.rule.value,

@@ -51,6 +51,7 @@ FLAGS: dict[str, str] = {
     "generator.top_k": "--top-k",
     "generator.temperature": "--temperature",
     "generator.style": "--style",
+    "generator.augment_with": "--augment-with",
     "generator.max_new_tokens": "--max-new-tokens",
     "generator.seed": "--seed",
     "generator.batch_rows": "--generator-batch",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
-from xqg.errors import SettingsError
 from xqg.languages import language_name
 from xqg.records import FusionRule
+from xqg.validation import Settings as Settings
+from xqg.validation import check_spec as check_spec
+from xqg.validation import validated as validated
 
 PAPER_ALPHA = 0.01
 """Weight of the rule ``sum`` (the paper's run; README of its code)."""
@@ -18,16 +19,13 @@ PAPER_ALPHA = 0.01
 UNCALIBRATED_ALPHA = 0.4
 """Weight of the rule ``mean`` where nothing is calibrated: the best of 0.1 to 0.6 on the sample help centre."""
 
+QUERY_TOKENS, PASSAGE_TOKENS = 48, 160
+"""Longest generated texts: the longest XQuAD questions have about 40 tokens, and passages are to be short."""
+
 Distance = Literal["auto", "cosine", "dot"]
 
 BUNDLED_BASE = "bundled-base"
 """The bundled generator without its adapter, behind the few-shot prompt: what the adapter is compared with."""
-
-
-class Settings(BaseModel):
-    """Base of all settings: frozen, and unknown names are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class StoreSettings(Settings):
@@ -114,9 +112,26 @@ class GeneratorSettings(ModelSettings):
     top_k: int = Field(10, ge=1, le=1000, description="sample among the k likeliest tokens")
     temperature: float = Field(1.0, ge=0, le=2, description="of the sampling; 0 takes the likeliest token")
     style: Literal["question", "search", "passage"] = Field("question", description="what trained adapters write")
-    max_new_tokens: int = Field(48, ge=4, le=512, description="longest query, in tokens")
+    augment_with: Literal["queries", "passages"] = Field(
+        "queries", description="what is written and fused; generated passages are short and encoded as passages"
+    )
+    max_new_tokens: int | None = Field(
+        None, ge=4, le=512, description=f"longest text, in tokens; None: {QUERY_TOKENS}, for passages {PASSAGE_TOKENS}"
+    )
     seed: int = Field(0, ge=0, description="same seed, same queries")
     batch_rows: int = Field(96, ge=1, description="queries written at once")
+
+    @property
+    def token_limit(self) -> int:
+        """The longest text to write, in tokens."""
+        if self.max_new_tokens is not None:
+            return self.max_new_tokens
+        return PASSAGE_TOKENS if self.augment_with == "passages" else QUERY_TOKENS
+
+    @property
+    def trained_style(self) -> Literal["question", "search", "passage"]:
+        """What a trained adapter is asked to write."""
+        return "passage" if self.augment_with == "passages" else self.style
 
     @field_validator("spec")
     @classmethod
@@ -231,6 +246,12 @@ class IngestSettings(Settings):
     update: bool = Field(False, description="bring a collection made with other settings to these")
 
     @model_validator(mode="after")
+    def _passages_are_asked_for_as_such(self) -> IngestSettings:
+        if self.generator.style == "passage" and self.generator.augment_with != "passages":
+            raise ValueError("--style passage writes passages; give --augment-with passages instead")
+        return self
+
+    @model_validator(mode="after")
     def _alpha_goes_with_a_generator(self) -> IngestSettings:
         if self.generator.spec == "none" and (self.fusion.alpha is not None or "rule" in self.fusion.model_fields_set):
             raise ValueError("α and the rule weigh generated queries, but --generator is none; drop one of them")
@@ -259,32 +280,3 @@ class SearchSettings(Settings):
     endpoint: dict[str, Any] = Field(
         default_factory=dict, description="this machine's part of the stored encoder: device, base_url, api_key"
     )
-
-
-def check_spec(spec: str, words: tuple[str, ...], kinds: tuple[str, ...]) -> str:
-    """``spec`` if it is one of ``words`` or KIND:VALUE with one of ``kinds``; else ValueError with the choices."""
-    kind, separator, value = spec.partition(":")
-    if spec in words or (kind in kinds and separator and value):
-        return spec
-    choices = [*words, *(f"{kind}:{'PATH' if kind == 'file' else 'MODEL'}" for kind in kinds)]
-    raise ValueError(f"{spec!r} is not known; choose {', '.join(choices[:-1])} or {choices[-1]}")
-
-
-def validated(settings: type[Settings], values: Mapping[str, Any]) -> Any:
-    """An instance of ``settings`` with ``values``.
-
-    :raises SettingsError: one line that names each wrong option, what was found and what was asked.
-    """
-    try:
-        return settings.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError("; ".join(_one_problem(dict(problem)) for problem in error.errors())) from None
-
-
-def _one_problem(problem: dict[str, Any]) -> str:
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    place = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "value_error" or not place:
-        return message
-    found = problem.get("input")
-    return f"{place}: {message}" + (f" (found {found!r})" if isinstance(found, str | int | float) else "")

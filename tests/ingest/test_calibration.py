@@ -10,7 +10,7 @@ from xqg.errors import StoreError
 from xqg.ingest.calibration import Calibration, Sample, Wishes, calibrate
 from xqg.ingest.fusion import PLAIN, Fusion
 from xqg.ingest.subspace import LanguageSpace, language_space, remove, unit_rows
-from xqg.ingest.trials import Bench, Scores, choose, hold_out
+from xqg.ingest.trials import Bench, Fold, Scores, choose, hold_out
 from xqg.records import FusionRule
 
 LANGUAGES = ("fr", "ja")
@@ -67,6 +67,18 @@ def test_reciprocal_ranks_by_hand_and_a_tie_counts_as_lost() -> None:
     np.testing.assert_allclose(scores.foreign["fr"], [1 / 2, 1])
     np.testing.assert_allclose(scores.own, [1 / 3])
     assert scores.macro == 0.75
+
+
+def test_in_a_corpus_of_several_languages_foreign_queries_in_one_of_them_count_as_its_own_too() -> None:
+    passages = np.array([[1, 0], [0, 1]], dtype=np.float32)
+    queries = np.array([[1, 3], [1, 2], [1, 0]], dtype=np.float32)
+    owners, languages = np.array([0, 1, 0]), np.array(["fr", "fr", "ja"], dtype=object)
+    bench = Bench(passages, np.array(["en", "fr"], dtype=object), queries, owners, languages)
+    nothing = np.empty(0, dtype=np.int64)
+    found = bench.score(PLAIN, [Fold(nothing, np.array([0, 2]))])
+    # the bias to French passages takes one French query's passage from the first place and keeps the other's there
+    np.testing.assert_allclose(found.own, [1 / 2, 1])
+    assert {code: ranks.tolist() for code, ranks in found.foreign.items()} == {"fr": [1 / 2], "ja": [1]}
 
 
 def scores(foreign: list[float], own: list[float]) -> Scores:

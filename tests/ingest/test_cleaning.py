@@ -1,6 +1,6 @@
 import pytest
 
-from xqg.ingest.cleaning import clean_queries, clean_written, trim_output
+from xqg.ingest.cleaning import clean_queries, clean_written, trim_output, trim_passage
 from xqg.languages import LanguageDetector
 from xqg.records import Passage
 
@@ -116,3 +116,10 @@ def test_written_queries_keep_labels_numbers_quotes_and_language():
     cleaned = clean_written(["1. FC Köln,\nwann?", '"Heroes"', " ", "\x07", '"HEROES"'])
     assert cleaned.texts == ("1. FC Köln, wann?", '"Heroes"')
     assert cleaned.dropped == {"empty": 2, "duplicate": 1}
+
+
+def test_a_generated_passage_may_be_long_and_have_several_lines():
+    passage = "Le pont du Golden Gate a été ouvert en 1937.\nIl fut longtemps le plus long pont suspendu du monde."
+    cleaned = clean_queries([passage], PASSAGE, "fr", ("en",), DETECTOR, trim=trim_passage)
+    assert cleaned.texts == (passage.replace("\n", " "),)
+    assert clean_queries([PASSAGE.text], PASSAGE, "fr", (), EveryLanguage(), trim=trim_passage).dropped == {"prompt": 1}

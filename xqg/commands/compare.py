@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 GENERATOR_OPTIONS = [
     f"generator.{name}"
     for name in GeneratorSettings.model_fields
-    if name not in ("queries_per_language", "seed", "api_key", "timeout_seconds")
+    if name not in ("queries_per_language", "augment_with", "seed", "api_key", "timeout_seconds")
 ]
 
 

@@ -7,7 +7,7 @@ back to their passages. Queries in the passages' own language are held out too, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,15 @@ class Wishes:
     alpha: float | None = None
     share: float | None = None
     own_language: bool = False
+
+    def for_generated_passages(self) -> Wishes:
+        """The same with the default weights where they are open.
+
+        Generated passages that are held out would tell how well passages find passages, not how well questions do, so
+        only the language space is taken from them.
+        """
+        alpha = DEFAULT_ALPHA if self.alpha is None else self.alpha
+        return replace(self, alpha=alpha, share=SHARES[0] if self.share is None else self.share)
 
 
 @dataclass(frozen=True, eq=False)

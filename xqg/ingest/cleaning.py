@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,7 +23,7 @@ REPEATS = 3
 """The same three words may come so often in one query."""
 
 _LABEL_WORDS = (
-    "question query q frage pregunta pergunta domanda întrebare vraag spørgsmål spørsmål fråga kysymys kérdés "
+    "question query q passage frage pregunta pergunta domanda întrebare vraag spørgsmål spørsmål fråga kysymys kérdés "
     "otázka pytanie вопрос питання въпрос ερώτηση soru pertanyaan swali سؤال السؤال پرسش שאלה प्रश्न सवाल প্রশ্ন ప్రశ్న "
     "கேள்வி คำถาม 問題 质问 質問 问题 질문"
 )
@@ -73,17 +73,19 @@ def clean_queries(
     rivals: Sequence[str],
     detector: LanguageCheck,
     marks: Sequence[str] = (),
+    trim: Callable[[str], str] | None = None,
 ) -> Cleaned:
     """What is left of a model's outputs for one passage and language: trimmed, checked and without doubles.
 
     :param rivals: languages an output could be in by mistake: the passage's own and the other targets.
     :param marks: wordings that only the prompt has (`xqg.ingest.prompts.prompt_marks`).
+    :param trim: `trim_output`, which None stands for, or `trim_passage` for generated passages.
     """
     others = [rival for rival in dict.fromkeys(rivals) if rival != language]
     texts: list[str] = []
     dropped: Counter[str] = Counter()
     for output in outputs:
-        text = trim_output(output)
+        text = (trim_output if trim is None else trim)(output)
         reason = _fault(text, passage, marks)
         if reason is None and not _passes_for(text, language, others, passage, detector):
             reason = LANGUAGE
@@ -125,6 +127,11 @@ def trim_output(output: str) -> str:
         before = text
         text = _unquoted(_LABEL.sub("", _BULLET.sub("", text))).strip()
     return text
+
+
+def trim_passage(output: str) -> str:
+    """``output`` as one paragraph, trimmed like a query."""
+    return trim_output(" ".join(output.split()))
 
 
 def comparable(text: str) -> str:

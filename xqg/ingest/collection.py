@@ -77,7 +77,7 @@ def open_collection(
     asked = vector_settings(settings, encoder.identity, identity, distance, languages)
     target = Target(
         fingerprint=fingerprint(asked, None),
-        generation=digest([SCHEMA, identity, settings.generator.queries_per_language]),
+        generation=digest([SCHEMA, identity, settings.generator.augment_with, settings.generator.queries_per_language]),
         languages=languages,
         own_language=settings.generator.own_language,
     )

@@ -11,6 +11,7 @@ from xqg.ingest.calibration import MINIMUM_PASSAGES, Wishes
 from xqg.ingest.collection import Opened, open_collection
 from xqg.ingest.corpus import passages_from
 from xqg.ingest.estimate import Estimate, estimate
+from xqg.ingest.passage_side import encoder_for
 from xqg.ingest.pilot import adopt, calibrate_points, draw_passages, first_passages
 from xqg.ingest.rejects import RejectsFile
 from xqg.ingest.remembering import RememberingEncoder
@@ -35,7 +36,8 @@ class IngestJob:
         store: VectorStore,
         detector: LanguageDetector,
     ) -> None:
-        self._settings, self._generator, self._encoder = settings, generator, encoder
+        self._encoder = encoder_for(encoder, settings.generator.augment_with)
+        self._settings, self._generator = settings, generator
         self._store, self._detector = store, detector
         named = settings.generator.languages
         self._languages = generator.languages() if generator is not None and not named else named
@@ -118,6 +120,8 @@ class IngestJob:
         """Calibrate on the sample as it is stored now, with its queries, and freeze that in the collection."""
         settings, target = self._settings.fusion, opened.target
         wishes = Wishes(settings.rule, target.languages, settings.alpha, settings.share, target.own_language)
+        if self._settings.generator.augment_with == "passages":
+            wishes = wishes.for_generated_passages()
         points = self._store.points([passage.id for passage in sample])
         return adopt(self._store, opened, calibrate_points(points, encoder, wishes))
 

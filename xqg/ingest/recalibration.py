@@ -11,6 +11,7 @@ from xqg.fingerprints import CALIBRATED
 from xqg.ingest.calibration import Calibration, Wishes
 from xqg.ingest.collection import READY, Opened
 from xqg.ingest.fusion import PLAIN
+from xqg.ingest.passage_side import encoder_for
 from xqg.ingest.pilot import adopt, calibrate_points, draw_passages
 from xqg.ingest.planning import Target
 from xqg.ingest.remembering import RememberingEncoder
@@ -40,7 +41,8 @@ def recalibrate(
     :raises SettingsError: if it has no queries to calibrate on.
     """
     opened, report = _opened(found, settings), IngestReport()
-    remembering = RememberingEncoder(encoder)
+    augment_with = found.metadata["settings"].get("augment_with")
+    remembering = RememberingEncoder(encoder_for(encoder, augment_with))
     if opened.to_calibrate:
         with report.timed("calibrate"):
             opened = _calibrate(store, remembering, opened, settings)
@@ -93,5 +95,7 @@ def _calibrate(store: VectorStore, encoder: Encoder, opened: Opened, settings: C
     sample = draw_passages(asked, settings.fusion.calibration_sample)
     fusion, target = settings.fusion, opened.target
     wishes = Wishes(fusion.rule, target.languages, fusion.alpha, fusion.share, target.own_language)
+    if opened.metadata["settings"].get("augment_with") == "passages":
+        wishes = wishes.for_generated_passages()
     points = store.points([passage.id for passage in sample])
     return adopt(store, opened, calibrate_points(points, encoder, wishes))

@@ -18,7 +18,7 @@ Codes = npt.NDArray[np.object_]
 class Trial:
     """Mean reciprocal rank of held-out queries among the sample, under one choice; None where there were none.
 
-    ``foreign``: macro average over the target languages. ``own``: queries in the passages' own language.
+    ``foreign``: macro average over the target languages. ``own``: queries in a language of the sampled passages.
     """
 
     alpha: float
@@ -38,7 +38,11 @@ class Fold:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """The reciprocal rank of each asked query, by language, and of those in the passages' own language."""
+    """The reciprocal rank of each asked query, by language, and of those in a language of the sampled passages.
+
+    Where passages are in several languages the latter hold foreign ones too: those who ask in such a language profit
+    from plain vectors' bias to it when they want a passage in it, and pay for it when they want another.
+    """
 
     foreign: dict[str, npt.NDArray[np.float64]]
     own: npt.NDArray[np.float64]
@@ -88,11 +92,12 @@ class Bench:
         everything = np.sort(fused_at_all)
         ranks[never_fused] = self._ranks(fusion, everything, never_fused)
         asked = ~np.isnan(ranks)
-        own = np.zeros(len(ranks), dtype=bool)
-        own[own_rows] = True
-        codes = sorted(set(self.languages[asked & ~own]))
+        foreign = asked.copy()
+        foreign[own_rows] = False
+        codes = sorted(set(self.languages[foreign]))
+        own = np.isin(self.languages, sorted(set(self.spoken)))
         return Scores(
-            {code: 1.0 / ranks[asked & ~own & (self.languages == code)] for code in codes}, 1.0 / ranks[asked & own]
+            {code: 1.0 / ranks[foreign & (self.languages == code)] for code in codes}, 1.0 / ranks[asked & own]
         )
 
     def _ranks(self, fusion: Fusion, fused: Rows, asked: Rows) -> npt.NDArray[np.float64]:
@@ -115,7 +120,7 @@ class Bench:
 def choose(plain: Scores, scores: Sequence[Scores]) -> int:
     """The number of the fusion to take; the first one is the default, and stays unless another is clearly better.
 
-    Those under which queries in the passages' own language lose more than one standard error against ``plain`` are
+    Those under which queries in the languages of the passages lose more than one standard error against ``plain`` are
     passed over, unless all do. Of the rest the best macro average wins if it beats the default by more than one
     standard error (the one-standard-error rule of Breiman et al. 1984); else the default.
     """

@@ -11,6 +11,7 @@ from xqg.errors import EncodingError, SettingsError, StoreError
 from xqg.ingest.calibration import MINIMUM_PASSAGES, Wishes
 from xqg.ingest.collection import Opened, open_collection
 from xqg.ingest.estimate import estimate
+from xqg.ingest.passage_side import encoder_for
 from xqg.ingest.pilot import adopt, calibrate_points, draw_passages
 from xqg.ingest.remembering import RememberingEncoder
 from xqg.ingest.report import IngestReport
@@ -146,12 +147,13 @@ class AugmentJob:
         block = self._check_made(inspected.block, before)
         store = AugmentedStore(server, into, block)
         language = self._ingest.reader.language
+        encoder = encoder_for(self._encoder, self._ingest.generator.augment_with)
         return Plan(
             block,
             inspected.agreement,
             store,
             Source(server, store, block, self._detector, language),
-            StoredVectors(RememberingEncoder(self._encoder), block.vector, inspected.distance),
+            StoredVectors(RememberingEncoder(encoder), block.vector, inspected.distance),
             None if self._generator is None else AugmentableOnly(self._generator, block.vector),
         )
 
@@ -200,6 +202,8 @@ class AugmentJob:
         """Calibrate on the source's vectors of the sample and the queries that are stored now; freeze that."""
         settings, target = self._ingest.fusion, opened.target
         wishes = Wishes(settings.rule, target.languages, settings.alpha, settings.share, target.own_language)
+        if self._ingest.generator.augment_with == "passages":
+            wishes = wishes.for_generated_passages()
         read = {passage.id: passage for passage in sample}
         points = [Point(read[point.passage.id], point.entry) for point in plan.store.points(list(read))]
         return adopt(plan.store, opened, calibrate_points(points, plan.encoder, wishes))

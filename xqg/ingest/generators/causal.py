@@ -48,7 +48,7 @@ class CausalGenerator(LocalGenerator):
     @property
     def _style(self) -> PromptStyle:
         if self._adapter is not None:
-            return self._settings.style
+            return self._settings.trained_style
         return "chat" if getattr(self._tokenizer, "chat_template", None) else "few-shot"
 
     def _write(self, tasks: Sequence[Task]) -> list[list[list[int]]]:
@@ -80,7 +80,7 @@ class CausalGenerator(LocalGenerator):
         if can_pack(model):
             pack_linears(model)
         stops = _stop_tokens(self._tokenizer, model)
-        limits = Limits(stops, settings.top_k, settings.max_new_tokens, settings.batch_rows, settings.temperature)
+        limits = Limits(stops, settings.top_k, settings.token_limit, settings.batch_rows, settings.temperature)
         trial, prefix = self._tokens(_TRIAL, "fr"), self._shared_tokens()
         for attention in (FOLDED, None) if model.device.type == "cpu" else (None,):
             if agrees(model, trial, attention):
@@ -93,15 +93,15 @@ class CausalGenerator(LocalGenerator):
         return common_prefix([self._tokens(Passage(id="", text=text), "fr") for text in ("A", "7", "Ω")])
 
     def _tokens(self, passage: Passage, language: str) -> tuple[int, ...]:
-        tokenizer, style = self._tokenizer, self._style
+        tokenizer, style, written = self._tokenizer, self._style, self._settings.augment_with
         if style in ("question", "search", "passage"):
             # in two parts, as in training
             line = tokenizer(trained_line(language, style), add_special_tokens=False).input_ids
             return (*tokenizer(trained_passage(passage)).input_ids, *line)
         if style == "few-shot":
-            return tuple(tokenizer(few_shot_prompt(passage, language)).input_ids)
+            return tuple(tokenizer(few_shot_prompt(passage, language, written)).input_ids)
         text = self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": chat_message(passage, language)}],
+            [{"role": "user", "content": chat_message(passage, language, written)}],
             add_generation_prompt=True,
             tokenize=False,
             enable_thinking=False,

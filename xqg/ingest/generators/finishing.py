@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xqg.ingest.cleaning import LanguageCheck, clean_queries
+from xqg.ingest.cleaning import LanguageCheck, clean_queries, trim_output, trim_passage
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery, Passage
+from xqg.settings import GeneratorSettings
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,21 @@ class Output:
 
 
 def finish_outputs(
-    outputs: Sequence[Output], targets: Sequence[str], detector: LanguageCheck, marks: Sequence[str], limit: int
+    outputs: Sequence[Output], settings: GeneratorSettings, detector: LanguageCheck, marks: Sequence[str]
 ) -> Generation:
-    """The queries fit to be stored, in the order of the outputs, at most ``limit`` for each of them.
+    """The texts fit to be stored, in the order of the outputs, at most as many for each as were asked for.
 
-    :param targets: the languages of the whole run: what an output could be in by mistake must not depend on which
-        languages one call asks for.
+    What an output could be in by mistake are all languages of the run: it must not depend on which one call asks for.
     """
+    trim = trim_output if settings.augment_with == "queries" else trim_passage
     queries: list[GeneratedQuery] = []
     dropped: Counter[str] = Counter()
     for output in outputs:
-        rivals = (output.passage.language, *targets)
-        cleaned = clean_queries(output.texts, output.passage, output.language, rivals, detector, marks)
+        rivals = (output.passage.language, *settings.languages)
+        cleaned = clean_queries(output.texts, output.passage, output.language, rivals, detector, marks, trim)
         dropped.update(cleaned.dropped)
-        queries += [GeneratedQuery(output.passage.id, output.language, text) for text in cleaned.texts[:limit]]
+        queries += [
+            GeneratedQuery(output.passage.id, output.language, text)
+            for text in cleaned.texts[: settings.queries_per_language]
+        ]
     return Generation(tuple(queries), dict(dropped))

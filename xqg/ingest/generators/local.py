@@ -68,10 +68,10 @@ class LocalGenerator(ABC):
             "kind": self.kind,
             "model": self._source.label,
             "revision": self._revision,
-            "prompt": prompt_identity(self._style),
+            "prompt": prompt_identity(self._style, settings.augment_with),
             "top_k": settings.top_k,
             "temperature": settings.temperature,
-            "max_new_tokens": settings.max_new_tokens,
+            "max_new_tokens": settings.token_limit,
             "seed": settings.seed,
         }
 
@@ -111,8 +111,8 @@ class LocalGenerator(ABC):
             )
             for task, samples in zip(tasks, written, strict=True)
         ]
-        marks = prompt_marks(self._style)
-        return finish_outputs(outputs, settings.languages, self._detector, marks, settings.queries_per_language)
+        marks = prompt_marks(self._style, settings.augment_with)
+        return finish_outputs(outputs, settings, self._detector, marks)
 
     @property
     @abstractmethod

@@ -57,7 +57,7 @@ class OpenAIGenerator:
         return {
             "kind": "openai",
             "model": self._model,
-            "prompt": prompt_identity("json"),
+            "prompt": prompt_identity("json", self._settings.augment_with),
             "seed": self._settings.seed,
         }
 
@@ -83,7 +83,7 @@ class OpenAIGenerator:
         ]
         settings = self._settings
         limit = settings.queries_per_language
-        finished = finish_outputs(outputs, settings.languages, self._detector, prompt_marks("json"), limit)
+        finished = finish_outputs(outputs, settings, self._detector, prompt_marks("json"))
         lost = limit * (len(tasks) - len(outputs))
         if not lost:
             return finished
@@ -113,12 +113,12 @@ class OpenAIGenerator:
         return None
 
     def _body(self, passage: Passage, language: str, attempt: int) -> dict[str, Any]:
-        seed = digest([self._settings.seed, content_hash(passage), language, attempt])
+        settings = self._settings
+        seed = digest([settings.seed, content_hash(passage), language, attempt])
+        message = json_message(passage, language, settings.queries_per_language, settings.augment_with)
         return {
             "model": self._model,
-            "messages": [
-                {"role": "user", "content": json_message(passage, language, self._settings.queries_per_language)}
-            ],
+            "messages": [{"role": "user", "content": message}],
             "temperature": 1,
             "seed": int(seed[:8], 16) >> 1,  # 31 bits: some endpoints take no more
             "response_format": _STRUCTURED,

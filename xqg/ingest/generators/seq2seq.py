@@ -27,14 +27,13 @@ class Seq2SeqGenerator(LocalGenerator):
         return "seq2seq"
 
     def _write(self, tasks: Sequence[Task]) -> list[list[list[int]]]:
-        prompts = [self._tokenizer(seq2seq_prompt(task.passage, task.language)).input_ids for task in tasks]
+        written = self._settings.augment_with
+        prompts = [self._tokenizer(seq2seq_prompt(task.passage, task.language, written)).input_ids for task in tasks]
         found: list[list[list[int]]] = [[] for _ in tasks]
         with quiet(), torch.inference_mode():
             for batch in self._batches([len(prompt) for prompt in prompts]):
-                written = self._write_batch(
-                    [prompts[index] for index in batch], [tasks[index].seeds for index in batch]
-                )
-                for index, samples in zip(batch, written, strict=True):
+                texts = self._write_batch([prompts[index] for index in batch], [tasks[index].seeds for index in batch])
+                for index, samples in zip(batch, texts, strict=True):
                     found[index] = samples
         return found
 
@@ -67,7 +66,7 @@ class Seq2SeqGenerator(LocalGenerator):
         end = self._model.config.eos_token_id
         stops = frozenset(end if isinstance(end, list) else [end])
         settings = self._settings
-        return Limits(stops, settings.top_k, settings.max_new_tokens, settings.batch_rows, settings.temperature)
+        return Limits(stops, settings.top_k, settings.token_limit, settings.batch_rows, settings.temperature)
 
     @cached_property
     def _model(self) -> Any:

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.fakes import FakeEncoder, FakeGenerator
+from xqg.cli import main
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setattr("xqg.commands.sweep.build_encoder", lambda settings: FakeEncoder())
+    monkeypatch.chdir(tmp_path)
+    write("passages.jsonl", {"id": "b", "text": "battery", "language": "en"}, {"id": "i", "text": "invoice"})
+    write(
+        "queries.jsonl",
+        {"id": "1", "language": "fr", "query": "battery", "passage_id": "b"},
+        {"id": "2", "language": "fr", "query": "valve", "passage_id": "i"},
+    )
+    write("generated.jsonl", {"passage_id": "i", "language": "fr", "query": "valve"})
+
+    def invoke(*options: str):
+        common = ["--passages", "passages.jsonl", "--queries", "queries.jsonl", "--passage-language", "en"]
+        return CliRunner().invoke(main, ["-q", "sweep", *common, "--out", "out", *options])
+
+    return invoke
+
+
+def write(name, *records):
+    Path(name).write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+
+
+def test_generated_queries_bring_a_passage_back(run):
+    result = run("--generated", "generated.jsonl", "--rules", "sum", "--alphas", "0.5", "--json")
+    assert result.exit_code == 0, result.output
+    plain, fused = json.loads(result.stdout)
+    assert (plain["recall@1"]["macro"], fused["recall@1"]["macro"]) == (0.5, 1.0)
+
+
+def test_texts_are_generated_once_for_all_sweeps(run, monkeypatch, tmp_path):
+    generator = FakeGenerator(count=1)
+    monkeypatch.setattr("xqg.commands.sweep.build_generator", lambda settings, detector: generator)
+    options = ["--rules", "sum", "--languages", "fr", "--calibration-sample", "1", "--queries-per-language", "1"]
+    assert run(*options).exit_code == 0
+    # one of the two passages is in the sample, and gets a query in its own language too
+    assert sorted(len(languages) for _, languages in generator.asked) == [1, 2]
+    assert run(*options, "--alphas", "0.2,0.4").exit_code == 0
+    assert len(generator.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--rules", "best"], "'best'"),
+        (["--alphas", "2"], "numbers from 0 to 1"),
+        (["--queries-per-language", "0"], "numbers from 1"),
+        (["--languages-counts", "3"], "3 target languages"),
+        (["--generator", "none"], "--generator none"),
+    ],
+)
+def test_what_cannot_be_swept_is_told(run, options, message):
+    result = run(*([] if "none" in options else ["--generated", "generated.jsonl"]), *options)
+    assert result.exit_code == 2
+    assert message in result.output

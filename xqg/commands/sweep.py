@@ -1,0 +1,202 @@
+"""``xqg sweep``: the same texts fused in many ways, measured on labelled queries, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xqg.assembly import build_encoder, build_generator
+from xqg.errors import InputError, SettingsError
+from xqg.languages import LanguageDetector
+from xqg.options import collect, settings_options
+from xqg.records import FusionRule, Passage, Reject, digest
+from xqg.settings import EncoderSettings, GeneratorSettings, ReaderSettings, validated
+
+if TYPE_CHECKING:
+    from xqg.sweep.grid import Grid
+    from xqg.sweep.material import Material
+
+GENERATOR_OPTIONS = [
+    f"generator.{name}"
+    for name in GeneratorSettings.model_fields
+    if name not in ("queries_per_language", "augment_with", "api_key", "timeout_seconds")
+]
+CALIBRATED = "calibrated"
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.option("--passages", "corpus", type=FILE, required=True, help="JSONL, CSV or whatever `xqg ingest` reads")
+@click.option("--queries", type=FILE, required=True, help="labelled queries, JSON lines")
+@click.option("--qrels", type=FILE, help="who answers what: a BEIR or TREC file")
+@click.option("--generated", type=FILE, help="generated queries, as for --generator file:; without it, they are made")
+@click.option("--generated-passages", type=FILE, help="generated passages, in the same form")
+@click.option("--rules", default="sum,mean,neutral,per-language", show_default=True)
+@click.option("--alphas", default=CALIBRATED, show_default=True, help="numbers, and calibrated (for sum: the paper's)")
+@click.option("--queries-per-language", default="all", show_default=True, help="numbers, and all")
+@click.option("--languages-counts", default="", help="numbers of target languages; default: all there are")
+@click.option("--draws", type=click.IntRange(1), default=3, show_default=True, help="choices of so many languages")
+@click.option("--sweep-seed", type=click.IntRange(0), default=0, show_default=True, help="of choices and the sample")
+@click.option(
+    "--augment-with", type=click.Choice(["queries", "passages", "both"]), default="queries", show_default=True
+)
+@click.option("--calibration-sample", type=click.IntRange(0), default=500, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="folder for the results")
+@click.option("--json", "as_json", is_flag=True, help="print the rows as JSON")
+@settings_options("encoder", "reader.format", "reader.language", *GENERATOR_OPTIONS)
+@click.pass_context
+def sweep(ctx: click.Context, /, out: Path, as_json: bool, **params: Any) -> None:
+    """Measure rules, weights, and numbers of queries and languages against each other.
+
+    Everything is encoded once, and kept in --out for the next sweep. Every combination of what is varied is fused anew
+    and asked all queries, by exact search; nothing is stored. With --augment-with both, generated queries, generated
+    passages and the two together are compared. Needs: pip install "xqg[evaluate]"
+    """
+    from xqg.console import count_display, print_json, print_lines, print_table
+    from xqg.evaluation.requirements import require_packages
+    from xqg.sweep.grid import run_sweep
+    from xqg.sweep.output import COLUMNS, table_rows, write_sweep
+
+    require_packages()
+    quiet = ctx.obj["quiet"]
+    grid = _grid(params)
+    material = _gather(params, grid, out, quiet)
+    languages = sorted(set(material.texts.languages) - {material.own_language})
+    with count_display(quiet, "cells measured") as show:
+        rows = run_sweep(material, grid, languages, show)
+    paths = write_sweep(rows, material.own_language, out)
+    if as_json:
+        print_json([row.to_json() for row in rows])
+        return
+    print_table(
+        "Macro averages over the languages other than the passages'", COLUMNS, table_rows(rows, material.own_language)
+    )
+    print_lines("p: MRR@10 against plain, by passages, corrected (Holm).", *(str(path) for path in paths))
+
+
+def _grid(params: dict[str, Any]) -> Grid:
+    from xqg.sweep.grid import Grid
+
+    asked = params["augment_with"]
+    return Grid(
+        tuple(_known(rule, [known.value for known in FusionRule], "--rules") for rule in _parts(params["rules"])),
+        tuple(None if part == CALIBRATED else _number(part, "--alphas") for part in _parts(params["alphas"])),
+        tuple(
+            None if part == "all" else _count(part, "--queries-per-language")
+            for part in _parts(params["queries_per_language"])
+        ),
+        tuple(_count(part, "--languages-counts") for part in _parts(params["languages_counts"])),
+        ("queries", "passages", "both") if asked == "both" else (asked,),
+        params["draws"],
+        params["sweep_seed"],
+    )
+
+
+def _gather(params: dict[str, Any], grid: Grid, out: Path, quiet: bool) -> Material:
+    from xqg.console import count_display
+    from xqg.evaluation.queries import read_queries
+    from xqg.ingest.pilot import draw_passages
+    from xqg.sweep.material import gather
+    from xqg.sweep.texts import read_texts
+    from xqg.sweep.vectors import VectorCache
+
+    queries = read_queries(params["queries"], params["qrels"]).queries
+    passages = _read_passages(params)
+    row_of = {passage.id: row for row, passage in enumerate(passages)}
+    sample = [row_of[passage.id] for passage in draw_passages(passages, params["calibration_sample"])]
+    kinds = {"queries": params["generated"], "passages": params["generated_passages"]}
+    wanted = [kind for kind in kinds if kind in grid.augmentations]
+    files = {kind: kinds[kind] or _generate(kind, params, grid, passages, sample, out, quiet) for kind in wanted}
+    texts = {kind: read_texts(path, passages) for kind, path in files.items()}
+    encoder = build_encoder(validated(EncoderSettings, collect(params)["encoder"]))
+    with count_display(quiet, "texts encoded") as show:
+        cache = VectorCache(encoder, out, show)
+        return gather(passages, texts.get("queries", []), texts.get("passages", []), queries, sample, cache)
+
+
+def _read_passages(params: dict[str, Any]) -> list[Passage]:
+    """Whole documents: the labels name them."""
+    from xqg.ingest.corpus import passages_from
+
+    settings = validated(ReaderSettings, {**collect(params)["reader"], "chunk": False})
+    passages = []
+    for record in passages_from([str(params["corpus"])], settings, len, LanguageDetector()):
+        if isinstance(record, Reject):
+            raise InputError(
+                f"{record.file}, line {record.line}: {record.reason}", "asked for passages", "Mend the line"
+            )
+        passages.append(record)
+    return passages
+
+
+def _generate(
+    kind: str,
+    params: dict[str, Any],
+    grid: Grid,
+    passages: Sequence[Passage],
+    sample: Sequence[int],
+    out: Path,
+    quiet: bool,
+) -> Path:
+    """The file with texts of these settings, made where it is not there yet.
+
+    In a passage's own language they are made for the sample alone: the calibration holds them out.
+    """
+    from xqg.console import count_display
+    from xqg.sweep.texts import write_texts
+
+    counts = [count for count in grid.texts_per_language if count is not None]
+    values = {**collect(params)["generator"], "augment_with": kind}
+    if counts and len(counts) == len(grid.texts_per_language):
+        values["queries_per_language"] = max(counts)
+    settings: GeneratorSettings = validated(GeneratorSettings, values)
+    generator = build_generator(settings, LanguageDetector())
+    if generator is None:
+        raise SettingsError(
+            "--generator none writes nothing", "asked for texts to fuse", "Name one, or give --generated"
+        )
+    languages = settings.languages or generator.languages()
+    path = out / f"{kind}-{digest([dict(generator.identity), languages, settings.queries_per_language])[:12]}.jsonl"
+    if path.exists():
+        return path
+    sampled = set(sample)
+    requests = [
+        (passage, list(dict.fromkeys([*_foreign(passage, languages), *([passage.language] if row in sampled else [])])))
+        for row, passage in enumerate(passages)
+    ]
+    with count_display(quiet, f"passages with generated {kind}") as show:
+        write_texts(path, generator, requests, show)
+    return path
+
+
+def _foreign(passage: Passage, languages: Sequence[str]) -> list[str]:
+    return [code for code in languages if code != passage.language]
+
+
+def _parts(text: str) -> list[str]:
+    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _known(part: str, known: Sequence[str], flag: str) -> FusionRule:
+    if part not in known:
+        raise SettingsError(f"{flag}: {part!r}", f"asked for {', '.join(known)}")
+    return FusionRule(part)
+
+
+def _number(part: str, flag: str) -> float:
+    try:
+        number = float(part)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise SettingsError(f"{flag}: {part!r}", f"asked for numbers from 0 to 1, and {CALIBRATED}")
+    return number
+
+
+def _count(part: str, flag: str) -> int:
+    if not part.isdigit() or int(part) < 1:
+        raise SettingsError(f"{flag}: {part!r}", "asked for numbers from 1")
+    return int(part)
