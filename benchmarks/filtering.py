@@ -25,7 +25,7 @@ from xqg.evaluation.clustered import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import holm
-from xqg.ingest.calibration import DEFAULT_ALPHA, PRIOR
+from xqg.ingest.calibration import DEFAULT_ALPHA
 from xqg.ingest.fusion import Fusion, fuse
 from xqg.ingest.subspace import remove, unit_rows
 from xqg.records import FusionRule
@@ -33,6 +33,8 @@ from xqg.sweep.cells import Cell, Stored, choose_fusion, evaluate_stored, only_l
 from xqg.sweep.material import Material, Texts
 
 NO_FILTER = "no filter"
+PRIOR = 1.0
+"""Pseudo-queries a language, under every variant."""
 TUNING_ARTICLES, TUNING_PASSAGES = (0, 23), 600
 COLUMNS = ["variant", "queries kept", "tuning", "MRR@10", "change", "p"]
 
