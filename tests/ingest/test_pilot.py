@@ -114,7 +114,7 @@ def test_a_remembering_encoder_encodes_each_text_once_and_alike() -> None:
     remembering = RememberingEncoder(FakeEncoder(), capacity=3)
     for _ in range(2):
         np.testing.assert_array_equal(remembering.encode_passages(PASSAGES[:5]), plain.encode_passages(PASSAGES[:5]))
-    inner = remembering._encoder
+    inner = remembering._inner
     assert isinstance(inner, FakeEncoder)
     assert inner.encoded_passages == 5 + 2
     np.testing.assert_array_equal(
@@ -130,3 +130,19 @@ def test_per_language_stores_a_vector_for_each_language(corpus: str, tmp_path: P
     wider = {"spec": "hf:unused", "languages": ("fr", "ja", "ko"), "queries_per_language": 2}
     with pytest.raises(StoreError, match="one each for fr, ja"):
         place.run(corpus, tmp_path / "r", settings(fusion={"rule": "per-language"}, generator=wider, update=True))
+
+
+def test_a_collection_calibrated_on_one_corpus_refuses_vectors_calibrated_on_another(
+    corpus: str, tmp_path: Path
+) -> None:
+    place, other = Place(), Place()
+    place.run(corpus, tmp_path / "rejects.jsonl")
+    half = tmp_path / "half.jsonl"
+    half.write_text("\n".join(Path(corpus).read_text(encoding="utf-8").splitlines()[:25]), encoding="utf-8")
+    other.run(str(half), tmp_path / "rejects.jsonl")
+    assert other.metadata["fingerprint"] != place.metadata["fingerprint"]
+    place.store.write_metadata({**place.metadata, "calibration": other.metadata["calibration"]})
+    vectors = place.vectors()
+    with pytest.raises(FingerprintError, match="not the one that its vectors were made with"):
+        place.run(corpus, tmp_path / "rejects.jsonl")
+    np.testing.assert_array_equal(place.vectors(), vectors)

@@ -136,9 +136,15 @@ def _reopen(store: VectorStore, found: Collection, opened: Opened, settings: Ing
         kept = replace(opened, metadata=dict(stored), fresh=fresh)
         if not opened.to_calibrate or stored["calibration"] is None:
             return kept
+        calibration = Calibration.from_json(stored["calibration"])
+        if stored["fingerprint"] != fingerprint(stored["settings"], calibration.digest):
+            raise FingerprintError(
+                f"The calibration of {settings.store.collection!r} is not the one that its vectors were made with",
+                "vectors of one calibration in one collection",
+                "Fuse them all again: xqg calibrate",
+            )
         target = replace(opened.target, fingerprint=stored["fingerprint"])
-        fusion = Calibration.from_json(stored["calibration"]).fusion
-        return replace(kept, target=target, fusion=fusion, to_calibrate=False)
+        return replace(kept, target=target, fusion=calibration.fusion, to_calibrate=False)
     if not (settings.update or fresh):
         lines = differences(stored["settings"], opened.metadata["settings"])
         raise FingerprintError(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from xqg.ingest.wrapping import WrappedEncoder
 from xqg.protocols import Encoder, Generation, QueryGenerator
 from xqg.records import Passage, Vectors
 from xqg.stores.foreign import ForeignPassage
@@ -14,33 +15,25 @@ from xqg.stores.foreign import ForeignPassage
 SMALLEST_NORM = 1e-12
 
 
-class StoredVectors:
+class StoredVectors(WrappedEncoder):
     """An `Encoder` that takes the stored vectors for those of the passages, and encodes queries with ``inner``.
 
     :param vector: name of the dense vector. :param distance: that of the source, "cosine" or "dot".
     """
 
     def __init__(self, inner: Encoder, vector: str, distance: str) -> None:
-        self._inner, self._vector, self.distance = inner, vector, distance
+        super().__init__(inner)
+        self._vector, self._distance = vector, distance
 
     @property
-    def identity(self) -> Mapping[str, Any]:
-        """That of the encoder that made the stored vectors."""
-        return self._inner.identity
-
-    @property
-    def dimension(self) -> int:
-        """Length of the vectors."""
-        return self._inner.dimension
-
-    def check(self) -> None:
-        """Raise if the encoder cannot be loaded."""
-        self._inner.check()
+    def distance(self) -> str:
+        """That of the source."""
+        return self._distance
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions, of length 1 under cosine: so are the stored ones, which the server normalised."""
         vectors = self._inner.encode_queries(texts)
-        if self.distance != "cosine":
+        if self._distance != "cosine":
             return vectors
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.maximum(lengths, SMALLEST_NORM), dtype=np.float32)
@@ -53,10 +46,6 @@ class StoredVectors:
             if stored is not None:
                 vectors[row] = stored
         return vectors
-
-    def count_tokens(self, text: str) -> int:
-        """Number of tokens of ``text`` for the encoder."""
-        return self._inner.count_tokens(text)
 
 
 class AugmentableOnly:
