@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 
 from tests.models import make_tokenizer, write_gguf
 from xqg.assembly import build_generator
-from xqg.errors import ModelError
+from xqg.errors import ModelError, SettingsError
 from xqg.ingest.generators.base import base_revision, cached_model
 from xqg.ingest.generators.bundled import BundledGenerator
 from xqg.ingest.generators.causal import CausalGenerator
@@ -129,6 +129,13 @@ def test_the_bundled_generator_checks_without_converting(cache):
     (cache / base_revision()[:32]).mkdir(parents=True)
     (cache / base_revision()[:32] / "config.json").touch()
     assert cached_model() == cache / base_revision()[:32]
+
+
+def test_the_bundled_adapter_refuses_what_it_was_not_trained_to_write(cache):
+    settings = GeneratorSettings(languages=("fr",), augment_with="passages")
+    with pytest.raises(SettingsError, match="style question and search; asked for passage"):
+        build_generator(settings, EveryLanguage())
+    assert build_generator(settings.model_copy(update={"spec": "bundled-base"}), EveryLanguage()) is not None
 
 
 @pytest.mark.model

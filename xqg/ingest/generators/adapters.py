@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from xqg.errors import ModelError
+from xqg.errors import ModelError, SettingsError
 from xqg.ingest.generators.base import bundled_folder
 from xqg.models import ModelSource, find_source
 from xqg.models import is_encoder_decoder as model_is_encoder_decoder
@@ -27,10 +27,11 @@ _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
 
 @dataclass(frozen=True)
 class Adapter:
-    """An adapter in ``folder``, and the specification of the base that it was trained on ("bundled" or a model)."""
+    """An adapter in ``folder``, its base ("bundled" or a model), and what it was trained to write."""
 
     folder: Path
     base: str
+    styles: tuple[str, ...] = ("question",)
 
     @property
     def revision(self) -> str:
@@ -47,13 +48,23 @@ def find_adapter(folder: Path | None) -> Adapter | None:
         return None
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        return Adapter(folder, str(card["base"]["spec"]))
+        return Adapter(folder, str(card["base"]["spec"]), tuple(card["styles"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"The adapter in {folder} has no readable {CARD}",
             "asked for one that `xqg train generator` made",
             "Merge others into their base first, and name the folder of the result",
         ) from error
+
+
+def check_style(adapter: Adapter, style: str) -> None:
+    """:raises SettingsError: if the adapter was not trained to write this."""
+    if style not in adapter.styles:
+        raise SettingsError(
+            f"The generator's adapter was trained to write in the style {' and '.join(adapter.styles)}",
+            f"asked for {style}",
+            "Take another generator (bundled-base, hf:MODEL, openai:MODEL), or train one with that style",
+        )
 
 
 def base_source(adapter: Adapter) -> ModelSource:

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from xqg.ingest.generators.adapters import Adapter, find_adapter
+from xqg.ingest.generators.adapters import Adapter, check_style, find_adapter
 from xqg.ingest.generators.base import BASE_NAME, base_revision, bundled_folder, check_base
 from xqg.ingest.generators.causal import CausalGenerator
 from xqg.ingest.generators.conversion import load_converted_tokenizer
@@ -50,5 +50,10 @@ class BundledGenerator(CausalGenerator):
         return base_revision() if self._adapter is None else f"{base_revision()[:16]}+{self._adapter.revision[:16]}"
 
     def check(self) -> None:
-        """See that the package with the model is whole. :raises ModelError: if it is not."""
+        """See that the package with the model is whole, and the adapter trained to write what is asked for.
+
+        :raises ModelError, SettingsError: if not.
+        """
+        if self._adapter is not None:
+            check_style(self._adapter, self._settings.trained_style)
         check_base()

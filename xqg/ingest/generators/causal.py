@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import ModelError
+from xqg.ingest.generators.adapters import check_style
 from xqg.ingest.generators.attention import FOLDED
 from xqg.ingest.generators.conversion import converted_folder, file_key
 from xqg.ingest.generators.decoding import SharedPrefixDecoder
@@ -39,7 +40,12 @@ class CausalGenerator(LocalGenerator):
     kind = "causal"
 
     def check(self) -> None:
-        """See that configuration, tokenizer and weights are there. :raises ModelError: says which is not."""
+        """See that all parts are there, and that an adapter was trained to write what is asked for.
+
+        :raises ModelError: says what is missing. :raises SettingsError: if the adapter was not.
+        """
+        if self._adapter is not None:
+            check_style(self._adapter, self._settings.trained_style)
         if self._source.path is not None and self._source.is_gguf:
             _check_gguf(self._source.path)
         else:
