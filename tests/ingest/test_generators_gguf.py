@@ -133,7 +133,7 @@ def test_the_bundled_generator_checks_without_converting(cache):
 
 def test_the_bundled_adapter_refuses_what_it_was_not_trained_to_write(cache):
     settings = GeneratorSettings(languages=("fr",), augment_with="passages")
-    with pytest.raises(SettingsError, match="style question and search; asked for passage"):
+    with pytest.raises(SettingsError, match="trained to write in the style question and search"):
         build_generator(settings, EveryLanguage())
     assert build_generator(settings.model_copy(update={"spec": "bundled-base"}), EveryLanguage()) is not None
 
