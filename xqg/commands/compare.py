@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xqg.assembly import build_generator, build_store
+from xqg.assembly import build_generator, open_store
 from xqg.commands.measuring import check_choices, measure, measuring_options, output
 from xqg.errors import SettingsError
 from xqg.languages import LanguageDetector
@@ -74,7 +74,7 @@ def _generate(against: str, params: dict[str, Any], quiet: bool) -> tuple[list[L
     place = collect(params)["store"]
     ours: StoreSettings = validated(StoreSettings, place)
     theirs: StoreSettings = validated(StoreSettings, {**place, "collection": against})
-    with closing(build_store(ours)) as first, closing(build_store(theirs)) as second:
+    with closing(open_store(ours)) as first, closing(open_store(theirs)) as second:
         stores: list[VectorStore] = [first, second]
         found = [require_collection(first, ours.collection), require_collection(second, theirs.collection)]
         settings = _generator_settings(params, stored_languages(found), choose_seed(params["seed"], found))
