@@ -33,17 +33,22 @@ def build_store(settings: StoreSettings) -> VectorStore:
     return ServerStore(settings)
 
 
-def open_store(settings: StoreSettings) -> VectorStore:
+def open_store(settings: StoreSettings, beside: str | None = None) -> VectorStore:
     """The store, to read from: a collection that `xqg augment` made is read in the layout of who wrote it.
 
+    :param beside: another collection; if it was augmented from this one, this one can be read too.
     :raises StoreUnreachableError: if a server does not answer.
     """
     if settings.embedded_path is None:
         from xqg.stores.augmented import open_augmented
+        from xqg.stores.original import open_original
 
         augmented = open_augmented(settings)
         if augmented is not None:
             return augmented
+        original = None if beside is None else open_original(settings, beside)
+        if original is not None:
+            return original
     return build_store(settings)
 
 
@@ -137,7 +142,7 @@ def open_parts(settings: SearchSettings) -> tuple[Collection, Encoder, VectorSto
     """
     from xqg.search.searcher import check_encoder, require_collection
 
-    store = open_store(settings.store)
+    store = open_store(settings.store, settings.beside)
     collection = require_collection(store, settings.store.collection)
     wanted = settings.encoder
     if wanted is None:

@@ -151,10 +151,12 @@ def collect(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return values
 
 
-def search_settings(params: Mapping[str, Any], collection: str | None = None) -> SearchSettings:
+def search_settings(
+    params: Mapping[str, Any], collection: str | None = None, beside: str | None = None
+) -> SearchSettings:
     """What to search, from the options of ``store`` and ``encoder``.
 
-    :param collection: another than the one in the options.
+    :param collection: another than the one in the options. :param beside: the one that it is compared with.
     """
     values = collect(params)
     encoder = None
@@ -162,7 +164,8 @@ def search_settings(params: Mapping[str, Any], collection: str | None = None) ->
         encoder = validated(EncoderSettings, {**values["encoder"], "spec": params["encoder_spec"]})
     if collection is not None:
         values["store"]["collection"] = collection
-    return SearchSettings(store=validated(StoreSettings, values["store"]), encoder=encoder, endpoint=values["encoder"])
+    store = validated(StoreSettings, values["store"])
+    return SearchSettings(store=store, encoder=encoder, endpoint=values["encoder"], beside=beside)
 
 
 def make_folder(path: Path) -> None:

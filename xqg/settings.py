@@ -280,3 +280,4 @@ class SearchSettings(Settings):
     endpoint: dict[str, Any] = Field(
         default_factory=dict, description="this machine's part of the stored encoder: device, base_url, api_key"
     )
+    beside: str | None = Field(None, description="a collection that may have been augmented from this one")

@@ -101,6 +101,29 @@ class TestCommand:
         again = xqg(wire, "augment", *WHERE, "--alias", "live", "--rollback")
         assert (again.exit_code, wire.local.get_aliases().aliases[0].collection_name) == (0, "docs")
 
+    def test_the_source_is_compared_with_what_came_of_it(self, wire: WireServer) -> None:
+        augment(wire)
+        before = [record.payload for record in wire.local.scroll("docs", limit=1000)[0]]
+        asked = [{"passage_id": key, "language": "fr", "query": f"où est : {text}"} for key, text in enumerate(TEXTS)]
+        Path("held-out.jsonl").write_text("\n".join(map(json.dumps, asked)), encoding="utf-8")
+        labelled = [{**query, "id": f"q{number}"} for number, query in enumerate(asked)]
+        Path("labelled.jsonl").write_text(
+            "\n".join(json.dumps({**query, "passage_id": str(query["passage_id"])}) for query in labelled), "utf-8"
+        )
+        ways = (
+            ("compare", "--collection", "better", "--against", "docs", "--generator", "file:held-out.jsonl"),
+            ("compare", "--collection", "docs", "--against", "better", "--queries", "labelled.jsonl"),
+            ("evaluate", "--collection", "better", "--against", "docs", "--queries", "labelled.jsonl"),
+        )
+        for command, *arguments in ways:
+            done = xqg(wire, command, *arguments, "--json")
+            assert done.exit_code == 0, done.output
+            report = json.loads(done.stdout)
+            assert 0.5 < report["measures"]["MRR@10"]["fr"] <= 1
+        assert [record.payload for record in wire.local.scroll("docs", limit=1000)[0]] == before
+        alone = xqg(wire, "evaluate", "--collection", "docs", "--queries", "labelled.jsonl")
+        assert (alone.exit_code, "was not made by xqg" in alone.output) == (1, True)
+
     def test_what_came_out_is_searched_and_shown(self, wire: WireServer) -> None:
         augment(wire)
         found = xqg(

@@ -74,7 +74,7 @@ def _generate(against: str, params: dict[str, Any], quiet: bool) -> tuple[list[L
     place = collect(params)["store"]
     ours: StoreSettings = validated(StoreSettings, place)
     theirs: StoreSettings = validated(StoreSettings, {**place, "collection": against})
-    with closing(open_store(ours)) as first, closing(open_store(theirs)) as second:
+    with closing(open_store(ours, against)) as first, closing(open_store(theirs, ours.collection)) as second:
         stores: list[VectorStore] = [first, second]
         found = [require_collection(first, ours.collection), require_collection(second, theirs.collection)]
         settings = _generator_settings(params, stored_languages(found), choose_seed(params["seed"], found))

@@ -42,8 +42,9 @@ def measure(
     """
     from xqg.evaluation.report import build_report
 
-    ours = _evaluate(queries, params, None, quiet)
-    theirs = None if against is None else _evaluate(queries, params, against, quiet)
+    own = str(params["store_collection"])
+    ours = _evaluate(queries, params, own, against, quiet)
+    theirs = None if against is None else _evaluate(queries, params, against, own, quiet)
     return build_report(ours, theirs, notes)
 
 
@@ -60,7 +61,7 @@ def check_choices(params: Mapping[str, Any], against: str | None) -> None:
         raise SettingsError(
             f"Both collections are {against!r}", "asked for two collections", "Choose another --against"
         )
-    open_searcher(search_settings(params, against)).close()
+    open_searcher(search_settings(params, against, params["store_collection"])).close()
 
 
 def output(report: EvaluationReport, folder: Path | None, as_json: bool) -> None:
@@ -86,14 +87,13 @@ def output(report: EvaluationReport, folder: Path | None, as_json: bool) -> None
 
 
 def _evaluate(
-    queries: Sequence[LabelledQuery], params: Mapping[str, Any], collection: str | None, quiet: bool
+    queries: Sequence[LabelledQuery], params: Mapping[str, Any], collection: str, beside: str | None, quiet: bool
 ) -> NamedEvaluation:
     from xqg.console import count_display
     from xqg.evaluation.evaluate import evaluate
     from xqg.evaluation.report import NamedEvaluation
 
-    settings = search_settings(params, collection)
-    name = settings.store.collection
-    with closing(open_searcher(settings)) as searcher, count_display(quiet, f"queries searched in {name}") as show:
+    settings = search_settings(params, collection, beside)
+    with closing(open_searcher(settings)) as searcher, count_display(quiet, f"searched in {collection}") as show:
         found = evaluate(searcher, queries, exact=bool(params["exact"]), progress=lambda done: show(done, len(queries)))
-    return NamedEvaluation(name, found)
+    return NamedEvaluation(collection, found)
