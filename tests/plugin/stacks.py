@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ def sparse_of(text: str) -> dict[str, Any]:
     return {"indices": list(counts), "values": list(counts.values())}
 
 
-class Stack:
+class Stack(ABC):
     """One way to use one stack. ``layout`` is what xqg should recognise, ``sparse`` the name of its sparse vector."""
 
     layout: str
@@ -37,19 +38,21 @@ class Stack:
         self.url = url
         self.client = QdrantClient(url=url, check_compatibility=False)
 
+    @abstractmethod
     def write(self, name: str, documents: Sequence[tuple[str, dict[str, Any]]] = DOCUMENTS) -> None:
-        raise NotImplementedError
+        """Write texts with their metadata."""
 
+    @abstractmethod
     def search(self, name: str, text: str, page: int | None = None) -> Found:
         """Texts and metadata, best first; only those of ``page`` where it is given."""
-        raise NotImplementedError
 
+    @abstractmethod
     def delete(self, name: str, text: str) -> None:
-        raise NotImplementedError
+        """Delete the document with this text."""
 
+    @abstractmethod
     def ids(self, name: str) -> dict[str, Any]:
         """Ids as the stack gives them, by text."""
-        raise NotImplementedError
 
 
 class LangChain(Stack):

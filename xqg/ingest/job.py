@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from xqg.ingest.calibration import MINIMUM_PASSAGES, Wishes
+from xqg.ingest.calibration import MINIMUM_PASSAGES
 from xqg.ingest.collection import Opened, open_collection
 from xqg.ingest.corpus import passages_from
 from xqg.ingest.estimate import Estimate, estimate
 from xqg.ingest.passage_side import encoder_for
-from xqg.ingest.pilot import adopt, calibrate_points, draw_passages, first_passages
+from xqg.ingest.pilot import calibrate_collection, draw_passages, first_passages
 from xqg.ingest.rejects import RejectsFile
 from xqg.ingest.remembering import RememberingEncoder
 from xqg.ingest.report import IngestReport
@@ -74,7 +74,8 @@ class IngestJob:
             if pilot.interrupted:
                 return pilot
             with pilot.timed("calibrate"):
-                opened = self._calibrate(sample, opened, encoder)
+                stored = self._store.points([passage.id for passage in sample])
+                opened = calibrate_collection(self._store, opened, encoder, self._settings.fusion, stored)
             report = work(records, opened, encoder)
             report.absorb(pilot)
             return report
@@ -115,15 +116,6 @@ class IngestJob:
         if all(Path(source).is_file() or Path(source).is_dir() for source in sources):
             return draw_passages(records, size), self._records(sources)
         return first_passages(records, size)
-
-    def _calibrate(self, sample: Sequence[Passage], opened: Opened, encoder: Encoder) -> Opened:
-        """Calibrate on the sample as it is stored now, with its queries, and freeze that in the collection."""
-        settings, target = self._settings.fusion, opened.target
-        wishes = Wishes(settings.rule, target.languages, settings.alpha, settings.share, target.own_language)
-        if self._settings.generator.augment_with == "passages":
-            wishes = wishes.for_generated_passages()
-        points = self._store.points([passage.id for passage in sample])
-        return adopt(self._store, opened, calibrate_points(points, encoder, wishes))
 
     def _records(self, sources: Sequence[str]) -> Iterator[Passage | Reject]:
         """The stream of records; the sources are looked at now, before anything is written, and read later."""

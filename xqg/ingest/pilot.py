@@ -13,6 +13,7 @@ from xqg.ingest.calibration import Calibration, Sample, Wishes, calibrate
 from xqg.ingest.collection import Opened
 from xqg.protocols import Encoder, Point, VectorStore
 from xqg.records import GeneratedQuery, Passage, Reject, owners
+from xqg.settings import FusionSettings
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +68,19 @@ def calibrate_points(points: Iterable[Point], encoder: Encoder, wishes: Wishes) 
     return calibrate(sample, wishes)
 
 
-def adopt(store: VectorStore, opened: Opened, calibration: Calibration) -> Opened:
-    """Freeze ``calibration`` in the collection."""
+def calibrate_collection(
+    store: VectorStore, opened: Opened, encoder: Encoder, settings: FusionSettings, points: Iterable[Point]
+) -> Opened:
+    """Calibrate on stored passages with their stored queries, and freeze what was found in the collection.
+
+    :param settings: what is wished for. :param points: the sample.
+    :returns: the collection as it is to be written to from now on.
+    """
+    target = opened.target
+    wishes = Wishes(settings.rule, target.languages, settings.alpha, settings.share, target.own_language)
+    if opened.metadata["settings"].get("augment_with") == "passages":
+        wishes = wishes.for_generated_passages()
+    calibration = calibrate_points(points, encoder, wishes)
     if calibration.note:
         logger.warning("Calibration: %s", calibration.note)
     changed = opened.calibrated(calibration)

@@ -8,11 +8,11 @@ from typing import Any
 
 from xqg.errors import SettingsError, StoreError
 from xqg.fingerprints import CALIBRATED
-from xqg.ingest.calibration import Calibration, Wishes
+from xqg.ingest.calibration import Calibration
 from xqg.ingest.collection import READY, Opened
 from xqg.ingest.fusion import PLAIN
 from xqg.ingest.passage_side import encoder_for
-from xqg.ingest.pilot import adopt, calibrate_points, draw_passages
+from xqg.ingest.pilot import calibrate_collection, draw_passages
 from xqg.ingest.planning import Target
 from xqg.ingest.remembering import RememberingEncoder
 from xqg.ingest.report import IngestReport
@@ -45,7 +45,10 @@ def recalibrate(
     remembering = RememberingEncoder(encoder_for(encoder, augment_with))
     if opened.to_calibrate:
         with report.timed("calibrate"):
-            opened = _calibrate(store, remembering, opened, settings)
+            asked = (point.passage for point in store.points() if any(point.entry.queries.values()))
+            sample = draw_passages(asked, settings.fusion.calibration_sample)
+            stored = store.points([passage.id for passage in sample])
+            opened = calibrate_collection(store, opened, remembering, settings.fusion, stored)
     worker = IngestWorker(None, remembering, store, opened, settings.batch_size)
     made = worker.run((point.passage for point in store.points()), reject, progress, stopping)
     made.absorb(report)
@@ -88,14 +91,3 @@ def _opened(found: Collection, settings: CalibrateSettings) -> Opened:
 def _resumed(opened: Opened, metadata: Mapping[str, Any]) -> Opened:
     fusion = Calibration.from_json(metadata["calibration"]).fusion
     return replace(opened, fusion=fusion, to_calibrate=False)
-
-
-def _calibrate(store: VectorStore, encoder: Encoder, opened: Opened, settings: CalibrateSettings) -> Opened:
-    asked = (point.passage for point in store.points() if any(point.entry.queries.values()))
-    sample = draw_passages(asked, settings.fusion.calibration_sample)
-    fusion, target = settings.fusion, opened.target
-    wishes = Wishes(fusion.rule, target.languages, fusion.alpha, fusion.share, target.own_language)
-    if opened.metadata["settings"].get("augment_with") == "passages":
-        wishes = wishes.for_generated_passages()
-    points = store.points([passage.id for passage in sample])
-    return adopt(store, opened, calibrate_points(points, encoder, wishes))

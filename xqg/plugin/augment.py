@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import Any
 
 from xqg.errors import EncodingError, SettingsError, StoreError
-from xqg.ingest.calibration import MINIMUM_PASSAGES, Wishes
+from xqg.ingest.calibration import MINIMUM_PASSAGES
 from xqg.ingest.collection import Opened, open_collection
 from xqg.ingest.estimate import estimate
 from xqg.ingest.passage_side import encoder_for
-from xqg.ingest.pilot import adopt, calibrate_points, draw_passages
+from xqg.ingest.pilot import calibrate_collection, draw_passages
 from xqg.ingest.remembering import RememberingEncoder
 from xqg.ingest.report import IngestReport
 from xqg.ingest.worker import IngestWorker
@@ -200,13 +200,9 @@ class AugmentJob:
 
     def _calibrate(self, plan: Plan, sample: Sequence[Passage], opened: Opened) -> Opened:
         """Calibrate on the source's vectors of the sample and the queries that are stored now; freeze that."""
-        settings, target = self._ingest.fusion, opened.target
-        wishes = Wishes(settings.rule, target.languages, settings.alpha, settings.share, target.own_language)
-        if self._ingest.generator.augment_with == "passages":
-            wishes = wishes.for_generated_passages()
         read = {passage.id: passage for passage in sample}
         points = [Point(read[point.passage.id], point.entry) for point in plan.store.points(list(read))]
-        return adopt(plan.store, opened, calibrate_points(points, plan.encoder, wishes))
+        return calibrate_collection(plan.store, opened, plan.encoder, self._ingest.fusion, points)
 
     def _move_alias(self, plan: Plan) -> dict[str, str | None] | None:
         alias, into = self._settings.alias, self._settings.into
