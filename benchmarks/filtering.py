@@ -33,8 +33,6 @@ from xqg.sweep.cells import Cell, Stored, choose_fusion, evaluate_stored, only_l
 from xqg.sweep.material import Material, Texts
 
 NO_FILTER = "no filter"
-PRIOR = 1.0
-"""Pseudo-queries a language, under every variant."""
 TUNING_ARTICLES, TUNING_PASSAGES = (0, 23), 600
 COLUMNS = ["variant", "queries kept", "tuning", "MRR@10", "change", "p"]
 
@@ -102,24 +100,24 @@ def bare(fusion: Fusion, vectors: npt.NDArray[np.float32]) -> Doubles:
 
 def variants(bench: Bench) -> Iterator[tuple[str, Callable[[], tuple[float, Doubles]]]]:
     """A name for each variant, and what makes it: the share of queries it keeps, and stored vectors."""
-    everything = np.ones(len(bench.texts.owners), dtype=bool)
-    for prior in (PRIOR, 0.0, 3.0, 10.0):
-        name = NO_FILTER if prior == PRIOR else f"no filter, prior {prior:g}"
+    everything, calibrated = np.ones(len(bench.texts.owners), dtype=bool), bench.fusion.prior
+    for prior in (calibrated, 0.0, 3.0, 10.0):
+        name = NO_FILTER if prior == calibrated else f"no filter, prior {prior:g}"
         yield name, lambda p=prior: keep(bench, everything, p)
     for depth in (10, 1):
-        for prior in (PRIOR, 0.0):
+        for prior in (calibrated, 0.0):
             name = f"round trip, top {depth}" + ("" if prior else ", prior 0")
             yield name, lambda d=depth, p=prior: keep(bench, bench.rank <= d, p)
     for share in (0.1, 0.3, 0.5):
-        for prior in (PRIOR, 0.0):
+        for prior in (calibrated, 0.0):
             threshold = np.quantile(bench.similarity, share)
             name = f"similarity, lowest {100 * share:.0f} % dropped" + ("" if prior else ", prior 0")
             yield name, lambda t=threshold, p=prior: keep(bench, bench.similarity >= t, p)
     for temperature in (0.2, 0.1, 0.05, 0.02):
         yield f"softmax weights, temperature {temperature}", lambda t=temperature: weigh(bench, t)
-    yield "medoid of each language", lambda: keep(bench, medoids(bench, by_language=True), PRIOR)
+    yield "medoid of each language", lambda: keep(bench, medoids(bench, by_language=True), calibrated)
     yield "medoid of all", lambda: keep(bench, medoids(bench, by_language=False), 0.0)
-    yield "passage mean subtracted", lambda: (1.0, centre(keep(bench, everything, PRIOR)[1]))
+    yield "passage mean subtracted", lambda: (1.0, centre(keep(bench, everything, calibrated)[1]))
     for ridge in (1.0, 0.3, 0.1):
         yield f"whitened by passages, ridge {ridge}", lambda r=ridge: (1.0, whiten(bench, everything, r, within=False))
         yield (
@@ -174,7 +172,7 @@ def whiten(bench: Bench, everything: npt.NDArray[np.bool_], ridge: float, within
 
     :param within: covariance of queries about the mean of their passage's, else that of the fused vectors.
     """
-    fused = keep(bench, everything, PRIOR)[1]
+    fused = keep(bench, everything, bench.fusion.prior)[1]
     spread = fused - fused.mean(axis=0)
     if within:
         queries, owners = bare(bench.fusion, bench.texts.vectors), bench.texts.owners

@@ -71,6 +71,13 @@ def language_name(code: str) -> str:
     raise SettingsError(f"Unknown language {code!r}", "asked for an ISO 639-1 code", f"Try {hint}")
 
 
+def known_language(code: str | None) -> str | None:
+    """``code`` as it is, for settings. :raises SettingsError: if it is no known ISO 639-1 code; None is fine."""
+    if code is not None:
+        language_name(code)
+    return code
+
+
 def language_code(tag: str) -> str:
     """The ISO 639-1 code in a language tag: "en" of "EN", "pt-BR" or "zh_Hans_CN".
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from xqg.languages import language_name
+from xqg.languages import known_language, language_name
 from xqg.records import FusionRule
 from xqg.validation import Settings as Settings
 from xqg.validation import check_spec as check_spec
@@ -217,12 +217,7 @@ class ReaderSettings(Settings):
     chunk_overlap: int = Field(48, ge=0, description="tokens that neighbouring chunks share")
     max_text_bytes: int = Field(2**20, ge=1, description="longer texts are rejected")
 
-    @field_validator("language")
-    @classmethod
-    def _known_language(cls, language: str | None) -> str | None:
-        if language is not None:
-            language_name(language)
-        return language
+    _known_language = field_validator("language")(known_language)
 
     @model_validator(mode="after")
     def _overlap_is_smaller(self) -> ReaderSettings:

@@ -35,7 +35,7 @@ class CountingEmbeddings(Embeddings):
         return counts(text)
 
 
-class TestStandardUnit(EmbeddingsUnitTests):
+class Augmented:
     @property
     def embeddings_class(self) -> type[Embeddings]:
         return AugmentedEmbeddings
@@ -45,14 +45,12 @@ class TestStandardUnit(EmbeddingsUnitTests):
         return {"embeddings": CountingEmbeddings(), "augmenter": augmenter()}
 
 
-class TestStandardIntegration(EmbeddingsIntegrationTests):
-    @property
-    def embeddings_class(self) -> type[Embeddings]:
-        return AugmentedEmbeddings
+class TestStandardUnit(Augmented, EmbeddingsUnitTests):
+    pass
 
-    @property
-    def embedding_model_params(self) -> dict[str, Any]:
-        return {"embeddings": CountingEmbeddings(), "augmenter": augmenter()}
+
+class TestStandardIntegration(Augmented, EmbeddingsIntegrationTests):
+    pass
 
 
 class TestStandardEncoder(EmbeddingsIntegrationTests):

@@ -12,7 +12,7 @@ from xqg.assembly import build_generator, build_store
 from xqg.errors import SettingsError, StoreError
 from xqg.ingest.calibration import Calibration
 from xqg.ingest.fusion import Fusion
-from xqg.languages import LanguageDetector, language_name
+from xqg.languages import LanguageDetector, known_language
 from xqg.layouts import OWN_KEY
 from xqg.plugin.augmenter import Augmenter, EmbedQueries
 from xqg.records import FusionRule
@@ -29,12 +29,7 @@ class AugmenterSettings(Settings):
     calibrated: StoreSettings | None = Field(None, description="take the frozen weights of this collection instead")
     passage_language: str | None = Field(None, description="language of all passages; None: detected")
 
-    @field_validator("passage_language")
-    @classmethod
-    def _known_language(cls, language: str | None) -> str | None:
-        if language is not None:
-            language_name(language)
-        return language
+    _known_language = field_validator("passage_language")(known_language)
 
     @model_validator(mode="after")
     def _options_fit(self) -> AugmenterSettings:

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from xqg.errors import SettingsError
 from xqg.ingest.prompts import TrainedStyle
 from xqg.ingest.readers.squad import parse_articles
-from xqg.languages import language_name
+from xqg.languages import known_language, language_name
 from xqg.settings import BUNDLED_BASE, Settings, check_spec
 
 MINIMUM_PAIRS = 50
@@ -63,12 +63,7 @@ class DataSource(Settings):
     def _read_range(cls, value: Any) -> Any:
         return parse_articles(value) if isinstance(value, str) else value
 
-    @field_validator("language", "home")
-    @classmethod
-    def _known_language(cls, code: str | None) -> str | None:
-        if code is not None:
-            language_name(code)
-        return code
+    _known_language = field_validator("language", "home")(known_language)
 
     @classmethod
     def parse(cls, text: str) -> dict[str, Any]:
