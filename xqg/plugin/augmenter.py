@@ -57,7 +57,7 @@ class Augmenter:
             raise SettingsError(
                 "The rule per-language stores one vector for each language",
                 "a rule with one vector for each passage: frameworks write no more",
-                "Store with another rule, then make the collection with `xqg augment`",
+                "Store with another rule; `xqg ingest` writes one for each language, `xqg augment` does not",
             )
         missing = [code for code in self._languages if fusion.space is not None and code not in fusion.space.languages]
         if missing and fusion.prior > 0:
