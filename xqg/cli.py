@@ -20,11 +20,11 @@ from xqg.commands.evaluate_generator import evaluate_generator
 from xqg.commands.mcp import mcp
 from xqg.commands.stopping import stop_on_signal
 from xqg.commands.sweep import sweep
+from xqg.commands.train import train
 from xqg.errors import EXIT_REJECTS, SettingsError, XqgError
-from xqg.options import collect, given, model_options, search_settings, settings_options
+from xqg.options import collect, search_settings, settings_options
 from xqg.records import FieldMatch
 from xqg.settings import IngestSettings, StoreSettings, validated
-from xqg.training.settings import TrainingSettings
 
 EXIT_CODES = """
 \b
@@ -196,38 +196,7 @@ def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> No
     result.print(as_json)
 
 
-@main.group()
-def train() -> None:
-    """Train models on your own data."""
-
-
-@train.command("generator")
-@model_options(TrainingSettings)
-@click.option("--rejects", type=click.Path(path_type=Path), default=Path("xqg-rejects.jsonl"), show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="print the summary as JSON")
-@click.pass_context
-def train_generator(ctx: click.Context, /, rejects: Path, as_json: bool, **options: Any) -> None:
-    """Train a query generator on pairs of passage and query; use it with --generator hf:OUT.
-
-    Interrupted, it keeps a checkpoint: the same command with --resume goes on.
-    """
-    from xqg.console import print_json, print_training, training_display
-    from xqg.ingest.rejects import RejectsFile
-    from xqg.training.train import train_generator as run
-
-    settings: TrainingSettings = validated(TrainingSettings, given(options))
-    with training_display(ctx.obj["quiet"]) as progress, RejectsFile(rejects) as kept:
-        report = run(settings, progress)
-        for reject in report.rejects:
-            kept.write(reject)
-    if as_json:
-        print_json({**report.__dict__, "out": str(report.out), "rejects": len(report.rejects)})
-    else:
-        print_training(report, str(rejects))
-    ctx.exit(130 if report.interrupted else EXIT_REJECTS if report.rejects else 0)
-
-
-for added in (augment, calibrate, evaluate, compare, dataset, evaluate_generator, mcp, sweep):
+for added in (augment, calibrate, evaluate, compare, dataset, evaluate_generator, mcp, sweep, train):
     main.add_command(added)
 
 

@@ -85,7 +85,7 @@ def is_encoder_decoder(name: str, revision: str | None = None) -> bool:
 
 @torch.no_grad()
 def merge_adapter(model: Any, folder: Path) -> None:
-    """Change the weights of ``model`` to W + alpha / rank * B A, computed in float32, for each adapted layer.
+    """Change the weights of ``model`` to W + alpha / rank * B A, rounded once, for each adapted layer.
 
     :param folder: an adapter in the format of peft, as `xqg.training.train.train_generator` leaves it.
     :raises ModelError: if the adapter cannot be read or does not fit the model.
@@ -109,9 +109,8 @@ def merge_adapter(model: Any, folder: Path) -> None:
             f"The adapter in {folder} holds more than low-rank pairs", "LoRA weights alone", "Merge it first"
         )
     for name in names:
-        down, up = tensors[f"{_PREFIX}{name}{_DOWN}"].float(), tensors[f"{_PREFIX}{name}{_UP}"].float()
+        down, up = tensors[f"{_PREFIX}{name}{_DOWN}"], tensors[f"{_PREFIX}{name}{_UP}"]
         weight = weights.get(f"{name}.weight")
         if weight is None or weight.shape != (up.shape[0], down.shape[1]):
             raise ModelError(f"The adapter in {folder} does not fit the base at {name}", "", "Take the base it names")
-        change = (up @ down).to(weight.device) * scale
-        weight.copy_((weight.float() + change).to(weight.dtype))
+        weight.addmm_(up.to(weight), down.to(weight), alpha=scale)

@@ -16,6 +16,7 @@ from xqg.ingest.generators.decoding import SharedPrefixDecoder
 from xqg.ingest.generators.local import LocalGenerator, Task
 from xqg.ingest.generators.packing import can_pack, pack_linears
 from xqg.ingest.generators.plain import PlainDecoder, agrees
+from xqg.ingest.generators.screening import ScreenedHead, can_screen
 from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
 from xqg.ingest.prompts import EXAMPLES, PromptStyle, chat_message, few_shot_prompt, trained_line, trained_passage
 from xqg.models import (
@@ -83,14 +84,16 @@ class CausalGenerator(LocalGenerator):
 
         settings = self._settings
         model = self._load(AutoModelForCausalLM.from_pretrained)
+        layer = model.get_output_embeddings() if can_screen(model) else None
         if can_pack(model):
-            pack_linears(model)
+            pack_linears(model, spare=layer)
         stops = _stop_tokens(self._tokenizer, model)
         limits = Limits(stops, settings.top_k, settings.token_limit, settings.batch_rows, settings.temperature)
         trial, prefix = self._tokens(_TRIAL, "fr"), self._shared_tokens()
+        head = None if layer is None else ScreenedHead(layer.weight)
         for attention in (FOLDED, None) if model.device.type == "cpu" else (None,):
             if agrees(model, trial, attention):
-                return SharedPrefixDecoder(model, limits, prefix, attention)
+                return SharedPrefixDecoder(model, limits, prefix, attention, head)
         logger.warning("%s cannot share prefixes: its queries are written one prompt at a time", self._source.label)
         return PlainDecoder(model, limits)
 

@@ -18,6 +18,8 @@ import torch
 
 from xqg.ingest.generators.attention import FOLDED, Block, attention_of
 from xqg.ingest.generators.rows import Rows
+from xqg.ingest.generators.sampling import largest
+from xqg.ingest.generators.screening import ScreenedHead
 from xqg.ingest.generators.slots import SlotCache
 from xqg.ingest.generators.trees import Limits, Prompt, PromptTree, common_prefix
 
@@ -30,11 +32,20 @@ class SharedPrefixDecoder:
     :param prefix: tokens that most prompts begin with (instructions, examples); their keys and values are kept
         between calls. Prompts may leave it earlier, or share nothing.
     :param attention: name of the attention to compute with; None: the model's own.
+    :param head: finds the likeliest tokens in place of the model's output layer; None: that layer.
     """
 
-    def __init__(self, model: Any, limits: Limits, prefix: Sequence[int] = (), attention: str | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        limits: Limits,
+        prefix: Sequence[int] = (),
+        attention: str | None = None,
+        head: ScreenedHead | None = None,
+    ) -> None:
         self._model = model
         self._attention = attention
+        self._head = head
         self._limits = limits
         self._prefix = tuple(prefix)
         self._config = model.config.get_text_config()
@@ -89,31 +100,40 @@ class SharedPrefixDecoder:
 
     def first_logits(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
         """The logits after each of these prompts of one passage, shape (prompts, vocabulary)."""
+        if self._head is not None:
+            raise ValueError("this decoder never computes all logits")
         shared = common_prefix([(*self._prefix, -1), *prompts])
         return self._read(self._prefill_prefix(shared), prompts, len(shared))[2]
 
     def _read(
         self, prefix: SlotCache, prompts: Sequence[Sequence[int]], shared: int
     ) -> tuple[SlotCache, PromptTree, torch.Tensor]:
-        """Read the prompts of one passage behind the shared tokens; the logits after each prompt."""
+        """Read the prompts of one passage behind the shared tokens; the outputs after each prompt."""
         tree = PromptTree([prompt[shared:] for prompt in prompts], shared, self._model.device)
         cache = SlotCache(self._config.num_hidden_layers, shared + len(tree.tokens))
         cache.append(prefix)
-        logits = self._forward(cache, tree.tokens, tree.places, tree.visible, tree.all_places, keep=len(prompts))
-        return cache, tree, logits
+        outputs = self._forward(cache, tree.tokens, tree.places, tree.visible, tree.all_places, keep=len(prompts))
+        return cache, tree, outputs
 
     def _admit(self, rows: Rows, numbers: Sequence[int], prompts: Sequence[Prompt]) -> None:
         """Read the prompts of one passage and start their rows with a first token each."""
-        cache, tree, logits = self._read(rows.prefix, [prompt.tokens for prompt in prompts], rows.prefix.length)
+        cache, tree, outputs = self._read(rows.prefix, [prompt.tokens for prompt in prompts], rows.prefix.length)
         rows.add(cache, tree, numbers, prompts)
-        owners = [branch for branch, prompt in enumerate(prompts) for _ in prompt.seeds]
-        rows.write(logits[torch.tensor(owners, device=logits.device)], first=rows.count - len(owners))
+        branches = [branch for branch, prompt in enumerate(prompts) for _ in prompt.seeds]
+        owners = torch.tensor(branches, device=outputs.device)
+        values, tokens = self._likeliest(outputs)
+        rows.write(values[owners], tokens[owners], first=rows.count - len(owners))
 
     def _step(self, rows: Rows) -> None:
         visible = rows.open_slots()
         blocks = rows.blocks() if self._attention == FOLDED else []
-        logits = self._forward(rows.cache, rows.tokens, rows.places, visible, rows.slot_places, rows.count, blocks)
-        rows.write(logits, first=0)
+        outputs = self._forward(rows.cache, rows.tokens, rows.places, visible, rows.slot_places, rows.count, blocks)
+        rows.write(*self._likeliest(outputs))
+
+    def _likeliest(self, outputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of the k likeliest next tokens, and these tokens, both of shape (rows, k)."""
+        find = largest if self._head is None else self._head.largest
+        return find(outputs, self._limits.top_k)
 
     def _forward(
         self,
@@ -125,7 +145,7 @@ class SharedPrefixDecoder:
         keep: int,
         blocks: Sequence[Block] = (),
     ) -> torch.Tensor:
-        """Logits of the last ``keep`` tokens, shape (keep, vocabulary).
+        """Outputs at the last ``keep`` tokens: logits, shape (keep, vocabulary), or states where a head takes those.
 
         :param places: position of each token in its own sequence, shape (tokens,).
         :param visible: which slots, its own included, each token may look at, shape (tokens, slots).
@@ -133,18 +153,21 @@ class SharedPrefixDecoder:
         :param blocks: tokens that can be computed apart, for `FOLDED` attention.
         """
         device = self._model.device
+        given = {
+            "input_ids": torch.as_tensor(tokens, device=device)[None],
+            "position_ids": places[None],
+            "attention_mask": self._mask(visible, places, slot_places),
+            "past_key_values": cache,
+            "use_cache": True,
+            **({"blocks": blocks} if blocks else {}),
+        }
+        outputs: torch.Tensor
         with attention_of(self._config, self._attention):
-            output = self._model(
-                input_ids=torch.as_tensor(tokens, device=device)[None],
-                position_ids=places[None],
-                attention_mask=self._mask(visible, places, slot_places),
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=keep,
-                **({"blocks": blocks} if blocks else {}),
-            )
-        logits: torch.Tensor = output.logits[0]
-        return logits
+            if self._head is None:
+                outputs = self._model(**given, logits_to_keep=keep).logits[0]
+            else:
+                outputs = self._model.get_decoder()(**given).last_hidden_state[0, -keep:]
+        return outputs
 
     def _mask(self, visible: torch.Tensor, places: torch.Tensor, slot_places: torch.Tensor) -> Mask:
         """The additive mask in the form the model wants: one, or one for each kind of layer."""

@@ -34,12 +34,12 @@ def can_pack(model: Any) -> bool:
 
 
 @torch.no_grad()
-def pack_linears(model: torch.nn.Module) -> None:
+def pack_linears(model: torch.nn.Module, spare: torch.nn.Module | None = None) -> None:
     """Put a `PackedLinear` in the place of every linear layer without bias; the model can only be run from then on.
 
-    An output layer that shares its weights with the embeddings costs their size once more.
+    An output layer that shares its weights with the embeddings would cost their size once more; ``spare`` spares it.
     """
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            if type(child) is torch.nn.Linear and child.bias is None:
+            if type(child) is torch.nn.Linear and child.bias is None and child is not spare:
                 setattr(parent, name, PackedLinear(child))

@@ -9,7 +9,7 @@ from itertools import groupby
 import torch
 
 from xqg.ingest.generators.attention import Block
-from xqg.ingest.generators.sampling import gumbel_noise, sample_tokens
+from xqg.ingest.generators.sampling import choose_tokens, gumbel_noise
 from xqg.ingest.generators.slots import SlotCache
 from xqg.ingest.generators.trees import Limits, Prompt, PromptTree
 
@@ -90,12 +90,12 @@ class Rows:
             first = last
         return found
 
-    def write(self, logits: torch.Tensor, first: int) -> None:
-        """Sample the next token of the rows from ``first`` on."""
+    def write(self, values: torch.Tensor, likeliest: torch.Tensor, first: int = 0) -> None:
+        """Sample the next token of the rows from ``first`` on: one of the likeliest, whose logits are ``values``."""
         rows = self._rows[first:]
-        steps = torch.tensor([len(row.written) for row in rows], device=logits.device)
-        noise = self._noise[first:][torch.arange(len(rows), device=logits.device), steps]
-        tokens = sample_tokens(logits, noise)
+        steps = torch.tensor([len(row.written) for row in rows], device=values.device)
+        noise = self._noise[first:][torch.arange(len(rows), device=values.device), steps]
+        tokens = choose_tokens(values, likeliest, noise)
         self.tokens[first:] = tokens
         self.places[first:] += 1
         for offset, (row, token) in enumerate(zip(rows, tokens.tolist(), strict=True)):

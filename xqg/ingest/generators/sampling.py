@@ -37,11 +37,19 @@ def gumbel_noise(seeds: Sequence[int], steps: int, top_k: int, temperature: floa
 def sample_tokens(logits: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
     """One token for each row, sampled from the softmax over its k likeliest tokens, at the temperature of the noise.
 
-    :param logits: shape (rows, vocabulary).
-    :param noise: Gumbel noise, shape (rows, k); column j goes to the j-th likeliest token.
+    :param logits: shape (rows, vocabulary). :param noise: Gumbel noise, shape (rows, k).
     :returns: token ids, shape (rows,).
     """
-    values, tokens = largest(logits, noise.shape[-1])
+    return choose_tokens(*largest(logits, noise.shape[-1]), noise)
+
+
+def choose_tokens(values: torch.Tensor, tokens: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """One of the tokens of each row, sampled from the softmax over their logits, at the temperature of the noise.
+
+    :param values: logits, largest first, shape (rows, k or less). :param tokens: their token ids, same shape.
+    :param noise: Gumbel noise, shape (rows, k); column j goes to the j-th token.
+    :returns: token ids, shape (rows,).
+    """
     choice = (values.float() + noise[:, : values.shape[-1]]).argmax(dim=-1, keepdim=True)
     return tokens.gather(-1, choice).squeeze(-1)
 

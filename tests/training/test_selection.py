@@ -1,0 +1,143 @@
+"""Pairs from a generator's own queries: what finds its passage, by the widest margin, and no near copies."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tests.fakes import FakeEncoder
+from tests.models import make_gemma, make_tokenizer, save_model
+from tests.training.samples import SUBJECTS, write_lines
+from xqg.cli import main
+from xqg.errors import EncodingError, InputError, SettingsError
+from xqg.protocols import Generation
+from xqg.records import GeneratedQuery, Passage, Reject
+from xqg.training.measures import own_margins
+from xqg.training.selection import PairSelector, likeness, write_pairs
+from xqg.training.settings import DataSource
+from xqg.training.sources import read_pairs
+
+FIRST, SECOND = ("battery", "invoice", "password", "valve"), ("wifi", "refund", "language")
+PASSAGES = [
+    Passage(id=f"{first}-{second}", title=first, text=f"{first} {second}", language="en")
+    for first in FIRST
+    for second in SECOND
+]
+
+
+class Writer:
+    """Writes the same few queries of each passage; ``asked`` are the ids it was asked for."""
+
+    metered = False
+    identity = {"kind": "writer"}  # noqa: RUF012
+
+    def __init__(self):
+        self.asked = []
+
+    def languages(self):
+        return ()
+
+    def check(self):
+        pass
+
+    def generate(self, requests):
+        found = []
+        for passage, languages in requests:
+            self.asked.append(passage.id)
+            texts = [
+                f"{passage.text} tell",  # the own one first
+                f"{passage.text} tell!",  # a near copy of it
+                f"why is the {passage.text} {passage.text} {passage.text}",  # the widest margin
+                "password wifi wifi refund",  # another's
+                "nothing at all",  # nobody's: a tie
+            ]
+            found += [GeneratedQuery(passage.id, language, text) for language in languages for text in texts]
+        return Generation(tuple(found), {})
+
+
+def select(keep=4):
+    queries = Writer().generate([(PASSAGES[0], ["fr"]), (PASSAGES[5], ["fr", "de"])]).queries
+    return PairSelector(PASSAGES, FakeEncoder(), keep).select(queries)
+
+
+def test_margins_are_against_the_best_of_the_others():
+    passages = np.array([[1, 0], [0, 1], [0.5, 0.5]], dtype=np.float32)
+    queries = np.array([[1, 0], [1, 0], [0.2, 1]], dtype=np.float32)
+    found = own_margins(queries, passages, np.array([0, 2, 1]))
+    np.testing.assert_allclose(found, [0.5, -0.5, 0.4], atol=1e-6)
+
+
+def test_the_widest_margin_first_and_no_near_copies():
+    chosen = select()
+    assert [(query.passage_id, query.language) for query in chosen] == [
+        (PASSAGES[0].id, "fr"), (PASSAGES[0].id, "fr"),
+        (PASSAGES[5].id, "fr"), (PASSAGES[5].id, "fr"),
+        (PASSAGES[5].id, "de"), (PASSAGES[5].id, "de"),
+    ]  # fmt: skip
+    assert chosen[0].text.startswith("why is the battery wifi")
+    assert chosen[1].text == "battery wifi tell"
+
+
+def test_at_most_as_many_as_asked_for():
+    assert [query.text[:3] for query in select(keep=1)] == ["why"] * 3
+
+
+def test_likeness():
+    assert likeness("How old is it?", "how  old is It?") == 1.0
+    assert likeness("abcd", "wxyz") == 0.0
+    assert likeness("", "") == 1.0
+    assert 0.3 < likeness("When was the bridge built?", "When was the tower built?") < 0.7
+
+
+def test_the_file_is_what_training_reads(tmp_path):
+    out = tmp_path / "pairs.jsonl"
+    report = write_pairs([*PASSAGES, Reject("a.jsonl", 3, "bad", {})], Writer(), ["fr", "en"], FakeEncoder(), 4, out)
+    assert (report.passages, report.rejected) == (12, 1)
+    assert report.written == {"fr": 60} and report.kept == {"fr": 25}  # none in English
+    data = read_pairs([DataSource(path=out)])
+    assert data.pairs == 25 and not data.rejects
+    assert {group.passages[0].title for group in data.groups} == set(FIRST)
+
+
+def test_an_interrupted_run_goes_on_behind_its_last_passage(tmp_path, monkeypatch):
+    monkeypatch.setattr("xqg.training.selection._BATCH", 5)
+    whole, out, writer = tmp_path / "whole.jsonl", tmp_path / "pairs.jsonl", Writer()
+    write_pairs(PASSAGES, Writer(), ["fr"], FakeEncoder(), 4, whole)
+    first = write_pairs(PASSAGES, writer, ["fr"], FakeEncoder(), 4, out, stopping=lambda: True)
+    assert first.interrupted and first.passages == 5
+    second = write_pairs(PASSAGES, writer, ["fr"], FakeEncoder(), 4, out)
+    assert not second.interrupted and second.passages == 12
+    assert writer.asked == [passage.id for passage in PASSAGES]
+    assert out.read_text(encoding="utf-8") == whole.read_text(encoding="utf-8")
+
+
+def test_what_cannot_be_done_is_said(tmp_path):
+    out = tmp_path / "pairs.jsonl"
+    with pytest.raises(InputError, match="There are 2 passages"):
+        write_pairs(PASSAGES[:2], Writer(), ["fr"], FakeEncoder(), 4, out)
+    write_lines(out, [{"title": "x", "text": "of others", "language": "fr", "query": "q"}])
+    with pytest.raises(SettingsError, match="Name another --out"):
+        write_pairs(PASSAGES, Writer(), ["fr"], FakeEncoder(), 4, out)
+    broken = FakeEncoder()
+    broken.broken = {PASSAGES[0].content}
+    with pytest.raises(EncodingError):
+        write_pairs(PASSAGES, Writer(), ["fr"], broken, 4, tmp_path / "other.jsonl")
+
+
+def test_the_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tokenizer = make_tokenizer()
+    save_model(tmp_path / "tiny", make_gemma(len(tokenizer)), tokenizer)
+    lines = [{"id": word, "text": f"The old {word} was built by the council.", "language": "en"} for word in SUBJECTS]
+    write_lines(tmp_path / "corpus.jsonl", [*lines, {"id": "bad"}])
+    command = "-q train pairs corpus.jsonl --generator hf:tiny --languages fr --queries-per-language 3 --out p.jsonl"
+    result = CliRunner().invoke(main, [*command.split(), "--max-new-tokens", "6", "--json"])
+    assert result.exit_code == 3, result.output
+    found = json.loads(result.stdout)
+    assert found["passages"] == 10 and found["rejected"] == 1 and found["interrupted"] is False
+    assert (tmp_path / "xqg-rejects.jsonl").exists()
+    assert len((tmp_path / "p.jsonl").read_text().splitlines()) == sum(found["kept"].values())
+
+    none = CliRunner().invoke(main, ["-q", "train", "pairs", "corpus.jsonl", "--generator", "none", "--out", "p.jsonl"])
+    assert none.exit_code == 2 and "Name another generator" in none.output

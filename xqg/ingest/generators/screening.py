@@ -1,0 +1,144 @@
+"""The likeliest next tokens without all logits in full precision: 8 bits choose candidates, exact logits decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import linear
+
+from xqg.ingest.generators.packing import can_pack
+from xqg.ingest.generators.sampling import largest
+
+SMALLEST_VOCABULARY = 2**15
+"""Smaller output layers are cheap enough."""
+
+LEARNT_ROWS = 256
+"""Rows that are computed in full first, to see which columns of the states are large."""
+
+CANDIDATES = 64
+"""Tokens whose exact logits are computed, for each row."""
+
+MORE_CANDIDATES = 1024
+"""The same for the rows where the first ones leave doubt; where these do too, all logits are computed."""
+
+_CERTAINTY = 1.5
+"""The last logit taken has to stand above the best score left out by so many times the largest error seen."""
+
+_LEVELS = 127
+_ROWS_AT_ONCE = 8192
+_SMALLEST = 1e-12
+
+Likeliest = tuple[torch.Tensor, torch.Tensor]
+"""The largest logits of each row, largest first, and their tokens."""
+
+
+def can_screen(model: Any) -> bool:
+    """Whether screening pays, and the output layer is a plain product with weights."""
+    head = model.get_output_embeddings()
+    return (
+        can_pack(model)
+        and hasattr(torch.ops.onednn, "qlinear_prepack")
+        and type(head) is torch.nn.Linear
+        and head.bias is None
+        and head.out_features >= SMALLEST_VOCABULARY
+        and getattr(model.config.get_text_config(), "final_logit_softcapping", None) is None
+    )
+
+
+class Scores:
+    """Logits computed from weights and states of 8 bits, for half of the price.
+
+    Columns with large states would take the 8 bits from the others, so each column's range is first shared between
+    weights and states (SmoothQuant, Xiao et al. 2023, with strength 1/2).
+
+    :param weight: of the output layer, shape (vocabulary, size), bfloat16 on a CPU.
+    :param states: some of what will be asked for, shape (n, size).
+    """
+
+    def __init__(self, weight: torch.Tensor, states: torch.Tensor) -> None:
+        usual, columns = (torch.linalg.vector_norm(part, dim=0, dtype=torch.float32) for part in (states, weight))
+        self._balance = (columns / usual.clamp_min(_SMALLEST)).sqrt().clamp_min(_SMALLEST)
+        self._scales, self._zeros = torch.empty(len(weight)), torch.zeros(len(weight), dtype=torch.long)
+        whole = torch.empty(weight.shape, dtype=torch.int8)
+        for start in range(0, len(weight), _ROWS_AT_ONCE):
+            part = weight[start : start + _ROWS_AT_ONCE].float().div_(self._balance)
+            scales = part.abs().amax(dim=1).clamp_min_(_SMALLEST).div_(_LEVELS)
+            self._scales[start : start + len(part)] = scales
+            whole[start : start + len(part)] = part.div_(scales[:, None]).round_()
+        self._packed = torch.ops.onednn.qlinear_prepack(whole, None)
+
+    def of(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores, shape (rows, vocabulary), and what each row of them is to be multiplied with to give logits."""
+        balanced = states.float() * self._balance
+        ranges = balanced.abs().amax(dim=1, keepdim=True).clamp_min_(_SMALLEST).div_(_LEVELS)
+        rounded = balanced.div_(ranges).round_().add_(_LEVELS + 1).to(torch.uint8)
+        scores: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
+            rounded, 1.0, _LEVELS + 1, self._packed, self._scales, self._zeros, None, 1.0, 0, torch.bfloat16,
+            "none", [], "",
+        )  # fmt: skip
+        return scores, ranges
+
+
+class ScreenedHead:
+    """The output layer of a model, asked for the largest logits only.
+
+    `Scores` choose candidates, and the logits of those are computed as the layer computes them. What is left out has
+    no exact logit, but the errors of the scores are known for every candidate: a row is done when no error of
+    up to `_CERTAINTY` times the largest of them could bring a token left out among its largest; else it gets more
+    candidates, and at last all logits. Of equal logits the lower token comes first, on every one of these ways.
+
+    :param weight: of the output layer, shape (vocabulary, size), bfloat16 on a CPU.
+    """
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        self._weight = weight
+        self._seen: list[torch.Tensor] = []
+        self._scores: Scores | None = None
+
+    def largest(self, states: torch.Tensor, count: int) -> Likeliest:
+        """The ``count`` largest logits of each row with their tokens.
+
+        :param states: what the layer is given, shape (rows, size). :returns: two tensors of shape (rows, count).
+        """
+        if self._scores is None:
+            self._learn(states)
+            return self._among_all(states, count)
+        scores, ranges = self._scores.of(states)
+        values, tokens, certain = self._among_candidates(scores, ranges, states, count, CANDIDATES)
+        rest = (~certain).nonzero().squeeze(-1)
+        if len(rest):
+            values[rest], tokens[rest], certain[rest] = self._among_candidates(
+                scores[rest], ranges[rest], states[rest], count, MORE_CANDIDATES
+            )
+            rest = (~certain).nonzero().squeeze(-1)
+        if len(rest):
+            values[rest], tokens[rest] = self._among_all(states[rest], count)
+        return values, tokens
+
+    def _learn(self, states: torch.Tensor) -> None:
+        self._seen.append(states)
+        if sum(map(len, self._seen)) >= LEARNT_ROWS:
+            self._scores = Scores(self._weight, torch.cat(self._seen))
+            self._seen.clear()
+
+    def _among_all(self, states: torch.Tensor, count: int) -> Likeliest:
+        return _ordered(*largest(linear(states, self._weight), CANDIDATES), count)
+
+    def _among_candidates(
+        self, scores: torch.Tensor, ranges: torch.Tensor, states: torch.Tensor, count: int, candidates: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The largest logits among the candidates with their tokens, and of which rows they are certain."""
+        guesses, tokens = largest(scores, candidates)
+        guesses = guesses.float() * ranges
+        exact = torch.bmm(self._weight[tokens], states[:, :, None]).squeeze(-1)
+        errors = (guesses - exact.float()).abs().amax(dim=1)
+        values, tokens = _ordered(exact, tokens, count)
+        return values, tokens, values[:, -1].float() - guesses[:, -1] > _CERTAINTY * errors
+
+
+def _ordered(values: torch.Tensor, tokens: torch.Tensor, count: int) -> Likeliest:
+    """The ``count`` largest values, the lower token first where values are equal."""
+    tokens, order = tokens.sort(dim=1)
+    values, order = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+    return values[:, :count], tokens.gather(1, order[:, :count])

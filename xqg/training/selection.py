@@ -1,0 +1,182 @@
+"""Makes pairs to train on where nobody asked: a generator writes, and what brings back its own passage is kept.
+
+Round-trip consistency as a filter (Promptagator, Dai et al. 2022, arXiv 2209.11755), whose survivors the same generator
+then learns from (expert iteration; ReST, Gulcehre et al. 2023, arXiv 2308.08998).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xqg.errors import InputError, SettingsError
+from xqg.ingest.cleaning import comparable
+from xqg.ingest.fusion import refuse_non_finite
+from xqg.ingest.readers.jsonl import PlacedObject, read_objects
+from xqg.protocols import Encoder, QueryGenerator
+from xqg.records import GeneratedQuery, Passage, Reject
+from xqg.training.measures import own_margins
+
+MINIMUM_PASSAGES = 10
+"""Among fewer, any query brings back its own."""
+
+NEAR_COPY = 0.6
+"""Share of character trigrams in common (Jaccard) from which on two queries are near copies."""
+
+_BATCH = 32
+
+Tell = Callable[[str], None]
+
+
+@dataclass
+class SelectionReport:
+    """Passages worked on, queries written for them, and queries kept, by language."""
+
+    passages: int = 0
+    rejected: int = 0
+    written: Counter[str] = field(default_factory=Counter)
+    kept: Counter[str] = field(default_factory=Counter)
+    interrupted: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts."""
+        return self.__dict__ | {"written": dict(self.written), "kept": dict(self.kept)}
+
+
+def write_pairs(
+    passages: Iterable[Passage | Reject],
+    generator: QueryGenerator,
+    languages: Sequence[str],
+    encoder: Encoder,
+    keep: int,
+    out: Path,
+    reject: Callable[[Reject], None] = lambda reject: None,
+    tell: Tell = lambda text: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> SelectionReport:
+    """Let ``generator`` write for ``passages``, and append what is worth learning from to ``out``, as JSON Lines.
+
+    Called again with the same passages it goes on after the last one in ``out``. All passages and their vectors are
+    held in memory.
+
+    :param keep: at most so many queries for each passage in each language.
+    :param stopping: asked after each batch. :param tell: is told in a few words what is being done.
+    :raises InputError: if there are too few passages. :raises SettingsError: if ``out`` is of other passages.
+    """
+    report = SelectionReport()
+    pool = list(_good(passages, report, reject))
+    if len(pool) < MINIMUM_PASSAGES:
+        raise InputError(
+            f"There are {len(pool)} passages", f"at least {MINIMUM_PASSAGES} to choose between", "Add passages"
+        )
+    report.passages = start = _done(out, pool)
+    selector = PairSelector(pool, encoder, keep, tell)
+    with out.open("a", encoding="utf-8") as file:
+        for first in range(start, len(pool), _BATCH):
+            tell(f"{first} of {len(pool)} passages, {report.kept.total()} of {report.written.total()} queries kept")
+            batch = pool[first : first + _BATCH]
+            requests = [(passage, [code for code in languages if code != passage.language]) for passage in batch]
+            written = generator.generate(requests).queries
+            chosen = selector.select(written)
+            for query in chosen:
+                file.write(json.dumps(_record(selector.passage(query), query), ensure_ascii=False) + "\n")
+            file.flush()
+            report.passages += len(batch)
+            report.written.update(query.language for query in written)
+            report.kept.update(query.language for query in chosen)
+            if stopping() and report.passages < len(pool):
+                report.interrupted = True
+                break
+    return report
+
+
+class PairSelector:
+    """Keeps the queries that bring back their own passage first, those by the widest margin, and no near copies.
+
+    :param pool: the passages that the own one is found among; ids occur once. :param keep: at most so many queries for
+        each passage in each language.
+    """
+
+    def __init__(self, pool: Sequence[Passage], encoder: Encoder, keep: int, tell: Tell = lambda text: None) -> None:
+        self._pool, self._encoder, self._keep = pool, encoder, keep
+        self._rows = {passage.id: row for row, passage in enumerate(pool)}
+        parts = []
+        for first in range(0, len(pool), _BATCH):
+            tell(f"encoding passages: {first} of {len(pool)}")
+            parts.append(encoder.encode_passages(pool[first : first + _BATCH]))
+        self._vectors = np.concatenate(parts)
+        refuse_non_finite(self._vectors, "passages")
+
+    def passage(self, query: GeneratedQuery) -> Passage:
+        """The passage that a query was written for."""
+        return self._pool[self._rows[query.passage_id]]
+
+    def select(self, queries: Sequence[GeneratedQuery]) -> list[GeneratedQuery]:
+        """The queries worth learning from; in each language of a passage the widest margin first."""
+        if not queries:
+            return []
+        vectors = self._encoder.encode_queries([query.text for query in queries])
+        refuse_non_finite(vectors, "queries")
+        owners = np.array([self._rows[query.passage_id] for query in queries], dtype=np.int64)
+        margins = own_margins(vectors, self._vectors, owners)
+        kept: dict[tuple[str, str], list[GeneratedQuery]] = {}
+        for place in np.argsort(-margins, kind="stable"):
+            query = queries[place]
+            own = kept.setdefault((query.passage_id, query.language), [])
+            fresh = all(likeness(query.text, other.text) < NEAR_COPY for other in own)
+            if margins[place] > 0 and len(own) < self._keep and fresh:
+                own.append(query)
+        order = dict.fromkeys((query.passage_id, query.language) for query in queries)
+        return [query for key in order for query in kept[key]]
+
+
+def likeness(first: str, second: str) -> float:
+    """Jaccard similarity of the character trigrams of two texts, whatever their case; from 0 to 1."""
+    ours, theirs = _trigrams(first), _trigrams(second)
+    return len(ours & theirs) / len(ours | theirs)
+
+
+def _trigrams(text: str) -> set[str]:
+    text = comparable(text)
+    return {text[start : start + 3] for start in range(max(1, len(text) - 2))}
+
+
+def _good(
+    passages: Iterable[Passage | Reject], report: SelectionReport, reject: Callable[[Reject], None]
+) -> Iterator[Passage]:
+    for found in passages:
+        if isinstance(found, Reject):
+            reject(found)
+            report.rejected += 1
+        else:
+            yield found
+
+
+def _done(out: Path, pool: Sequence[Passage]) -> int:
+    """How many of the passages an earlier run has worked on: all up to the last one in its file."""
+    last = None
+    if out.exists():
+        for found in read_objects(str(out)):
+            last = found.value if isinstance(found, PlacedObject) else found.record
+    if last is None:
+        return 0
+    for place, passage in reversed(list(enumerate(pool))):
+        if isinstance(last, dict) and (passage.title, passage.text) == (last.get("title"), last.get("text")):
+            return place + 1
+    raise SettingsError(f"{out} ends with another passage", "pairs of these passages, to go on", "Name another --out")
+
+
+def _record(passage: Passage, query: GeneratedQuery) -> dict[str, str]:
+    return {
+        "title": passage.title,
+        "text": passage.text,
+        "passage_language": passage.language,
+        "language": query.language,
+        "query": query.text,
+    }
