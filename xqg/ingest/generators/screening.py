@@ -13,8 +13,8 @@ from xqg.ingest.generators.sampling import largest
 SMALLEST_VOCABULARY = 2**15
 """Smaller output layers are cheap enough."""
 
-LEARNT_ROWS = 256
-"""Rows that are computed in full first, to see which columns of the states are large."""
+LEARNT_ROWS = 2048
+"""Rows that are computed in full first: they tell which columns of the states are large, and spare small jobs the work."""
 
 CANDIDATES = 64
 """Tokens whose exact logits are computed, for each row."""
