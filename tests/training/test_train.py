@@ -47,6 +47,34 @@ def test_sixty_pairs_train_an_adapter_that_loads(tmp_path, base):
     assert not torch.allclose(before, ours, atol=1e-3)
 
 
+def test_training_goes_on_from_an_adapter(tmp_path, base):
+    first = train_generator(tiny_settings(tmp_path, base, max_steps=8, learning_rate=0.02, out=tmp_path / "first"))
+    (tmp_path / "search.jsonl").write_bytes((tmp_path / "pairs.jsonl").read_bytes())
+    barely = {"learning_rate": 1e-12, "data": [f"{tmp_path}/search.jsonl?style=search"], "max_steps": 1}
+    second = train_generator(tiny_settings(tmp_path, base, **barely, start=str(first.out), out=tmp_path / "second"))
+    fresh = train_generator(tiny_settings(tmp_path, base, **barely, out=tmp_path / "fresh"))
+
+    before, after, other = (adapter_of(report.out) for report in (first, second, fresh))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not all(torch.equal(before[name], other[name]) for name in before)
+    card = json.loads((second.out / "xqg_generator.json").read_text())
+    assert card["styles"] == ["question", "search"]
+    assert "Goes on from" in (second.out / "README.md").read_text()
+
+
+def test_an_adapter_that_does_not_fit_is_no_start(tmp_path, base):
+    first = train_generator(tiny_settings(tmp_path, base, max_steps=1, out=tmp_path / "first"))
+    start = {"start": str(first.out), "out": tmp_path / "second"}
+    with pytest.raises(SettingsError, match="Add --rank 4 --alpha 4"):
+        train_generator(tiny_settings(tmp_path, base, **start, rank=8))
+    with pytest.raises(SettingsError, match="was trained on the base"):
+        train_generator(tiny_settings(tmp_path, save_gemma(tmp_path / "other"), **start))
+    with pytest.raises(SettingsError, match="holds no adapter"):
+        train_generator(tiny_settings(tmp_path, base, start=str(tmp_path), out=tmp_path / "second"))
+    with pytest.raises(ValueError, match="drop one of them"):
+        tiny_settings(tmp_path, base, **start, method="full")
+
+
 def test_training_lowers_the_dev_loss(tmp_path, base):
     settings = tiny_settings(tmp_path, base, max_steps=16, learning_rate=0.02, evaluations=2)
 

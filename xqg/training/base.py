@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from xqg.errors import ModelError
+from xqg.errors import ModelError, SettingsError
+from xqg.ingest.generators.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, bundled_adapter, find_adapter
 from xqg.ingest.generators.base import base_revision, bundled_folder
 from xqg.models import (
     ModelSource,
@@ -31,7 +33,8 @@ BUNDLED_LICENCE = "Gemma Terms of Use (https://ai.google.dev/gemma/terms)"
 class BaseModel:
     """A loaded base: the model with what is to be trained switched on, and how to compute.
 
-    ``spec`` finds it again (bundled, hf:MODEL or a folder); ``name`` is what people call it.
+    ``spec`` finds it again (bundled, hf:MODEL or a folder); ``name`` is what people call it; ``start`` is the
+    adapter that training goes on from.
     """
 
     model: Any
@@ -43,13 +46,16 @@ class BaseModel:
     is_seq2seq: bool
     device: str
     bf16: bool
+    start: Adapter | None = None
 
 
 def load_base(settings: TrainingSettings) -> BaseModel:
     """The base model, ready to be trained.
 
     :raises ModelError: if it cannot be found, loaded or trained here.
+    :raises SettingsError: if the adapter to start from does not fit.
     """
+    start = find_start(settings)
     source = _find(settings)
     config = load_config(source)
     device = choose_device(settings.device)
@@ -60,6 +66,8 @@ def load_base(settings: TrainingSettings) -> BaseModel:
         check_packable(model)
     if settings.method == "lora":
         model = _with_adapter(model, settings, seq2seq)
+        if start is not None:
+            _fill_adapter(model, start)
     bundled = settings.base == "bundled"
     return BaseModel(
         model=model,
@@ -71,7 +79,35 @@ def load_base(settings: TrainingSettings) -> BaseModel:
         is_seq2seq=seq2seq,
         device=device,
         bf16=bf16,
+        start=start,
     )
+
+
+def find_start(settings: TrainingSettings) -> Adapter | None:
+    """The adapter that training is to go on from, None where it begins a new one.
+
+    :raises SettingsError: if there is none, or if its base, rank or alpha are others than those asked for.
+    """
+    if settings.start is None:
+        return None
+    adapter = bundled_adapter() if settings.start == "bundled" else find_adapter(Path(settings.start))
+    if adapter is None:
+        raise SettingsError(f"{settings.start} holds no adapter", "asked to start from it", "Name bundled or a folder")
+    if adapter.base != settings.base:
+        raise SettingsError(
+            f"The adapter {settings.start} was trained on the base {adapter.base}",
+            f"asked for {settings.base}",
+            f"Add --base {adapter.base}",
+        )
+    config = json.loads((adapter.folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    rank, alpha = int(config["r"]), int(config["lora_alpha"])
+    if (rank, alpha) != (settings.rank, settings.alpha):
+        raise SettingsError(
+            f"The adapter {settings.start} has rank {rank} and alpha {alpha}",
+            f"asked for {settings.rank} and {settings.alpha}",
+            f"Add --rank {rank} --alpha {alpha}",
+        )
+    return adapter
 
 
 def _find(settings: TrainingSettings) -> ModelSource:
@@ -106,3 +142,17 @@ def _with_adapter(model: Any, settings: TrainingSettings, seq2seq: bool) -> Any:
         task_type=TaskType.SEQ_2_SEQ_LM if seq2seq else TaskType.CAUSAL_LM,
     )
     return get_peft_model(model, config)
+
+
+def _fill_adapter(model: Any, start: Adapter) -> None:
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    result: Any = set_peft_model_state_dict(model, load_file(str(start.folder / ADAPTER_WEIGHTS)))
+    missing = [name for name in result.missing_keys if "lora_" in name]
+    if missing or result.unexpected_keys:
+        raise ModelError(
+            f"The adapter in {start.folder} does not fit the base at {[*missing, *result.unexpected_keys][0]}",
+            "",
+            "Take the base it names",
+        )

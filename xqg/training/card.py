@@ -36,14 +36,15 @@ def write_card(settings: TrainingSettings, base: BaseModel, report: TrainingRepo
 
 def generator_facts(settings: TrainingSettings, base: BaseModel, report: TrainingReport) -> dict[str, Any]:
     """What xqg has to know to use the generator: prompt, base, languages, and how to sample."""
-    styles = sorted({source.style for source in settings.data})
+    before = base.start
+    styles = sorted({source.style for source in settings.data}.union(before.styles if before else ()))
     return {
         "format": FORMAT,
         "method": settings.method,
         "prompt": "seq2seq" if base.is_seq2seq else "trained",
         "styles": ["question"] if base.is_seq2seq else styles,
         "base": {"spec": base.spec, "name": base.name, "revision": base.revision, "licence": base.licence},
-        "languages": sorted(report.languages),
+        "languages": sorted(set(report.languages).union(before.languages if before else ())),
         "max_passage_tokens": settings.max_passage_tokens,
         "max_query_tokens": settings.max_query_tokens,
         "sampling": {"top_k": 10, "temperature": 1.0},
@@ -70,6 +71,7 @@ def _card(settings: TrainingSettings, base: BaseModel, report: TrainingReport, f
         "",
         f"- Base model {base.name}, revision {base.revision}: {base.licence}",
         *(f"- Data: {licence}" for licence in licences),
+        *([f"- Goes on from {settings.start}, {base.start.revision}: what its card says"] if base.start else []),
         "",
         "## Data",
         "",

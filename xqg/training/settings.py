@@ -85,6 +85,9 @@ class TrainingSettings(Settings):
     data: tuple[DataSource, ...] = Field(min_length=1, description="where the pairs are: PATH?option=value&…")
     dev: tuple[DataSource, ...] = Field((), description="pairs to stop early by; none: a share of the passages of data")
     base: str = Field("bundled", description="bundled, hf:MODEL, or a folder")
+    start: str | None = Field(
+        None, description="adapter to go on from: bundled, or the folder of an earlier training; None: a new one"
+    )
     revision: str | None = Field(None, description="branch, tag or commit of a base model on a hub")
     base_licence: str | None = Field(None, description="licence of the base model, for the model card")
     data_licence: tuple[str, ...] = Field((), description="licences of the data, for the model card")
@@ -131,6 +134,8 @@ class TrainingSettings(Settings):
     def _options_fit(self) -> TrainingSettings:
         if self.max_steps is not None and self.epochs is not None:
             raise ValueError("max_steps and epochs both say when to end; drop one of them")
+        if self.start is not None and self.method != "lora":
+            raise ValueError("--start names an adapter, and --method full trains none; drop one of them")
         return self
 
     def completed(self, seq2seq: bool) -> TrainingSettings:

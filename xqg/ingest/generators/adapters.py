@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class Adapter:
     folder: Path
     base: str
     styles: tuple[str, ...] = ("question",)
+    languages: tuple[str, ...] = ()
 
     @property
     def revision(self) -> str:
@@ -48,13 +50,21 @@ def find_adapter(folder: Path | None) -> Adapter | None:
         return None
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        return Adapter(folder, str(card["base"]["spec"]), tuple(card["styles"]))
+        return Adapter(folder, str(card["base"]["spec"]), tuple(card["styles"]), tuple(card["languages"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"The adapter in {folder} has no readable {CARD}",
             "asked for one that `xqg train generator` made",
             "Merge others into their base first, and name the folder of the result",
         ) from error
+
+
+def bundled_adapter() -> Adapter:
+    """The adapter that xqg ships. :raises ModelError: if it is not there."""
+    adapter = find_adapter(Path(str(files("xqg") / "adapter")))
+    if adapter is None:
+        raise ModelError("The bundled generator's adapter is missing", "", "Reinstall xqg")
+    return adapter
 
 
 def check_style(adapter: Adapter, style: str) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from functools import cached_property
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from xqg.ingest.generators.adapters import Adapter, check_style, find_adapter
+from xqg.ingest.generators.adapters import Adapter, bundled_adapter, check_style
 from xqg.ingest.generators.base import BASE_NAME, base_revision, bundled_folder, check_base
 from xqg.ingest.generators.causal import CausalGenerator
 from xqg.ingest.generators.conversion import load_converted_tokenizer
@@ -27,7 +25,7 @@ class BundledGenerator(CausalGenerator):
     def _adapter(self) -> Adapter | None:
         if self._settings.spec == BUNDLED_BASE:
             return None
-        return find_adapter(Path(str(files("xqg") / "adapter")))
+        return bundled_adapter()
 
     @cached_property
     def _source(self) -> ModelSource:

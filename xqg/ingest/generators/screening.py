@@ -14,7 +14,7 @@ SMALLEST_VOCABULARY = 2**15
 """Smaller output layers are cheap enough."""
 
 LEARNT_ROWS = 2048
-"""Rows that are computed in full first: they tell which columns of the states are large, and spare small jobs the work."""
+"""Rows that are computed in full first: they tell which columns are large, and small jobs are spared the set-up."""
 
 CANDIDATES = 64
 """Tokens whose exact logits are computed, for each row."""
