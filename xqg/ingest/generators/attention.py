@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,6 +20,16 @@ class Block:
     first: int
     last: int
     slots: torch.Tensor
+    _parts: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list, compare=False)
+
+    def part_of(self, mask: torch.Tensor) -> torch.Tensor:
+        """The part of ``mask``, shape (1, 1, rows, slots), for these; cut once for the layers that share the mask."""
+        for whole, part in self._parts:
+            if whole is mask:
+                return part
+        part = mask[:, :, self.first : self.last].index_select(3, self.slots)
+        self._parts.append((mask, part))
+        return part
 
 
 def folded_attention(
@@ -49,7 +59,7 @@ def folded_attention(
             query[:, :, block.first : block.last],
             key.index_select(2, block.slots),
             value.index_select(2, block.slots),
-            attention_mask[:, :, block.first : block.last].index_select(3, block.slots),
+            block.part_of(attention_mask),
         )
         for block in blocks
     ]
