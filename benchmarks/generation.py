@@ -117,8 +117,11 @@ def main() -> None:
     generator = BundledGenerator(settings, LanguageDetector())
     decoder = generator._decoder
     model = decoder._model
-    prompts = make_prompts(generator, read_passages(options.corpus, options.passages))
-    few = make_prompts(generator, read_passages(options.corpus, options.plain_passages))
+    passages = read_passages(options.corpus, options.passages)
+    prompts = make_prompts(generator, passages)
+    by_length = sorted(passages, key=lambda passage: len(generator._tokens(passage, "de")))
+    first = (len(passages) - options.plain_passages) // 2
+    few = make_prompts(generator, by_length[first:][: options.plain_passages])  # of the middle in length
     plain = generator._load(AutoModelForCausalLM.from_pretrained)  # as anybody would load it, nothing packed
     usual = SharedPrefixDecoder(plain, decoder._limits, decoder._prefix)
     decoders = {
