@@ -9,7 +9,14 @@ from xqg.ingest.generators import screening
 from xqg.ingest.generators.decoding import SharedPrefixDecoder
 from xqg.ingest.generators.packing import can_pack
 from xqg.ingest.generators.sampling import row_seed
-from xqg.ingest.generators.screening import LEARNT_ROWS, SMALLEST_VOCABULARY, Scores, ScreenedHead, can_screen
+from xqg.ingest.generators.screening import (
+    LEARNT_ROWS,
+    MOST_WANTED,
+    SMALLEST_VOCABULARY,
+    Scores,
+    ScreenedHead,
+    can_screen,
+)
 from xqg.ingest.generators.trees import Limits, Prompt
 
 SIZE, COUNT = 64, 10
@@ -90,7 +97,7 @@ def test_of_equal_logits_the_lower_token_comes_first():
 @torch.inference_mode()
 def test_a_decoder_with_it_writes_the_same(monkeypatch):
     model = make_gemma(SMALLEST_VOCABULARY).bfloat16()
-    assert can_screen(model)
+    assert can_screen(model, COUNT)
     prompts = [
         Prompt((1, 2, 3, passage, 9), passage, tuple(row_seed(0, str(passage), "fr", n) for n in range(4)))
         for passage in range(20, 26)
@@ -107,6 +114,21 @@ def test_a_decoder_with_it_writes_the_same(monkeypatch):
     assert same >= 0.9 * len(found[0]), (same, len(found[0]))  # a logit may be rounded the other way
 
 
-def test_small_and_capped_vocabularies_are_left_to_the_model():
-    assert not can_screen(make_gemma(120).bfloat16())
-    assert not can_screen(make_gemma(SMALLEST_VOCABULARY))
+def test_what_screening_is_not_for_is_left_to_the_model():
+    assert not can_screen(make_gemma(120).bfloat16(), COUNT)
+    assert not can_screen(make_gemma(SMALLEST_VOCABULARY), COUNT)
+    model = make_gemma(SMALLEST_VOCABULARY).bfloat16()
+    assert can_screen(model, MOST_WANTED) and not can_screen(model, MOST_WANTED + 1)
+
+
+@torch.inference_mode()
+def test_a_machine_that_cannot_score_computes_all_logits(monkeypatch):
+    def refuse(self, rows):
+        raise RuntimeError("no 8-bit product here")
+
+    monkeypatch.setattr(Scores, "of", refuse)
+    weight, states = make_layer()
+    head = ScreenedHead(weight)
+    for rows in (states[:LEARNT_ROWS], states[LEARNT_ROWS:]):
+        values, _ = head.largest(rows, COUNT)
+        torch.testing.assert_close(values, expected_values(weight, rows), atol=0.03, rtol=0.01)

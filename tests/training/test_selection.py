@@ -26,6 +26,10 @@ PASSAGES = [
 ]
 
 
+def french(passage):
+    return ["fr"]
+
+
 class Writer:
     """Writes the same few queries of each passage; ``asked`` are the ids it was asked for."""
 
@@ -92,9 +96,9 @@ def test_likeness():
 
 def test_the_file_is_what_training_reads(tmp_path):
     out = tmp_path / "pairs.jsonl"
-    report = write_pairs([*PASSAGES, Reject("a.jsonl", 3, "bad", {})], Writer(), ["fr", "en"], FakeEncoder(), 4, out)
+    report = write_pairs([*PASSAGES, Reject("a.jsonl", 3, "bad", {})], Writer(), french, FakeEncoder(), 4, out)
     assert (report.passages, report.rejected) == (12, 1)
-    assert report.written == {"fr": 60} and report.kept == {"fr": 25}  # none in English
+    assert report.written == {"fr": 60} and report.kept == {"fr": 25}
     data = read_pairs([DataSource(path=out)])
     assert data.pairs == 25 and not data.rejects
     assert {group.passages[0].title for group in data.groups} == set(FIRST)
@@ -103,10 +107,10 @@ def test_the_file_is_what_training_reads(tmp_path):
 def test_an_interrupted_run_goes_on_behind_its_last_passage(tmp_path, monkeypatch):
     monkeypatch.setattr("xqg.training.selection._BATCH", 5)
     whole, out, writer = tmp_path / "whole.jsonl", tmp_path / "pairs.jsonl", Writer()
-    write_pairs(PASSAGES, Writer(), ["fr"], FakeEncoder(), 4, whole)
-    first = write_pairs(PASSAGES, writer, ["fr"], FakeEncoder(), 4, out, stopping=lambda: True)
+    write_pairs(PASSAGES, Writer(), french, FakeEncoder(), 4, whole)
+    first = write_pairs(PASSAGES, writer, french, FakeEncoder(), 4, out, stopping=lambda: True)
     assert first.interrupted and first.passages == 5
-    second = write_pairs(PASSAGES, writer, ["fr"], FakeEncoder(), 4, out)
+    second = write_pairs(PASSAGES, writer, french, FakeEncoder(), 4, out)
     assert not second.interrupted and second.passages == 12
     assert writer.asked == [passage.id for passage in PASSAGES]
     assert out.read_text(encoding="utf-8") == whole.read_text(encoding="utf-8")
@@ -115,14 +119,14 @@ def test_an_interrupted_run_goes_on_behind_its_last_passage(tmp_path, monkeypatc
 def test_what_cannot_be_done_is_said(tmp_path):
     out = tmp_path / "pairs.jsonl"
     with pytest.raises(InputError, match="There are 2 passages"):
-        write_pairs(PASSAGES[:2], Writer(), ["fr"], FakeEncoder(), 4, out)
+        write_pairs(PASSAGES[:2], Writer(), french, FakeEncoder(), 4, out)
     write_lines(out, [{"title": "x", "text": "of others", "language": "fr", "query": "q"}])
     with pytest.raises(SettingsError, match="Name another --out"):
-        write_pairs(PASSAGES, Writer(), ["fr"], FakeEncoder(), 4, out)
+        write_pairs(PASSAGES, Writer(), french, FakeEncoder(), 4, out)
     broken = FakeEncoder()
     broken.broken = {PASSAGES[0].content}
     with pytest.raises(EncodingError):
-        write_pairs(PASSAGES, Writer(), ["fr"], broken, 4, tmp_path / "other.jsonl")
+        write_pairs(PASSAGES, Writer(), french, broken, 4, tmp_path / "other.jsonl")
 
 
 def test_the_command(tmp_path, monkeypatch):

@@ -10,7 +10,8 @@ import click
 from xqg.assembly import build_encoder, build_generator
 from xqg.commands.stopping import stop_on_signal
 from xqg.errors import EXIT_REJECTS, SettingsError
-from xqg.options import collect, given, model_options, settings_options
+from xqg.options import collect, given, make_folder, model_options, settings_options
+from xqg.records import Passage
 from xqg.settings import EncoderSettings, GeneratorSettings, ReaderSettings, validated
 from xqg.training.settings import TrainingSettings
 
@@ -76,8 +77,13 @@ def pairs(
     encoder = build_encoder(validated(EncoderSettings, values["encoder"]))
     passages = passages_from(sources, validated(ReaderSettings, values["reader"]), encoder.count_tokens, detector)
     languages = settings.languages or writer.languages()
+
+    def target(passage: Passage) -> list[str]:
+        return [code for code in languages if code != passage.language or settings.own_language]
+
+    make_folder(out.parent)
     with RejectsFile(rejects, sources) as kept, stop_on_signal() as stop, status_display(ctx.obj["quiet"]) as tell:
-        report = write_pairs(passages, writer, languages, encoder, keep, out, kept.write, tell, stop.is_set)
+        report = write_pairs(passages, writer, target, encoder, keep, out, kept.write, tell, stop.is_set)
     if as_json:
         print_json(report.to_json() | {"out": str(out)})
     else:

@@ -32,6 +32,7 @@ NEAR_COPY = 0.6
 _BATCH = 32
 
 Tell = Callable[[str], None]
+Target = Callable[[Passage], Sequence[str]]
 
 
 @dataclass
@@ -52,7 +53,7 @@ class SelectionReport:
 def write_pairs(
     passages: Iterable[Passage | Reject],
     generator: QueryGenerator,
-    languages: Sequence[str],
+    target: Target,
     encoder: Encoder,
     keep: int,
     out: Path,
@@ -65,6 +66,7 @@ def write_pairs(
     Called again with the same passages it goes on after the last one in ``out``. All passages and their vectors are
     held in memory.
 
+    :param target: the languages to write in for a passage.
     :param keep: at most so many queries for each passage in each language.
     :param stopping: asked after each batch. :param tell: is told in a few words what is being done.
     :raises InputError: if there are too few passages. :raises SettingsError: if ``out`` is of other passages.
@@ -81,8 +83,7 @@ def write_pairs(
         for first in range(start, len(pool), _BATCH):
             tell(f"{first} of {len(pool)} passages, {report.kept.total()} of {report.written.total()} queries kept")
             batch = pool[first : first + _BATCH]
-            requests = [(passage, [code for code in languages if code != passage.language]) for passage in batch]
-            written = generator.generate(requests).queries
+            written = generator.generate([(passage, target(passage)) for passage in batch]).queries
             chosen = selector.select(written)
             for query in chosen:
                 file.write(json.dumps(_record(selector.passage(query), query), ensure_ascii=False) + "\n")

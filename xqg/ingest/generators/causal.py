@@ -84,7 +84,7 @@ class CausalGenerator(LocalGenerator):
 
         settings = self._settings
         model = self._load(AutoModelForCausalLM.from_pretrained)
-        layer = model.get_output_embeddings() if can_screen(model) else None
+        layer = model.get_output_embeddings() if can_screen(model, settings.top_k) else None
         if can_pack(model):
             pack_linears(model, spare=layer)
         stops = _stop_tokens(self._tokenizer, model)

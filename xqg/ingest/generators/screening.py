@@ -25,6 +25,9 @@ MORE_CANDIDATES = 1024
 _CERTAINTY = 1.5
 """The last logit taken has to stand above the best score left out by so many times the largest error seen."""
 
+MOST_WANTED = CANDIDATES // 2
+"""For a larger k the candidates are too few."""
+
 _LEVELS = 127
 _ROWS_AT_ONCE = 8192
 _SMALLEST = 1e-12
@@ -33,11 +36,12 @@ Likeliest = tuple[torch.Tensor, torch.Tensor]
 """The largest logits of each row, largest first, and their tokens."""
 
 
-def can_screen(model: Any) -> bool:
-    """Whether screening pays, and the output layer is a plain product with weights."""
+def can_screen(model: Any, top_k: int) -> bool:
+    """Whether screening pays for ``top_k`` logits, and the output layer is a plain product with weights."""
     head = model.get_output_embeddings()
     return (
         can_pack(model)
+        and top_k <= MOST_WANTED
         and hasattr(torch.ops.onednn, "qlinear_prepack")
         and type(head) is torch.nn.Linear
         and head.bias is None
@@ -95,11 +99,13 @@ class ScreenedHead:
         self._weight = weight
         self._seen: list[torch.Tensor] = []
         self._scores: Scores | None = None
+        self._hopeless = False
 
     def largest(self, states: torch.Tensor, count: int) -> Likeliest:
         """The ``count`` largest logits of each row with their tokens.
 
-        :param states: what the layer is given, shape (rows, size). :returns: two tensors of shape (rows, count).
+        :param states: what the layer is given, shape (rows, size). :param count: at most `MOST_WANTED`.
+        :returns: two tensors of shape (rows, count).
         """
         if self._scores is None:
             self._learn(states)
@@ -117,10 +123,19 @@ class ScreenedHead:
         return values, tokens
 
     def _learn(self, states: torch.Tensor) -> None:
+        """Set the scores up once enough was seen; where this machine cannot compute them, all logits stay the way."""
+        if self._hopeless:
+            return
         self._seen.append(states)
-        if sum(map(len, self._seen)) >= LEARNT_ROWS:
-            self._scores = Scores(self._weight, torch.cat(self._seen))
-            self._seen.clear()
+        if sum(map(len, self._seen)) < LEARNT_ROWS:
+            return
+        try:
+            scores = Scores(self._weight, torch.cat(self._seen))
+            scores.of(states)
+            self._scores = scores
+        except (RuntimeError, AttributeError):
+            self._hopeless = True
+        self._seen.clear()
 
     def _among_all(self, states: torch.Tensor, count: int) -> Likeliest:
         return _ordered(*largest(linear(states, self._weight), CANDIDATES), count)
