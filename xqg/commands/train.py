@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ from xqg.assembly import build_encoder, build_generator
 from xqg.commands.stopping import stop_on_signal
 from xqg.errors import EXIT_REJECTS, SettingsError
 from xqg.options import collect, given, make_folder, model_options, settings_options
-from xqg.records import Passage
 from xqg.settings import EncoderSettings, GeneratorSettings, ReaderSettings, validated
 from xqg.training.settings import TrainingSettings
 
@@ -65,6 +65,7 @@ def pairs(
     """
     from xqg.console import print_json, print_lines, status_display
     from xqg.ingest.corpus import passages_from
+    from xqg.ingest.planning import asked_languages
     from xqg.ingest.rejects import RejectsFile
     from xqg.languages import LanguageDetector
     from xqg.training.selection import write_pairs
@@ -77,10 +78,7 @@ def pairs(
     encoder = build_encoder(validated(EncoderSettings, values["encoder"]))
     passages = passages_from(sources, validated(ReaderSettings, values["reader"]), encoder.count_tokens, detector)
     languages = settings.languages or writer.languages()
-
-    def target(passage: Passage) -> list[str]:
-        return [code for code in languages if code != passage.language or settings.own_language]
-
+    target = partial(asked_languages, languages=languages, own_language=settings.own_language)
     make_folder(out.parent)
     with RejectsFile(rejects, sources) as kept, stop_on_signal() as stop, status_display(ctx.obj["quiet"]) as tell:
         report = write_pairs(passages, writer, target, encoder, keep, out, kept.write, tell, stop.is_set)

@@ -12,6 +12,7 @@ from itertools import islice
 from xqg.errors import SettingsError, StoreError
 from xqg.evaluation.queries import LabelledQuery
 from xqg.ingest.cleaning import comparable
+from xqg.ingest.planning import asked_languages
 from xqg.protocols import Collection, QueryGenerator, VectorStore
 from xqg.records import GeneratedQuery, Passage, content_hash, digest
 
@@ -85,7 +86,7 @@ def generate_queries(
     generated: list[GeneratedQuery] = []
     for start in range(0, len(passages), GENERATION_BATCH):
         batch = passages[start : start + GENERATION_BATCH]
-        wanted = [(item, [code for code in languages if own_language or code != item.language]) for item in batch]
+        wanted = [(item, asked_languages(item, languages, own_language)) for item in batch]
         requests = [(item, codes) for item, codes in wanted if codes]
         generated += generator.generate(requests).queries if requests else ()
         progress(start + len(batch))

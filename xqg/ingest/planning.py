@@ -26,7 +26,12 @@ class Target:
         """The languages in which ``passage`` gets queries: all targets but its own, which is added where asked."""
         if self.own_language:
             return tuple(dict.fromkeys((*self.languages, passage.language)))
-        return tuple(language for language in self.languages if language != passage.language)
+        return asked_languages(passage, self.languages)
+
+
+def asked_languages(passage: Passage, languages: Sequence[str], own_language: bool = False) -> tuple[str, ...]:
+    """Those of ``languages`` to ask of ``passage`` in: all but its own, that too where ``own_language``."""
+    return tuple(code for code in languages if own_language or code != passage.language)
 
 
 @dataclass(frozen=True)

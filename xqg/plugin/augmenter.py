@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from xqg.errors import EncodingError, SettingsError
 from xqg.ingest.fusion import Fusion, finite_rows, fuse
+from xqg.ingest.planning import asked_languages
 from xqg.ingest.subspace import unit_rows
 from xqg.languages import LanguageDetector, language_code
 from xqg.protocols import QueryGenerator
@@ -162,9 +163,7 @@ class Augmenter:
         return self.fuse(passages, vectors, queries, query_vectors)
 
     def _languages_for(self, passage: Passage) -> tuple[str, ...]:
-        if self._own_language:
-            return self._languages
-        return tuple(language for language in self._languages if language != passage.language)
+        return asked_languages(passage, self._languages, self._own_language)
 
     def _check_dimension(self, dimension: int) -> None:
         space = self._fusion.space

@@ -21,6 +21,7 @@ from xqg.ingest.fusion import refuse_non_finite
 from xqg.ingest.readers.jsonl import PlacedObject, read_objects
 from xqg.protocols import Encoder, QueryGenerator
 from xqg.records import GeneratedQuery, Passage, Reject
+from xqg.training.encoding import Tell, encode_all
 from xqg.training.measures import own_margins
 
 MINIMUM_PASSAGES = 10
@@ -31,7 +32,6 @@ NEAR_COPY = 0.6
 
 _BATCH = 32
 
-Tell = Callable[[str], None]
 Target = Callable[[Passage], Sequence[str]]
 
 
@@ -107,12 +107,7 @@ class PairSelector:
     def __init__(self, pool: Sequence[Passage], encoder: Encoder, keep: int, tell: Tell = lambda text: None) -> None:
         self._pool, self._encoder, self._keep = pool, encoder, keep
         self._rows = {passage.id: row for row, passage in enumerate(pool)}
-        parts = []
-        for first in range(0, len(pool), _BATCH):
-            tell(f"encoding passages: {first} of {len(pool)}")
-            parts.append(encoder.encode_passages(pool[first : first + _BATCH]))
-        self._vectors = np.concatenate(parts)
-        refuse_non_finite(self._vectors, "passages")
+        self._vectors = encode_all("encoding passages", pool, encoder.encode_passages, encoder.dimension, tell)
 
     def passage(self, query: GeneratedQuery) -> Passage:
         """The passage that a query was written for."""
