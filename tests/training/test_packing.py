@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from tests.models import make_gemma, make_llama
-from xqg.training.causal import packed_loss
+from xqg.training.causal import Preference, packed_loss
 from xqg.training.packing import Pack, Segment, make_batch
 
 PACKS = [
@@ -54,6 +54,31 @@ def test_models_with_one_kind_of_layer_take_one_mask():
     assert abs(packed_loss(model, make_batch(PACKS, 0)).item() - separate_loss(model, PACKS).item()) < 1e-5
 
 
+def test_preferences_compare_whole_queries_and_rejected_ones_are_not_learnt():
+    model = make_gemma(64)
+    line = (20, 21)
+    pack = Pack((1, 5, 6), (
+        Segment(line, (30, 31, 2)), Segment(line, (32, 33, 34, 2), worse_than=0),
+        Segment(line, (35, 2)), Segment((22,), (36, 2)), Segment((22,), (37, 38, 2), worse_than=3),
+    ))  # fmt: skip
+    packs = [PACKS[0], pack]
+
+    found = packed_loss(model, make_batch(packs, 0), preference=Preference(weight=3.0, beta=0.2))
+
+    def score(segment):
+        tokens = torch.tensor([[*pack.passage, *segment.line, *segment.target]])
+        rows = model(input_ids=tokens).logits[0, -len(segment.target) - 1 : -1].log_softmax(dim=-1)
+        return rows.gather(1, torch.tensor(segment.target)[:, None]).sum()
+
+    scores = [score(segment) for segment in pack.segments]
+    contrast = sum(-functional.logsigmoid(0.2 * (scores[a] - scores[b])) for a, b in ((0, 1), (3, 4))) / 2
+    learnt = Pack(pack.passage, tuple(segment for segment in pack.segments if segment.worse_than is None))
+    expected = separate_loss(model, [PACKS[0], learnt]) + 3 * contrast
+    assert abs(found.item() - expected.item()) < 1e-5
+    without = packed_loss(model, make_batch([PACKS[0], learnt], 0), preference=Preference(3.0, 0.2))
+    assert abs(without.item() - separate_loss(model, [PACKS[0], learnt]).item()) < 1e-5
+
+
 def test_a_query_sees_the_passage_and_itself_alone():
     pack = Pack((1, 2), (Segment((3,), (4, 9)), Segment((5,), (6, 9))))
 
@@ -71,7 +96,7 @@ def test_a_query_sees_the_passage_and_itself_alone():
     ]]]  # fmt: skip
     assert batch.rows.tolist() == [2, 3, 4, 5]
     assert batch.targets.tolist() == [4, 9, 6, 9]
-    assert batch.queries == 2
+    assert batch.count == 2
 
 
 def test_the_window_counts_positions_and_not_places():

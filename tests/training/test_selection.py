@@ -74,17 +74,25 @@ def test_margins_are_against_the_best_of_the_others():
 
 def test_the_widest_margin_first_and_no_near_copies():
     chosen = select()
-    assert [(query.passage_id, query.language) for query in chosen] == [
+    assert [(selected.query.passage_id, selected.query.language) for selected in chosen] == [
         (PASSAGES[0].id, "fr"), (PASSAGES[0].id, "fr"),
         (PASSAGES[5].id, "fr"), (PASSAGES[5].id, "fr"),
         (PASSAGES[5].id, "de"), (PASSAGES[5].id, "de"),
     ]  # fmt: skip
-    assert chosen[0].text.startswith("why is the battery wifi")
-    assert chosen[1].text == "battery wifi tell"
+    assert chosen[0].query.text.startswith("why is the battery wifi")
+    assert chosen[1].query.text == "battery wifi tell"
+
+
+def test_what_is_rejected_is_worse_of_like_length_and_not_kept():
+    chosen = select()[:2]
+    assert [selected.rejected for selected in chosen] == ["", "password wifi wifi refund"]
+    assert len(chosen[0].query.text) * 0.6 > len("password wifi wifi refund")
+    alone = PairSelector(PASSAGES, FakeEncoder(), 4).select([GeneratedQuery(PASSAGES[0].id, "fr", "battery wifi tell")])
+    assert [selected.rejected for selected in alone] == [""]
 
 
 def test_at_most_as_many_as_asked_for():
-    assert [query.text[:3] for query in select(keep=1)] == ["why"] * 3
+    assert [selected.query.text[:3] for selected in select(keep=1)] == ["why"] * 3
 
 
 def test_likeness():
@@ -102,6 +110,7 @@ def test_the_file_is_what_training_reads(tmp_path):
     data = read_pairs([DataSource(path=out)])
     assert data.pairs == 25 and not data.rejects
     assert {group.passages[0].title for group in data.groups} == set(FIRST)
+    assert any(query.rejected == "password wifi wifi refund" for group in data.groups for query in group.queries)
 
 
 def test_an_interrupted_run_goes_on_behind_its_last_passage(tmp_path, monkeypatch):

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from xqg.errors import ModelError
-from xqg.training.losses import OutputSample, query_loss
+from xqg.training.losses import OutputSample, preference_loss, token_log_probabilities
 from xqg.training.packing import Batch
 
 
-def packed_loss(model: Any, batch: Batch, sample: OutputSample | None = None) -> torch.Tensor:
-    """Mean cross entropy of a batch's target tokens, a scalar.
+@dataclass(frozen=True)
+class Preference:
+    """How much preferences count beside the queries to be learnt, and how steeply (``beta`` of CPO)."""
+
+    weight: float
+    beta: float
+
+
+def packed_loss(
+    model: Any, batch: Batch, sample: OutputSample | None = None, preference: Preference | None = None
+) -> torch.Tensor:
+    """Mean cross entropy of the target tokens that are to be learnt, and the loss of the preferences, a scalar.
 
     :param model: a causal model of transformers with its layers in ``model.model``, adapters injected or not.
     :param sample: estimates the softmax from a part of the vocabulary; None: exact.
@@ -25,9 +36,16 @@ def packed_loss(model: Any, batch: Batch, sample: OutputSample | None = None) ->
     hidden = output.last_hidden_state
     rows, targets = (torch.from_numpy(array).to(device) for array in (batch.rows, batch.targets))
     cap = getattr(model.config, "final_logit_softcapping", None)
-    return query_loss(
+    found = token_log_probabilities(
         hidden.reshape(-1, hidden.shape[-1])[rows], model.get_output_embeddings().weight, targets, cap, sample
     )
+    if preference is None or not len(batch.rejected):
+        return -found.mean()
+    segments = torch.from_numpy(batch.segments).to(device)
+    preferred, rejected = (torch.from_numpy(array).to(device) for array in (batch.preferred, batch.rejected))
+    whole = found.new_zeros(batch.count).index_add(0, segments, found)
+    contrast = preference_loss(whole[preferred], whole[rejected], preference.beta)
+    return preference.weight * contrast - found[~torch.isin(segments, rejected)].mean()
 
 
 def check_packable(model: Any) -> None:

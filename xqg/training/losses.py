@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,22 +46,41 @@ def draw_sample(kept: torch.Tensor, others: torch.Tensor, size: int, generator: 
 def query_loss(
     hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, cap: float | None, sample: OutputSample | None
 ) -> torch.Tensor:
-    """Mean cross entropy of ``targets``, a scalar that can be differentiated by ``hidden``.
+    """Mean cross entropy of ``targets``, a scalar; the parameters are those of `token_log_probabilities`."""
+    return -token_log_probabilities(hidden, weight, targets, cap, sample).mean()
+
+
+def token_log_probabilities(
+    hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, cap: float | None, sample: OutputSample | None
+) -> torch.Tensor:
+    """The log probability of each target, shape (rows,), which can be differentiated by ``hidden``.
 
     :param hidden: shape (rows, width). :param weight: the output layer, shape (vocabulary, width), not trained here.
     :param targets: shape (rows,). :param cap: soft cap on logits, as in Gemma 2.
+    :param sample: estimates the softmax; None: exact.
     """
     offsets = None
     if sample is not None:
         weight = weight[sample.tokens.to(weight.device)]
         targets = sample.places.to(targets.device)[targets]
         offsets = sample.offsets.to(weight.device)
-    loss: torch.Tensor = _ChunkedCrossEntropy.apply(hidden, weight, targets, cap, offsets)  # type: ignore[no-untyped-call]
-    return loss
+    found: torch.Tensor = _ChunkedLogProbabilities.apply(hidden, weight, targets, cap, offsets)  # type: ignore[no-untyped-call]
+    return found
 
 
-class _ChunkedCrossEntropy(torch.autograd.Function):
-    """The gradient is made along with the loss, so each chunk of logits is computed once and thrown away."""
+def preference_loss(preferred: torch.Tensor, rejected: torch.Tensor, beta: float) -> torch.Tensor:
+    """How far the model is from preferring one text to another, mean over the pairs, a scalar.
+
+    -log sigmoid(beta (log p(preferred) - log p(rejected))), the contrastive term of CPO (Xu et al. 2024,
+    arXiv 2401.08417).
+
+    :param preferred: log probabilities of whole texts, shape (pairs,). :param rejected: the same of the others.
+    """
+    return -functional.logsigmoid(beta * (preferred - rejected)).mean()
+
+
+class _ChunkedLogProbabilities(torch.autograd.Function):
+    """Each chunk of logits is thrown away and computed once more for the gradient."""
 
     @staticmethod
     def forward(
@@ -71,37 +91,41 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         cap: float | None,
         offsets: torch.Tensor | None,
     ) -> torch.Tensor:
-        gradient = torch.empty_like(hidden)
-        total = torch.zeros((), dtype=torch.float32, device=hidden.device)
-        for start in range(0, len(hidden), CHUNK_ROWS):
-            place = slice(start, start + CHUNK_ROWS)
-            loss, slope = _chunk(hidden[place].to(weight.dtype), weight, targets[place], cap, offsets)
-            total += loss
-            gradient[place] = slope / len(hidden)
-        context.save_for_backward(gradient)
-        return total / len(hidden)
+        context.save_for_backward(hidden, weight, targets)
+        context.cap, context.offsets = cap, offsets
+        found = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
+        for place in _chunks(len(hidden)):
+            shifted, _ = _logits(hidden[place], weight, cap, offsets)
+            found[place] = shifted.gather(1, targets[place].unsqueeze(1)).squeeze(1) - shifted.logsumexp(dim=1)
+        return found
 
     @staticmethod
     def backward(context: Any, *outer: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        (gradient,) = context.saved_tensors
-        return gradient * outer[0].to(gradient.dtype), None, None, None, None
+        hidden, weight, targets = context.saved_tensors
+        gradient = torch.empty_like(hidden)
+        for place in _chunks(len(hidden)):
+            shifted, damping = _logits(hidden[place], weight, context.cap, context.offsets)
+            slope = shifted.softmax(dim=1).neg_()
+            chosen = targets[place].unsqueeze(1)
+            slope.scatter_add_(1, chosen, torch.ones_like(chosen, dtype=slope.dtype))
+            slope *= outer[0][place].unsqueeze(1)
+            if damping is not None:
+                slope *= damping
+            gradient[place] = (slope.to(weight.dtype) @ weight).to(gradient.dtype)
+        return gradient, None, None, None, None
 
 
-def _chunk(
-    hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, cap: float | None, offsets: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Summed loss of some rows and its gradient by them."""
-    logits = functional.linear(hidden, weight).float()
+def _chunks(rows: int) -> Iterator[slice]:
+    return (slice(start, start + CHUNK_ROWS) for start in range(0, rows, CHUNK_ROWS))
+
+
+def _logits(
+    hidden: torch.Tensor, weight: torch.Tensor, cap: float | None, offsets: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Logits with their offsets, and the slope of the soft cap where there is one, both of shape (rows, tokens)."""
+    logits = functional.linear(hidden.to(weight.dtype), weight).float()
     damping = None
     if cap is not None:
         bent = torch.tanh(logits / cap)
         logits, damping = cap * bent, 1 - bent**2
-    shifted = logits if offsets is None else logits + offsets
-    chosen = targets.unsqueeze(1)
-    norm = shifted.logsumexp(dim=1, keepdim=True)
-    loss = (norm - shifted.gather(1, chosen)).sum()
-    slope = shifted.sub_(norm).exp_()
-    slope.scatter_add_(1, chosen, torch.full_like(chosen, -1, dtype=slope.dtype))
-    if damping is not None:
-        slope = slope * damping
-    return loss, slope.to(weight.dtype) @ weight
+    return logits if offsets is None else logits + offsets, damping

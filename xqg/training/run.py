@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import PrinterCallback
 
-from xqg.errors import ModelError
+from xqg.errors import ModelError, SettingsError
 from xqg.models import quiet
 from xqg.training.base import BaseModel
 from xqg.training.card import write_card
@@ -42,6 +42,7 @@ def run_training(
 
     :param settings: with the defaults of the method filled in.
     """
+    _check_preferences(settings, split, base)
     task, dev_task = _task(settings, base, split.train), _task(settings, base, split.dev)
     batches = PlannedBatches(split.train, task, settings)
     schedule = Schedule(_steps(settings, split.train, batches), settings.max_minutes, settings.warmup)
@@ -68,6 +69,15 @@ def run_training(
     if not report.interrupted:
         save_generator(settings, base, report)
     return report
+
+
+def _check_preferences(settings: TrainingSettings, split: GroupSplit, base: BaseModel) -> None:
+    if base.is_seq2seq and settings.preference_weight and PairData(split.train).preferences:
+        raise SettingsError(
+            "The data holds rejected queries",
+            f"{base.name}, an encoder-decoder, learns from good queries alone",
+            "Add --preference-weight 0 to leave them out, or take a causal base",
+        )
 
 
 def _task(settings: TrainingSettings, base: BaseModel, groups: Sequence[PassageGroup]) -> Task:
@@ -99,6 +109,7 @@ def _report(
         dev_losses=tuple((int(entry["step"]), float(entry["eval_loss"])) for entry in history if "eval_loss" in entry),
         kept_step=trainer.state.global_step if best is None else checkpoint_step(Path(best)),
         interrupted=interrupted,
+        preferences=data.preferences if settings.preference_weight else 0,
         remedy="Run the same command with --resume to go on from here" if interrupted else "",
     )
 

@@ -1,7 +1,9 @@
 """Makes pairs to train on where nobody asked: a generator writes, and what brings back its own passage is kept.
 
 Round-trip consistency as a filter (Promptagator, Dai et al. 2022, arXiv 2209.11755), whose survivors the same generator
-then learns from (expert iteration; ReST, Gulcehre et al. 2023, arXiv 2308.08998).
+then learns from (expert iteration; ReST, Gulcehre et al. 2023, arXiv 2308.08998). Beside each of them stands what the
+generator wrote worst for the same passage and language: from preferences it learns what from good queries alone it
+does not (measured: README).
 """
 
 from __future__ import annotations
@@ -30,9 +32,24 @@ MINIMUM_PASSAGES = 10
 NEAR_COPY = 0.6
 """Share of character trigrams in common (Jaccard) from which on two queries are near copies."""
 
+WORSE_BY = 0.025
+"""A rejected query has a margin so much smaller, as a cosine."""
+
+LIKE_LENGTH = 0.6
+"""The shorter of a query and the one rejected in its place has at least this share of the other's length: longer
+queries find their passage more easily, and length is not what is to be learnt."""
+
 _BATCH = 32
 
 Target = Callable[[Passage], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class SelectedQuery:
+    """A query worth learning from, and a worse one of the same passage and language, "" where there is none."""
+
+    query: GeneratedQuery
+    rejected: str
 
 
 @dataclass
@@ -85,12 +102,13 @@ def write_pairs(
             batch = pool[first : first + _BATCH]
             written = generator.generate([(passage, target(passage)) for passage in batch]).queries
             chosen = selector.select(written)
-            for query in chosen:
-                file.write(json.dumps(_record(selector.passage(query), query), ensure_ascii=False) + "\n")
+            for selected in chosen:
+                record = _record(selector.passage(selected.query), selected)
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
             file.flush()
             report.passages += len(batch)
             report.written.update(query.language for query in written)
-            report.kept.update(query.language for query in chosen)
+            report.kept.update(selected.query.language for selected in chosen)
             if stopping() and report.passages < len(pool):
                 report.interrupted = True
                 break
@@ -113,7 +131,7 @@ class PairSelector:
         """The passage that a query was written for."""
         return self._pool[self._rows[query.passage_id]]
 
-    def select(self, queries: Sequence[GeneratedQuery]) -> list[GeneratedQuery]:
+    def select(self, queries: Sequence[GeneratedQuery]) -> list[SelectedQuery]:
         """The queries worth learning from; in each language of a passage the widest margin first."""
         if not queries:
             return []
@@ -121,15 +139,33 @@ class PairSelector:
         refuse_non_finite(vectors, "queries")
         owners = np.array([self._rows[query.passage_id] for query in queries], dtype=np.int64)
         margins = own_margins(vectors, self._vectors, owners)
-        kept: dict[tuple[str, str], list[GeneratedQuery]] = {}
-        for place in np.argsort(-margins, kind="stable"):
-            query = queries[place]
-            own = kept.setdefault((query.passage_id, query.language), [])
-            fresh = all(likeness(query.text, other.text) < NEAR_COPY for other in own)
-            if margins[place] > 0 and len(own) < self._keep and fresh:
-                own.append(query)
-        order = dict.fromkeys((query.passage_id, query.language) for query in queries)
-        return [query for key in order for query in kept[key]]
+        ranked: dict[tuple[str, str], list[tuple[float, GeneratedQuery]]] = {}
+        for query, margin in zip(queries, margins.tolist(), strict=True):
+            ranked.setdefault((query.passage_id, query.language), []).append((margin, query))
+        return [selected for own in ranked.values() for selected in _choose(own, self._keep)]
+
+
+def _choose(written: Sequence[tuple[float, GeneratedQuery]], keep: int) -> list[SelectedQuery]:
+    """The best of one passage and language, each with the worst that is left of like length."""
+    ordered = sorted(written, key=lambda found: -found[0])
+    kept: list[tuple[float, GeneratedQuery]] = []
+    for margin, query in ordered:
+        fresh = all(likeness(query.text, other.text) < NEAR_COPY for _, other in kept)
+        if margin > 0 and len(kept) < keep and fresh:
+            kept.append((margin, query))
+    worse = [found for found in reversed(ordered) if found not in kept]
+    selected: list[SelectedQuery] = []
+    for margin, query in kept:
+        against = next((found for found in worse if _is_worse(found, margin, query)), None)
+        if against is not None:
+            worse.remove(against)
+        selected.append(SelectedQuery(query, "" if against is None else against[1].text))
+    return selected
+
+
+def _is_worse(found: tuple[float, GeneratedQuery], margin: float, query: GeneratedQuery) -> bool:
+    shorter, longer = sorted((len(found[1].text), len(query.text)))
+    return found[0] <= margin - WORSE_BY and shorter >= LIKE_LENGTH * longer
 
 
 def likeness(first: str, second: str) -> float:
@@ -168,11 +204,12 @@ def _done(out: Path, pool: Sequence[Passage]) -> int:
     raise SettingsError(f"{out} ends with another passage", "pairs of these passages, to go on", "Name another --out")
 
 
-def _record(passage: Passage, query: GeneratedQuery) -> dict[str, str]:
+def _record(passage: Passage, selected: SelectedQuery) -> dict[str, str]:
     return {
         "title": passage.title,
         "text": passage.text,
         "passage_language": passage.language,
-        "language": query.language,
-        "query": query.text,
+        "language": selected.query.language,
+        "query": selected.query.text,
+        **({"rejected": selected.rejected} if selected.rejected else {}),
     }

@@ -74,7 +74,8 @@ def _read_jsonl(path: Path, collector: PairCollector) -> None:
             if not _take_passage(key, own, place, collector):
                 continue
         language = value.get("language") or collector.source.language
-        collector.add_query(str(key), language, _written(value, collector.source), place, value)
+        rejected = value.get("rejected") or ""
+        collector.add_query(str(key), language, _written(value, collector.source), place, value, rejected)
 
 
 def _written(value: Mapping[str, Any], source: DataSource) -> Any:

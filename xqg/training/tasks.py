@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from xqg.ingest.prompts import seq2seq_prompt, trained_line, trained_passage
-from xqg.training.causal import packed_loss
+from xqg.training.causal import Preference, packed_loss
 from xqg.training.losses import OutputSample, draw_sample
 from xqg.training.packing import Batch, Pack, Segment, make_batch
 from xqg.training.pairs import PassageGroup
@@ -41,6 +41,7 @@ class CausalTask:
         self._tokenizer = tokenizer
         self._groups = groups
         self._settings = settings
+        self._preference = Preference(settings.preference_weight, settings.preference_beta)
         self._end = int(tokenizer.eos_token_id)
         self._encode = lru_cache(maxsize=None)(self._encode_now)
         self._kept: torch.Tensor | None = None
@@ -55,9 +56,11 @@ class CausalTask:
             query = group.queries[index]
             # The space belongs to the answer: tokenizers join it with the first word.
             target = self._encode(f" {query.text}", False)[: self._settings.max_query_tokens]
-            segments.append(
-                Segment(self._encode(trained_line(query.language, group.style), False), (*target, self._end))
-            )
+            line = self._encode(trained_line(query.language, group.style), False)
+            segments.append(Segment(line, (*target, self._end)))
+            if query.rejected and self._preference.weight:
+                target = self._encode(f" {query.rejected}", False)[: self._settings.max_query_tokens]
+                segments.append(Segment(line, (*target, self._end), worse_than=len(segments) - 1))
         return Pack(self._encode(text, True)[: filled(self._settings.max_passage_tokens)], tuple(segments))
 
     def length(self, plan: PackPlan) -> int:
@@ -74,7 +77,7 @@ class CausalTask:
 
     def loss(self, model: Any, batch: Batch, step: int | None) -> torch.Tensor:
         """Mean cross entropy of the target tokens; exact where ``step`` is None."""
-        return packed_loss(model, batch, None if step is None else self._sample(model, step))
+        return packed_loss(model, batch, None if step is None else self._sample(model, step), self._preference)
 
     def _sample(self, model: Any, step: int) -> OutputSample | None:
         size = self._settings.output_sample
@@ -82,7 +85,7 @@ class CausalTask:
         if size is None:
             return None
         if self._kept is None:
-            texts = {query.text for group in self._groups for query in group.queries}
+            texts = {text for group in self._groups for query in group.queries for text in (query.text, query.rejected)}
             tokens = {token for text in texts for token in self._encode(f" {text}", False)} | {self._end}
             self._kept = torch.tensor(sorted(tokens))
         rest = torch.ones(vocabulary, dtype=torch.bool)
