@@ -182,7 +182,7 @@ def test_rejected_queries_become_less_likely_than_those_preferred_to_them(tmp_pa
 
     assert (contrast.preferences, without.preferences) == (contrast.pairs, 0)
     card = (contrast.out / "README.md").read_text(encoding="utf-8")
-    assert f"Beside {contrast.pairs} of them stands a worse query." in card and "| preference_weight | 1.0 |" in card
+    assert f"Beside {contrast.pairs} of them stands a worse query." in card and "| preference_weight | 4.0 |" in card
 
     tokenizer, gaps = AutoTokenizer.from_pretrained(base), []
     for report in (contrast, without):

@@ -27,6 +27,7 @@ def packed_loss(
 
     :param model: a causal model of transformers with its layers in ``model.model``, adapters injected or not.
     :param sample: estimates the softmax from a part of the vocabulary; None: exact.
+    :param preference: None: the batch holds none.
     """
     device = model.get_input_embeddings().weight.device
     tokens, positions = (torch.from_numpy(array).to(device) for array in (batch.tokens, batch.positions))

@@ -51,7 +51,7 @@ class Batch:
     ``tokens``, ``positions``: shape (packs, length). ``owners``: 0 for the passage, n for the nth segment, -1 for
     padding. ``rows``: where in the flattened (packs x length) hidden states each target is predicted;
     ``targets``: what is to be predicted there, ``segments``: for which segment, counted over all packs.
-    ``preferred``, ``rejected``: segments that are preferred to others, and these others.
+    ``preferred``, ``rejected``: segments that are preferred to others, and these others; ``count``: all segments.
     """
 
     tokens: Integers

@@ -113,7 +113,7 @@ class TrainingSettings(Settings):
         None, ge=64, description="other tokens drawn to estimate the softmax in training; None: all of them"
     )
     preference_weight: float = Field(
-        1.0, ge=0, description="of the loss that prefers queries to those rejected in their place, beside theirs"
+        4.0, ge=0, description="of the loss that prefers queries to those rejected in their place, beside theirs"
     )
     preference_beta: float = Field(0.1, gt=0, description="how steep that loss is")
     dev_share: float = Field(0.05, gt=0, le=0.5, description="share of the passages to stop early by")
