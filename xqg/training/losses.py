@@ -43,13 +43,6 @@ def draw_sample(kept: torch.Tensor, others: torch.Tensor, size: int, generator: 
     return OutputSample(tokens, offsets, places)
 
 
-def query_loss(
-    hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, cap: float | None, sample: OutputSample | None
-) -> torch.Tensor:
-    """Mean cross entropy of ``targets``, a scalar; the parameters are those of `token_log_probabilities`."""
-    return -token_log_probabilities(hidden, weight, targets, cap, sample).mean()
-
-
 def token_log_probabilities(
     hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, cap: float | None, sample: OutputSample | None
 ) -> torch.Tensor:
