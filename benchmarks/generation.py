@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # as the command line sets them, before torch is loaded
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+from xqg.tuning import tune_process
+
+tune_process()  # as the command line does, for plain generate() too; before torch is loaded
 
 import torch
 from rich.console import Console
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="the median of so many is reported")
     parser.add_argument("--languages", default="ar,de,es,fr,hi,ja,ru")
     parser.add_argument("--queries", type=int, default=5, help="queries for each passage and language")
-    parser.add_argument("--rows", type=int, default=192, help="queries written at once")
+    parser.add_argument("--rows", type=int, default=256, help="queries written at once")
     parser.add_argument("--json", type=Path, help="write the numbers here")
     options = parser.parse_args()
     settings = GeneratorSettings(

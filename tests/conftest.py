@@ -1,6 +1,5 @@
 """What all tests share."""
 
-import os
+from xqg.tuning import tune_process
 
-# as the command line does: without it OpenMP's threads fight over busy cores, and the tests take three times as long
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+tune_process()  # as the command line does: without it threads fight over busy cores, and the tests take thrice as long

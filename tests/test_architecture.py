@@ -16,6 +16,7 @@ PACKAGE = Path(xqg.__file__).parent
 LEVELS = {
     "xqg.errors": 0,
     "xqg.records": 0,
+    "xqg.tuning": 0,
     "xqg.languages": 1,
     "xqg.validation": 1,
     "xqg.settings": 2,

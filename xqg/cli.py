@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +24,7 @@ from xqg.errors import EXIT_REJECTS, SettingsError, XqgError
 from xqg.options import collect, search_settings, settings_options
 from xqg.records import FieldMatch
 from xqg.settings import IngestSettings, StoreSettings, validated
+from xqg.tuning import tune_process
 
 EXIT_CODES = """
 \b
@@ -59,11 +59,7 @@ def main(ctx: click.Context, verbose: bool, quiet: bool) -> None:
     """Make a Qdrant collection answer questions asked in other languages than its texts."""
     from xqg.console import set_up_logging
 
-    # OpenMP's threads wait for each other in a loop that eats a core for milliseconds; where another process needs that
-    # core, every small operation of torch waits with them (measured on 2 busy cores: 6 ms instead of 0.1 ms).
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    # The scores of a step of generation take 90 MB, new pages each time: large pages make it a twentieth faster.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    tune_process()
     set_up_logging(verbose, quiet)
     ctx.obj = {"quiet": quiet}
 

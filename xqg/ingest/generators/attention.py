@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,23 +12,61 @@ FOLDED = "xqg-folded"
 """The name under which transformers finds `folded_attention`."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """Rows from ``first`` to before ``last`` that look at no other slots than these."""
+class Split:
+    """Which slots rows look at: those that the rows of a block share, and those that are a row's own.
 
-    first: int
-    last: int
-    slots: torch.Tensor
-    _parts: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list, compare=False)
+    Blocks and rows are filled up to equal lengths, so that one product computes them all.
 
-    def part_of(self, mask: torch.Tensor) -> torch.Tensor:
-        """The part of ``mask``, shape (1, 1, rows, slots), for these; cut once for the layers that share the mask."""
-        for whole, part in self._parts:
+    :param visible: which slots each row looks at, shape (rows, slots).
+    :param owned: the slots that only one row looks at, shape (slots,).
+    :param sizes: number of rows in each block; the blocks follow each other.
+    """
+
+    def __init__(self, visible: torch.Tensor, owned: torch.Tensor, sizes: Sequence[int]) -> None:
+        lengths = torch.tensor(sizes, device=visible.device)
+        longest = torch.arange(max(sizes), device=visible.device)
+        self.places = (longest < lengths[:, None]).flatten().nonzero().squeeze(1)
+        """Where each row stands among the rows filled up."""
+        self.rows = self.places.new_zeros(len(sizes) * max(sizes))
+        """The row that stands in each place."""
+        self.rows[self.places] = torch.arange(len(visible), device=visible.device)
+        self.shared = _Slots(torch.stack([rows.any(dim=0) for rows in (visible & ~owned).split(list(sizes))]))
+        self.own = _Slots((visible & owned)[self.rows])
+        self._masks: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def mask(self, mask: torch.Tensor) -> torch.Tensor:
+        """``mask``, shape (1, 1, rows, slots), for the shared and then the own slots, shape (places, 1, both).
+
+        Cut once for the layers that share it.
+        """
+        for whole, cut in self._masks:
             if whole is mask:
-                return part
-        part = mask[:, :, self.first : self.last].index_select(3, self.slots)
-        self._parts.append((mask, part))
-        return part
+                return cut
+        rows = mask[0, 0].index_select(0, self.rows)
+        cut = torch.cat([self.shared.mask(rows), self.own.mask(rows)], dim=1)[:, None]
+        self._masks.append((mask, cut))
+        return cut
+
+
+class _Slots:
+    """Numbers of the slots chosen for each row or block, shape (rows, longest), filled up with any."""
+
+    def __init__(self, chosen: torch.Tensor) -> None:
+        counts = chosen.sum(dim=1, keepdim=True)
+        present = torch.arange(int(counts.max()), device=chosen.device) < counts
+        self.numbers = torch.zeros(present.shape, dtype=torch.long, device=chosen.device)
+        self.numbers[present] = chosen.nonzero()[:, 1]
+        self.absent = ~present
+
+    def states(self, states: torch.Tensor) -> torch.Tensor:
+        """Keys or values, shape (key heads, slots, size), of these slots: shape (key heads, rows, longest, size)."""
+        return states.index_select(1, self.numbers.flatten()).unflatten(1, self.numbers.shape)
+
+    def mask(self, mask: torch.Tensor) -> torch.Tensor:
+        """``mask``, shape (places, slots), for these slots, shape (places, longest)."""
+        each = len(mask) // len(self.numbers)
+        numbers, absent = (part.repeat_interleave(each, dim=0) for part in (self.numbers, self.absent))
+        return mask.gather(1, numbers).masked_fill_(absent, torch.finfo(mask.dtype).min)
 
 
 def folded_attention(
@@ -39,7 +76,7 @@ def folded_attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor,
     scaling: float,
-    blocks: Sequence[Block] = (),
+    split: Split | None = None,
     **unused: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attention of one batch row; the query heads that share keys are folded into the rows instead of copying keys.
@@ -48,32 +85,41 @@ def folded_attention(
 
     :param query: shape (1, heads, rows, size). :param key: and ``value``: shape (1, key heads, slots, size).
     :param attention_mask: what is added to the scores, shape (1, 1, rows, slots).
-    :param blocks: all rows in parts that can be computed apart; none: together.
+    :param split: which slots the rows look at, so that no others are computed; None: all at all.
     :returns: shape (1, rows, heads, size), and no weights.
     """
-    query = query * scaling
-    if len(blocks) < 2:
-        return _attend(query, key, value, attention_mask), None
-    parts = [
-        _attend(
-            query[:, :, block.first : block.last],
-            key.index_select(2, block.slots),
-            value.index_select(2, block.slots),
-            block.part_of(attention_mask),
-        )
-        for block in blocks
-    ]
-    return torch.cat(parts, dim=1), None
+    query, key, value = query[0] * scaling, key[0], value[0]
+    folded = query.unflatten(0, (len(key), -1)).transpose(1, 2)  # key heads, rows, query heads of each, size
+    if split is None:
+        weights = _softmax(_scores(folded, key[:, None]).add_(attention_mask[0, 0, :, None]))
+        mixed = _mixed(weights, value[:, None])
+    else:
+        folded = folded.index_select(1, split.rows)
+        parts = [_scores(folded, slots.states(key)) for slots in (split.shared, split.own)]
+        weights = _softmax(torch.cat(parts, dim=-1).add_(split.mask(attention_mask)))
+        shared, own = weights.split([part.shape[-1] for part in parts], dim=-1)
+        mixed = _mixed(shared, split.shared.states(value)).add_(_mixed(own, split.own.states(value)))
+        mixed = mixed.index_select(1, split.places)
+    return mixed.transpose(0, 1).flatten(1, 2)[None], None
 
 
-def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    _, heads, rows, size = query.shape
-    shared, slots = key.shape[1], key.shape[2]
-    folded = query.reshape(shared, heads // shared * rows, size)
-    scores = torch.bmm(folded, key[0].transpose(1, 2)).view(heads, rows, slots)
-    weights = torch.softmax(scores.add_(mask[0]), dim=-1, dtype=torch.float32).to(value.dtype)
-    mixed = torch.bmm(weights.view(shared, heads // shared * rows, slots), value[0])
-    return mixed.view(1, heads, rows, size).transpose(1, 2).contiguous()
+def _scores(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+    """Of rows in blocks of equal length, shape (key heads, rows, heads, slots).
+
+    :param query: shape (key heads, rows, heads, size). :param key: shape (key heads, blocks, slots, size).
+    """
+    blocks = key.flatten(0, 1)
+    return torch.bmm(query.reshape(len(blocks), -1, query.shape[3]), blocks.mT).view(*query.shape[:3], -1)
+
+
+def _mixed(weights: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Shape (key heads, rows, heads, size); :param weights, value: as query and key in `_scores`."""
+    blocks = value.flatten(0, 1)
+    return torch.bmm(weights.reshape(len(blocks), -1, weights.shape[3]), blocks).view(*weights.shape[:3], -1)
+
+
+def _softmax(scores: torch.Tensor) -> torch.Tensor:
+    return torch.softmax(scores, dim=-1, dtype=torch.float32).to(scores.dtype)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from xqg.ingest.generators.attention import FOLDED, Block, attention_of
+from xqg.ingest.generators.attention import FOLDED, Split, attention_of
 from xqg.ingest.generators.rows import Rows
 from xqg.ingest.generators.sampling import largest
 from xqg.ingest.generators.screening import ScreenedHead
@@ -126,8 +126,8 @@ class SharedPrefixDecoder:
 
     def _step(self, rows: Rows) -> None:
         visible = rows.open_slots()
-        blocks = rows.blocks() if self._attention == FOLDED else []
-        outputs = self._forward(rows.cache, rows.tokens, rows.places, visible, rows.slot_places, rows.count, blocks)
+        split = rows.split() if self._attention == FOLDED else None
+        outputs = self._forward(rows.cache, rows.tokens, rows.places, visible, rows.slot_places, rows.count, split)
         rows.write(*self._likeliest(outputs))
 
     def _likeliest(self, outputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -143,14 +143,14 @@ class SharedPrefixDecoder:
         visible: torch.Tensor,
         slot_places: torch.Tensor,
         keep: int,
-        blocks: Sequence[Block] = (),
+        split: Split | None = None,
     ) -> torch.Tensor:
         """Outputs at the last ``keep`` tokens: logits, shape (keep, vocabulary), or states where a head takes those.
 
         :param places: position of each token in its own sequence, shape (tokens,).
         :param visible: which slots, its own included, each token may look at, shape (tokens, slots).
         :param slot_places: position of the token in each slot, shape (slots,).
-        :param blocks: tokens that can be computed apart, for `FOLDED` attention.
+        :param split: which slots the tokens look at, for `FOLDED` attention.
         """
         device = self._model.device
         given = {
@@ -159,7 +159,7 @@ class SharedPrefixDecoder:
             "attention_mask": self._mask(visible, places, slot_places),
             "past_key_values": cache,
             "use_cache": True,
-            **({"blocks": blocks} if blocks else {}),
+            **({} if split is None else {"split": split}),
         }
         outputs: torch.Tensor
         with attention_of(self._config, self._attention):

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import torch
 
-from xqg.ingest.generators.attention import Block
+from xqg.ingest.generators.attention import Split
 from xqg.ingest.generators.sampling import choose_tokens, gumbel_noise
 from xqg.ingest.generators.slots import SlotCache
 from xqg.ingest.generators.trees import Limits, Prompt, PromptTree
@@ -39,6 +39,7 @@ class Rows:
         self.cache.append(prefix)
         self.slot_places = torch.arange(prefix.length, device=device)
         self._visible = torch.zeros(0, prefix.length, dtype=torch.bool, device=device)
+        self._written = torch.zeros(prefix.length, dtype=torch.bool, device=device)
         self._noise = torch.zeros(0, limits.max_new_tokens, limits.top_k, device=device)
         self.tokens = torch.zeros(0, dtype=torch.long, device=device)
         self.places = torch.zeros(0, dtype=torch.long, device=device)
@@ -53,6 +54,7 @@ class Rows:
         start, before = self.prefix.length, self.cache.length
         self.cache.append(cache, start)
         self.slot_places = torch.cat([self.slot_places, tree.places])
+        self._written = torch.cat([self._written, self._written.new_zeros(len(tree.tokens))])
         fresh = [
             (branch, Row(number, sample, tree, []), seed)
             for branch, (number, prompt) in enumerate(zip(numbers, prompts, strict=True))
@@ -78,17 +80,13 @@ class Rows:
         own = torch.eye(self.count, dtype=torch.bool, device=self._visible.device)
         self._visible = torch.cat([self._visible, own], dim=1)
         self.slot_places = torch.cat([self.slot_places, self.places])
+        self._written = torch.cat([self._written, self._written.new_ones(self.count)])
         return self._visible
 
-    def blocks(self) -> list[Block]:
-        """The rows of each passage with the slots that they look at."""
-        found: list[Block] = []
-        first = 0
-        for _, members in groupby(self._rows, key=lambda row: id(row.tree)):
-            last = first + len(list(members))
-            found.append(Block(first, last, self._visible[first:last].any(dim=0).nonzero().squeeze(-1)))
-            first = last
-        return found
+    def split(self) -> Split:
+        """The rows of each passage share the slots of its prompts, and each row has those that it has written."""
+        sizes = [len(list(members)) for _, members in groupby(self._rows, key=lambda row: id(row.tree))]
+        return Split(self._visible, self._written, sizes)
 
     def write(self, values: torch.Tensor, likeliest: torch.Tensor, first: int = 0) -> None:
         """Sample the next token of the rows from ``first`` on: one of the likeliest, whose logits are ``values``."""
@@ -124,4 +122,5 @@ class Rows:
         if looked_at.float().mean() < _LIVE_SHARE:
             slots = looked_at.nonzero().squeeze(-1)
             self.cache.keep(slots)
-            self._visible, self.slot_places = self._visible[:, slots], self.slot_places[slots]
+            self._visible, self._written = self._visible[:, slots], self._written[slots]
+            self.slot_places = self.slot_places[slots]

@@ -1,0 +1,33 @@
+"""What makes torch faster on a CPU and can only be set for the whole process: the command line does so."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+_ENVIRONMENT = {
+    # OpenMP's threads wait for each other in a loop that eats a core for milliseconds; where another process needs that
+    # core, every small operation of torch waits with them (measured on 2 busy cores: 6 ms instead of 0.1 ms)
+    "GOMP_SPINCOUNT": "10000",
+    # the scores of a step of generation take 130 MB, new pages each time: large pages make it a twentieth faster
+    "THP_MEM_ALLOC_ENABLE": "1",
+}
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_KEPT_BYTES = 2**30
+
+
+def tune_process() -> None:
+    """Set what is not set yet; OpenMP and torch read it when they are loaded, so call it before.
+
+    glibc is told to keep up to 1 GB of freed memory for the next step, instead of handing it back to the system and
+    asking for it anew (measured: 5 % of the time that writing queries takes).
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if sys.platform == "linux" and not any(name.startswith("MALLOC_") for name in os.environ):
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
+        if mallopt is not None:
+            mallopt(_M_MMAP_MAX, 0)
+            mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
