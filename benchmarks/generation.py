@@ -1,6 +1,6 @@
 """Measures how many queries a second the bundled generator writes: shared prefixes against plain ``generate()``.
 
-    python benchmarks/generation.py --passages 16 --plain-passages 1 --json generation.json
+    python benchmarks/generation.py --json generation.json
 
 Both sample from the same model with the same prompts, top-k and stop tokens, in the same process and after a warm-up,
 in rounds that take turns. Plain ``generate()`` is given the prompts padded to batches. Cleaning is not part of it. On a
@@ -102,7 +102,9 @@ def median(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="passages, as JSON Lines")
-    parser.add_argument("--passages", type=int, default=12, help="passages for shared prefixes")
+    parser.add_argument(
+        "--passages", type=int, default=32, help="passages for shared prefixes; a job of ingestion takes 32 at once"
+    )
     parser.add_argument("--plain-passages", type=int, default=2, help="passages for the others, which are slower")
     parser.add_argument("--plain-rows", type=int, default=48, help="queries that plain generate() writes at once")
     parser.add_argument("--rounds", type=int, default=3, help="the median of so many is reported")

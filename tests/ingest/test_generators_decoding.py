@@ -1,10 +1,12 @@
+from collections import Counter
+
 import pytest
 import torch
 
 from tests.models import make_gemma, make_llama
 from xqg.ingest.generators.attention import FOLDED, folded_attention
 from xqg.ingest.generators.decoding import SharedPrefixDecoder
-from xqg.ingest.generators.packing import can_pack, pack_linears
+from xqg.ingest.generators.packing import can_pack, pack_model
 from xqg.ingest.generators.plain import PlainDecoder, agrees
 from xqg.ingest.generators.sampling import choose_tokens, gumbel_noise, largest, row_seed, sample_tokens
 from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
@@ -189,14 +191,37 @@ def test_folded_attention_is_attention():
 
 
 @torch.inference_mode()
-def test_packed_weights_give_the_same_logits():
-    model = make_gemma(VOCABULARY).bfloat16()
+@pytest.mark.parametrize("make", [make_gemma, make_llama])
+def test_packed_weights_give_the_same_logits(make):
+    model = make(VOCABULARY).bfloat16()
     if not can_pack(model):
         pytest.skip("packing pays only where the CPU multiplies bfloat16")
     before = model(torch.tensor([TRIED])).logits
-    pack_linears(model)
-    assert not any(type(module) is torch.nn.Linear for module in model.modules())
-    torch.testing.assert_close(model(torch.tensor([TRIED])).logits, before, atol=0.05, rtol=0.02)
+    pack_model(model)
+    kinds = Counter(type(module).__name__ for module in model.modules())
+    layers = model.config.num_hidden_layers
+    assert kinds["Linear"] == 0
+    assert kinds["PackedGate"] == layers
+    assert kinds["PackedNorm"] >= 2 * layers + 1
+    assert not any(kind.endswith("RMSNorm") for kind in kinds)
+    spread = before.max() - before.min()
+    assert (model(torch.tensor([TRIED])).logits - before).abs().max() < 0.02 * spread
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("make", [make_gemma, make_llama])
+def test_packed_norms_are_told_apart_where_weights_are_large(make):
+    model = make(VOCABULARY).bfloat16()
+    if not can_pack(model):
+        pytest.skip("packing pays only where the CPU multiplies bfloat16")
+    norm = model.get_decoder().norm
+    norm.weight.add_(60.0)  # Gemma adds 1 to it, Llama does not
+    states = torch.randn(7, len(norm.weight), generator=torch.Generator().manual_seed(1)).bfloat16()
+    before = norm(states)
+    pack_model(model)
+    packed = model.get_decoder().norm
+    assert packed is not norm
+    torch.testing.assert_close(packed(states), before, rtol=2**-7, atol=0)
 
 
 def test_only_bfloat16_on_a_cpu_is_packed(model):

@@ -14,7 +14,7 @@ from xqg.ingest.generators.attention import FOLDED
 from xqg.ingest.generators.conversion import converted_folder, file_key
 from xqg.ingest.generators.decoding import SharedPrefixDecoder
 from xqg.ingest.generators.local import LocalGenerator, Task
-from xqg.ingest.generators.packing import can_pack, pack_linears
+from xqg.ingest.generators.packing import can_pack, pack_model
 from xqg.ingest.generators.plain import PlainDecoder, agrees
 from xqg.ingest.generators.screening import ScreenedHead, can_screen
 from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
@@ -86,7 +86,7 @@ class CausalGenerator(LocalGenerator):
         model = self._load(AutoModelForCausalLM.from_pretrained)
         layer = model.get_output_embeddings() if can_screen(model, settings.top_k) else None
         if can_pack(model):
-            pack_linears(model, spare=layer)
+            pack_model(model, spare=layer)
         stops = _stop_tokens(self._tokenizer, model)
         limits = Limits(stops, settings.top_k, settings.token_limit, settings.batch_rows, settings.temperature)
         trial, prefix = self._tokens(_TRIAL, "fr"), self._shared_tokens()

@@ -57,12 +57,27 @@ class PackedGate(torch.nn.Module):
         return down
 
 
+class PackedNorm(torch.nn.Module):
+    """A root mean square norm, computed in float32 in one buffer."""
+
+    def __init__(self, weight: torch.Tensor, epsilon: float) -> None:
+        super().__init__()
+        self._weight, self._epsilon = weight, epsilon
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Of shape and type of ``states``."""
+        found = states.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+        length = torch.linalg.vector_norm(found, dim=-1, keepdim=True)
+        mean_square = length.square_().div_(states.shape[-1])
+        return found.mul_(mean_square.add_(self._epsilon).rsqrt_()).mul_(self._weight).to(states.dtype)
+
+
 @torch.no_grad()
-def pack_linears(model: torch.nn.Module, spare: torch.nn.Module | None = None) -> None:
+def pack_model(model: torch.nn.Module, spare: torch.nn.Module | None = None) -> None:
     """Put a `PackedLinear` in the place of every linear layer without bias; the model can only be run from then on.
 
-    Gated feed-forward layers made of three of them become a `PackedGate`. An output layer that shares its weights with
-    the embeddings would cost their size once more; ``spare`` spares it.
+    Gated feed-forward layers made of three of them become a `PackedGate`, norms a `PackedNorm`. An output layer that
+    shares its weights with the embeddings would cost their size once more; ``spare`` spares it.
     """
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
@@ -70,9 +85,9 @@ def pack_linears(model: torch.nn.Module, spare: torch.nn.Module | None = None) -
                 setattr(parent, name, PackedLinear(child))
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            gate = _as_gate(child)
-            if gate is not None:
-                setattr(parent, name, gate)
+            packed = _as_gate(child) or _as_norm(child)
+            if packed is not None:
+                setattr(parent, name, packed)
 
 
 def _as_gate(layer: Any) -> PackedGate | None:
@@ -83,6 +98,22 @@ def _as_gate(layer: Any) -> PackedGate | None:
     if parts or fused is None or not all(isinstance(part, PackedLinear) for part in weights):
         return None
     gate = PackedGate(*weights, fused)
-    tried = torch.randn(4, weights[0].size, generator=torch.Generator().manual_seed(0)).bfloat16()
+    return gate if _error(layer, gate, weights[0].size) <= _TOLERANCE else None
+
+
+def _as_norm(layer: Any) -> PackedNorm | None:
+    """The same norm as a `PackedNorm`, if it computes the same with its weight, or with 1 added as Gemma does."""
+    weight, epsilon = getattr(layer, "weight", None), getattr(layer, "eps", getattr(layer, "variance_epsilon", None))
+    if not type(layer).__name__.endswith("RMSNorm") or weight is None or epsilon is None:
+        return None
+    weight = weight.detach().float()
+    norms = [PackedNorm(scale, epsilon) for scale in (weight, 1.0 + weight)]  # large weights: both come near
+    errors = [_error(layer, norm, len(weight)) for norm in norms]
+    return norms[errors.index(min(errors))] if min(errors) <= _TOLERANCE else None
+
+
+def _error(layer: Any, packed: torch.nn.Module, size: int) -> float:
+    """The largest difference between what the two compute, as a share of the largest value."""
+    tried = torch.randn(4, size, generator=torch.Generator().manual_seed(0)).bfloat16()
     wanted = layer(tried)
-    return gate if (gate(tried) - wanted).abs().max() <= _TOLERANCE * wanted.abs().max() else None
+    return float((packed(tried) - wanted).abs().max() / wanted.abs().max())
