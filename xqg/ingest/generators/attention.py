@@ -13,12 +13,12 @@ FOLDED = "xqg-folded"
 
 
 class Split:
-    """Which slots rows look at: those that the rows of a block share, and those that are a row's own.
+    """Which slots rows look at: those that the rows of a block share, and those that each row looks at besides.
 
     Blocks and rows are filled up to equal lengths, so that one product computes them all.
 
     :param visible: which slots each row looks at, shape (rows, slots).
-    :param owned: the slots that only one row looks at, shape (slots,).
+    :param owned: the slots that are not shared by a block, shape (slots,).
     :param sizes: number of rows in each block; the blocks follow each other.
     """
 
@@ -30,7 +30,7 @@ class Split:
         self.rows = self.places.new_zeros(len(sizes) * max(sizes))
         """The row that stands in each place."""
         self.rows[self.places] = torch.arange(len(visible), device=visible.device)
-        self.shared = _Slots(torch.stack([rows.any(dim=0) for rows in (visible & ~owned).split(list(sizes))]))
+        self.shared = _Slots(torch.stack([rows.any(dim=0) for rows in torch.split(visible & ~owned, list(sizes))]))
         self.own = _Slots((visible & owned)[self.rows])
         self._masks: list[tuple[torch.Tensor, torch.Tensor]] = []
 
@@ -60,7 +60,7 @@ class _Slots:
 
     def states(self, states: torch.Tensor) -> torch.Tensor:
         """Keys or values, shape (key heads, slots, size), of these slots: shape (key heads, rows, longest, size)."""
-        return states.index_select(1, self.numbers.flatten()).unflatten(1, self.numbers.shape)
+        return states.index_select(1, self.numbers.flatten()).view(len(states), *self.numbers.shape, -1)
 
     def mask(self, mask: torch.Tensor) -> torch.Tensor:
         """``mask``, shape (places, slots), for these slots, shape (places, longest)."""
@@ -81,15 +81,13 @@ def folded_attention(
 ) -> tuple[torch.Tensor, None]:
     """Attention of one batch row; the query heads that share keys are folded into the rows instead of copying keys.
 
-    The softmax is taken in float32, as eager attention of transformers does.
-
     :param query: shape (1, heads, rows, size). :param key: and ``value``: shape (1, key heads, slots, size).
     :param attention_mask: what is added to the scores, shape (1, 1, rows, slots).
     :param split: which slots the rows look at, so that no others are computed; None: all at all.
     :returns: shape (1, rows, heads, size), and no weights.
     """
     query, key, value = query[0] * scaling, key[0], value[0]
-    folded = query.unflatten(0, (len(key), -1)).transpose(1, 2)  # key heads, rows, query heads of each, size
+    folded = query.view(len(key), -1, *query.shape[1:]).transpose(1, 2)  # key heads, rows, query heads of each, size
     if split is None:
         weights = _softmax(_scores(folded, key[:, None]).add_(attention_mask[0, 0, :, None]))
         mixed = _mixed(weights, value[:, None])
@@ -97,7 +95,7 @@ def folded_attention(
         folded = folded.index_select(1, split.rows)
         parts = [_scores(folded, slots.states(key)) for slots in (split.shared, split.own)]
         weights = _softmax(torch.cat(parts, dim=-1).add_(split.mask(attention_mask)))
-        shared, own = weights.split([part.shape[-1] for part in parts], dim=-1)
+        shared, own = torch.split(weights, [part.shape[-1] for part in parts], dim=-1)
         mixed = _mixed(shared, split.shared.states(value)).add_(_mixed(own, split.own.states(value)))
         mixed = mixed.index_select(1, split.places)
     return mixed.transpose(0, 1).flatten(1, 2)[None], None
@@ -119,7 +117,7 @@ def _mixed(weights: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
 
 
 def _softmax(scores: torch.Tensor) -> torch.Tensor:
-    return torch.softmax(scores, dim=-1, dtype=torch.float32).to(scores.dtype)
+    return torch.softmax(scores, dim=-1)  # on a CPU, sums are in float32 for shorter types, too
 
 
 @contextmanager

@@ -4,7 +4,8 @@ All prompts and continuations lie side by side in one key-value cache of numbere
 all prompts begin with, then for each passage the trunk that its prompts share and a branch for each prompt, then the
 tokens written so far. An attention mask tells which slots a row may look at, and explicit positions place the
 tokens, so each row computes exactly what it would compute alone. Nothing is padded and no cache is repeated over
-languages or samples; finished rows leave at once and the next passage takes their place.
+languages or samples; samples of a prompt are one row until they differ; finished rows leave at once and the next
+passage takes their place.
 """
 
 from __future__ import annotations
@@ -62,13 +63,14 @@ class SharedPrefixDecoder:
         rows = Rows(self._limits, self._prefill_prefix(shared), self._model.device)
         waiting = deque(self._groups(prompts))
         while waiting or rows.count:
-            if waiting and (not rows.count or rows.count + _rows_of(prompts, waiting[0]) <= self._limits.rows):
+            if waiting and (not rows.count or rows.samples + _samples_of(prompts, waiting[0]) <= self._limits.rows):
                 group = waiting.popleft()
                 self._admit(rows, group, [prompts[index] for index in group])
             else:
                 self._step(rows)
             for row in rows.release():
-                found[row.prompt][row.sample] = row.written
+                for sample in row.samples:
+                    found[row.prompt][sample] = list(row.written)
         return found
 
     def _groups(self, prompts: Sequence[Prompt]) -> Iterable[list[int]]:
@@ -76,7 +78,7 @@ class SharedPrefixDecoder:
         for _, members in groupby(range(len(prompts)), key=lambda index: prompts[index].passage):
             group: list[int] = []
             for index in members:
-                if group and _rows_of(prompts, [*group, index]) > self._limits.rows:
+                if group and _samples_of(prompts, [*group, index]) > self._limits.rows:
                     yield group
                     group = []
                 group.append(index)
@@ -116,13 +118,10 @@ class SharedPrefixDecoder:
         return cache, tree, outputs
 
     def _admit(self, rows: Rows, numbers: Sequence[int], prompts: Sequence[Prompt]) -> None:
-        """Read the prompts of one passage and start their rows with a first token each."""
+        """Read the prompts of one passage and start their rows with a first token for each sample."""
         cache, tree, outputs = self._read(rows.prefix, [prompt.tokens for prompt in prompts], rows.prefix.length)
         rows.add(cache, tree, numbers, prompts)
-        branches = [branch for branch, prompt in enumerate(prompts) for _ in prompt.seeds]
-        owners = torch.tensor(branches, device=outputs.device)
-        values, tokens = self._likeliest(outputs)
-        rows.write(values[owners], tokens[owners], first=rows.count - len(owners))
+        rows.write(*self._likeliest(outputs), first=rows.count - len(prompts))
 
     def _step(self, rows: Rows) -> None:
         visible = rows.open_slots()
@@ -176,14 +175,16 @@ class SharedPrefixDecoder:
         full = _additive(visible, self._model.dtype)
         if window is None or (kinds is not None and "sliding_attention" not in kinds):
             return full if kinds is None else dict.fromkeys(sorted(set(kinds)), full)
-        near = visible & (slot_places[None, :] > places[:, None] - window)
-        sliding = _additive(near, self._model.dtype)
+        if int(places.max()) < window:
+            sliding = full  # nothing is further back
+        else:
+            sliding = _additive(visible & (slot_places[None, :] > places[:, None] - window), self._model.dtype)
         if kinds is None:
             return sliding
         return {kind: sliding if kind == "sliding_attention" else full for kind in sorted(set(kinds))}
 
 
-def _rows_of(prompts: Sequence[Prompt], group: Sequence[int]) -> int:
+def _samples_of(prompts: Sequence[Prompt], group: Sequence[int]) -> int:
     return sum(len(prompts[index].seeds) for index in group)
 
 

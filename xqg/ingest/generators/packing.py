@@ -93,12 +93,14 @@ def pack_model(model: torch.nn.Module, spare: torch.nn.Module | None = None) -> 
 def _as_gate(layer: Any) -> PackedGate | None:
     """The same layer as a `PackedGate`, if it consists of the usual parts and computes the same with them."""
     parts = dict(layer.named_children())
-    weights = [parts.pop(name, None) for name in ("gate_proj", "up_proj", "down_proj")]
+    gate, up, down = (parts.pop(name, None) for name in ("gate_proj", "up_proj", "down_proj"))
     fused = _FUSED.get(type(parts.pop("act_fn", None)).__name__)
-    if parts or fused is None or not all(isinstance(part, PackedLinear) for part in weights):
+    if parts or fused is None:
         return None
-    gate = PackedGate(*weights, fused)
-    return gate if _error(layer, gate, weights[0].size) <= _TOLERANCE else None
+    if not (isinstance(gate, PackedLinear) and isinstance(up, PackedLinear) and isinstance(down, PackedLinear)):
+        return None
+    packed = PackedGate(gate, up, down, fused)
+    return packed if _error(layer, packed, gate.size) <= _TOLERANCE else None
 
 
 def _as_norm(layer: Any) -> PackedNorm | None:
