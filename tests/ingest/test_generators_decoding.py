@@ -71,6 +71,19 @@ def test_the_same_as_one_row_at_a_time(model, expected, rows, prefix, attention)
     assert decoder.decode(prompts[3:4]) == expected[3:4]  # alone, and with the kept prefix
 
 
+@pytest.mark.parametrize(("top_k", "same"), [(1, True), (5, False)])
+def test_samples_are_one_row_until_they_differ(model, monkeypatch, top_k, same):
+    prompts = make_prompts()[3:5]  # of one passage, so that all are under way together
+    decoder = SharedPrefixDecoder(model, Limits(STOPS, top_k, max_new_tokens=12, rows=100), PREFIX, FOLDED)
+    counts = []
+    step = decoder._step
+    monkeypatch.setattr(decoder, "_step", lambda rows: (counts.append((rows.count, rows.samples)), step(rows)))
+    decoder.decode(prompts)
+    assert counts
+    assert all(rows <= samples for rows, samples in counts)
+    assert all(samples == 3 * rows for rows, samples in counts) is same
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize("attention", [None, FOLDED])
 def test_logits_at_every_step_are_those_of_a_plain_pass(model, monkeypatch, attention):
