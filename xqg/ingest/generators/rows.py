@@ -114,7 +114,7 @@ class Rows:
                 order += [place for _, place in found]
                 parents.append(index)
                 tokens.append(token)
-        if len(parents) > first + len(rows):
+        if parents != list(range(first + len(rows))):
             self._visible, self.places = self._visible[parents], self.places[parents]
             self._noise = self._noise[order]
         self.tokens = torch.tensor(tokens, dtype=torch.long, device=device)
