@@ -1,4 +1,4 @@
-"""Weights in the layout in which oneDNN multiplies: the same numbers, without rearranging them at every step."""
+"""Layers as oneDNN computes them fastest: weights in its own layout, what follows a product within it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 USUAL_ROWS = 96
 """Rows that the layout is chosen for; any number can be multiplied."""
 
-
 _FUSED = {"GELUTanh": ("gelu", "tanh"), "SiLUActivation": ("swish", ""), "SiLU": ("swish", "")}
 """Activations that oneDNN computes along with a product: its names for them, by their classes in transformers."""
 
 _TOLERANCE = 0.02
+"""How far a packed layer may be from the one it replaces, as a share of the largest value; else that one stays."""
 
 
 class PackedLinear(torch.nn.Module):
