@@ -203,12 +203,17 @@ def test_folded_attention_is_attention():
     torch.testing.assert_close(found, expected.transpose(1, 2))
 
 
-@torch.inference_mode()
-@pytest.mark.parametrize("make", [make_gemma, make_llama])
-def test_packed_weights_give_the_same_logits(make):
-    model = make(VOCABULARY).bfloat16()
+@pytest.fixture(params=[make_gemma, make_llama])
+def packable(request):
+    model = request.param(VOCABULARY).bfloat16()
     if not can_pack(model):
         pytest.skip("packing pays only where the CPU multiplies bfloat16")
+    return model
+
+
+@torch.inference_mode()
+def test_packed_weights_give_the_same_logits(packable):
+    model = packable
     before = model(torch.tensor([TRIED])).logits
     pack_model(model)
     kinds = Counter(type(module).__name__ for module in model.modules())
@@ -217,16 +222,13 @@ def test_packed_weights_give_the_same_logits(make):
     assert kinds["PackedGate"] == layers
     assert kinds["PackedNorm"] >= 2 * layers + 1
     assert not any(kind.endswith("RMSNorm") for kind in kinds)
-    spread = before.max() - before.min()
-    assert (model(torch.tensor([TRIED])).logits - before).abs().max() < 0.02 * spread
+    atol = {"gemma3_text": 0.05, "llama": 0.1}[model.config.model_type]  # Llama's own norms round once more
+    torch.testing.assert_close(model(torch.tensor([TRIED])).logits, before, atol=atol, rtol=0.02)
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("make", [make_gemma, make_llama])
-def test_packed_norms_are_told_apart_where_weights_are_large(make):
-    model = make(VOCABULARY).bfloat16()
-    if not can_pack(model):
-        pytest.skip("packing pays only where the CPU multiplies bfloat16")
+def test_packed_norms_are_told_apart_where_weights_are_large(packable):
+    model = packable
     norm = model.get_decoder().norm
     norm.weight.add_(60.0)  # Gemma adds 1 to it, Llama does not
     states = torch.randn(7, len(norm.weight), generator=torch.Generator().manual_seed(1)).bfloat16()

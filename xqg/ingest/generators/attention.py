@@ -81,6 +81,8 @@ def folded_attention(
 ) -> tuple[torch.Tensor, None]:
     """Attention of one batch row; the query heads that share keys are folded into the rows instead of copying keys.
 
+    The softmax sums in float32, as torch does on a CPU for shorter types.
+
     :param query: shape (1, heads, rows, size). :param key: and ``value``: shape (1, key heads, slots, size).
     :param attention_mask: what is added to the scores, shape (1, 1, rows, slots).
     :param split: which slots the rows look at, so that no others are computed; None: all at all.
@@ -89,12 +91,12 @@ def folded_attention(
     query, key, value = query[0] * scaling, key[0], value[0]
     folded = query.view(len(key), -1, *query.shape[1:]).transpose(1, 2)  # key heads, rows, query heads of each, size
     if split is None:
-        weights = _softmax(_scores(folded, key[:, None]).add_(attention_mask[0, 0, :, None]))
+        weights = torch.softmax(_scores(folded, key[:, None]).add_(attention_mask[0, 0, :, None]), dim=-1)
         mixed = _mixed(weights, value[:, None])
     else:
         folded = folded.index_select(1, split.rows)
         parts = [_scores(folded, slots.states(key)) for slots in (split.shared, split.own)]
-        weights = _softmax(torch.cat(parts, dim=-1).add_(split.mask(attention_mask)))
+        weights = torch.softmax(torch.cat(parts, dim=-1).add_(split.mask(attention_mask)), dim=-1)
         shared, own = torch.split(weights, [part.shape[-1] for part in parts], dim=-1)
         mixed = _mixed(shared, split.shared.states(value)).add_(_mixed(own, split.own.states(value)))
         mixed = mixed.index_select(1, split.places)
@@ -114,10 +116,6 @@ def _mixed(weights: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     """Shape (key heads, rows, heads, size); :param weights, value: as query and key in `_scores`."""
     blocks = value.flatten(0, 1)
     return torch.bmm(weights.reshape(len(blocks), -1, weights.shape[3]), blocks).view(*weights.shape[:3], -1)
-
-
-def _softmax(scores: torch.Tensor) -> torch.Tensor:
-    return torch.softmax(scores, dim=-1)  # on a CPU, sums are in float32 for shorter types, too
 
 
 @contextmanager

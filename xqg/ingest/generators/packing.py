@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -79,15 +80,20 @@ def pack_model(model: torch.nn.Module, spare: torch.nn.Module | None = None) -> 
     Gated feed-forward layers made of three of them become a `PackedGate`, norms a `PackedNorm`. An output layer that
     shares its weights with the embeddings would cost their size once more; ``spare`` spares it.
     """
+    _replace(model, lambda layer: None if layer is spare else _as_linear(layer))
+    _replace(model, lambda layer: _as_gate(layer) or _as_norm(layer))
+
+
+def _replace(model: torch.nn.Module, packed: Callable[[torch.nn.Module], torch.nn.Module | None]) -> None:
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            if type(child) is torch.nn.Linear and child.bias is None and child is not spare:
-                setattr(parent, name, PackedLinear(child))
-    for parent in list(model.modules()):
-        for name, child in list(parent.named_children()):
-            packed = _as_gate(child) or _as_norm(child)
-            if packed is not None:
-                setattr(parent, name, packed)
+            layer = packed(child)
+            if layer is not None:
+                setattr(parent, name, layer)
+
+
+def _as_linear(layer: torch.nn.Module) -> PackedLinear | None:
+    return PackedLinear(layer) if type(layer) is torch.nn.Linear and layer.bias is None else None
 
 
 def _as_gate(layer: Any) -> PackedGate | None:
