@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 
@@ -16,14 +17,18 @@ _ENVIRONMENT = {
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _KEPT_BYTES = 2**30
+_NEW_OBJECTS = 50_000
 
 
 def tune_process() -> None:
     """Set what is not set yet; OpenMP and torch read it when they are loaded, so call it before.
 
     glibc is told to keep up to 1 GB of freed memory for the next step, instead of handing it back to the system and
-    asking for it anew (measured: 5 % of the time that writing queries takes).
+    asking for it anew (measured: 5 % of the time that writing queries takes). Python looks for circular garbage after
+    50,000 new objects instead of 700: to import torch and transformers makes hundreds of thousands that stay (measured:
+    a fifth of the time that it takes).
     """
+    gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if sys.platform == "linux" and not any(name.startswith("MALLOC_") for name in os.environ):

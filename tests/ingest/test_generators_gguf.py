@@ -1,5 +1,6 @@
 """GGUF files and the bundled generator: converted once, kept in the cache folder, never left half done."""
 
+import json
 import logging
 import threading
 
@@ -12,7 +13,13 @@ from xqg.errors import ModelError, SettingsError
 from xqg.ingest.generators.base import base_revision, cached_model
 from xqg.ingest.generators.bundled import BundledGenerator
 from xqg.ingest.generators.causal import CausalGenerator
-from xqg.ingest.generators.conversion import cache_folder, converted_folder, file_key, load_converted_tokenizer
+from xqg.ingest.generators.conversion import (
+    cache_folder,
+    converted_folder,
+    file_key,
+    load_converted_tokenizer,
+    shorten_merges,
+)
 from xqg.ingest.prompts import prompt_identity
 from xqg.languages import LanguageDetector
 from xqg.records import Passage
@@ -55,6 +62,27 @@ def test_a_gguf_file_is_converted_once_and_writes_queries(cache, tmp_path, monke
     assert again.identity["model"] == "tiny.gguf"
     assert str(tmp_path) not in str(again.identity)
     assert capfd.readouterr().err.count("Convert") == 0
+
+
+def test_shorter_merges_make_the_same_tokens(tmp_path):
+    tokenizer, file = make_tokenizer(), tmp_path / "tokenizer.json"
+    tokenizer.save_pretrained(tmp_path)
+    long = file.read_text(encoding="utf-8")
+    shorten_merges(file)
+    short = file.read_text(encoding="utf-8")
+    assert len(short) < len(long)
+    text = "Owls hunt at night.\n\nÉtrange: ふくろう"
+    assert AutoTokenizer.from_pretrained(tmp_path)(text).input_ids == tokenizer(text).input_ids
+    shorten_merges(file)
+    assert file.read_text(encoding="utf-8") == short
+
+
+def test_merges_with_spaces_in_them_stay_pairs(tmp_path):
+    file = tmp_path / "tokenizer.json"
+    text = json.dumps({"model": {"merges": [["a", "b"], ["a b", "c"]]}})
+    file.write_text(text, encoding="utf-8")
+    shorten_merges(file)
+    assert file.read_text(encoding="utf-8") == text
 
 
 def test_a_file_that_is_no_gguf(tmp_path, cache):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from xqg.errors import ModelError
 from xqg.ingest.generators.adapters import check_style
@@ -17,6 +16,7 @@ from xqg.ingest.generators.local import LocalGenerator, Task
 from xqg.ingest.generators.packing import can_pack, pack_model
 from xqg.ingest.generators.plain import PlainDecoder, agrees
 from xqg.ingest.generators.screening import ScreenedHead, can_screen
+from xqg.ingest.generators.stops import StopTokens
 from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
 from xqg.ingest.prompts import EXAMPLES, PromptStyle, chat_message, few_shot_prompt, trained_line, trained_passage
 from xqg.models import (
@@ -87,7 +87,7 @@ class CausalGenerator(LocalGenerator):
         layer = model.get_output_embeddings() if can_screen(model, settings.top_k) else None
         if can_pack(model):
             pack_model(model, spare=layer)
-        stops = _stop_tokens(self._tokenizer, model)
+        stops = StopTokens(self._tokenizer, model)
         limits = Limits(stops, settings.top_k, settings.token_limit, settings.batch_rows, settings.temperature)
         trial, prefix = self._tokens(_TRIAL, "fr"), self._shared_tokens()
         head = None if layer is None else ScreenedHead(layer.weight)
@@ -116,19 +116,6 @@ class CausalGenerator(LocalGenerator):
             enable_thinking=False,
         )
         return tuple(self._tokenizer(text, add_special_tokens=False).input_ids)
-
-
-def _stop_tokens(tokenizer: Any, model: Any) -> frozenset[int]:
-    """The tokens that end a query: end of text or turn, and every token with a line break in it."""
-    ends: set[int] = set()
-    for value in (tokenizer.eos_token_id, model.config.eos_token_id, model.generation_config.eos_token_id):
-        ends.update(value if isinstance(value, Iterable) else [] if value is None else [value])
-    return frozenset(ends | {number for token, number in tokenizer.get_vocab().items() if _breaks_line(token)})
-
-
-def _breaks_line(token: str) -> bool:
-    # "Ċ" is the line break in byte-level vocabularies, "<0x0A>" in those with byte fallback
-    return "\n" in token or "Ċ" in token or token == "<0x0A>"  # noqa: S105
 
 
 def _check_gguf(path: Path) -> None:

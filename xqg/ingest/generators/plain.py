@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -45,7 +45,7 @@ def sampling_options(limits: Limits, noise: torch.Tensor, start: int, padding: i
     }
 
 
-def until_stop(tokens: Sequence[int], stops: frozenset[int]) -> list[int]:
+def until_stop(tokens: Sequence[int], stops: Collection[int]) -> list[int]:
     """The tokens before the first one that ends a continuation."""
     for index, token in enumerate(tokens):
         if token in stops:

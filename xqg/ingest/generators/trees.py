@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +21,7 @@ class Prompt:
 class Limits:
     """How continuations are written: tokens that end one, sampling, the longest, and rows at once."""
 
-    stops: frozenset[int]
+    stops: Collection[int]
     top_k: int
     max_new_tokens: int
     rows: int
