@@ -91,6 +91,19 @@ def test_what_is_rejected_is_worse_of_like_length_and_not_kept():
     assert [selected.rejected for selected in alone] == [""]
 
 
+def test_words_that_nobody_writes_cost_a_query_its_place():
+    def unknown(query, passage):
+        assert passage.id == query.passage_id
+        return 1000 if query.text.startswith("why") else 0
+
+    queries = Writer().generate([(PASSAGES[0], ["fr"])]).queries
+    first = PairSelector(PASSAGES, FakeEncoder(), 1, unknown).select(queries)
+    assert [selected.query.text for selected in first] == ["battery wifi tell"]
+    last = PairSelector(PASSAGES, FakeEncoder(), 4, unknown).select(queries)[-1]
+    assert last.query.text.startswith("why"), "it still finds its passage, so it is kept, but last"
+    assert last.rejected == "", "and nothing is worse"
+
+
 def test_at_most_as_many_as_asked_for():
     assert [selected.query.text[:3] for selected in select(keep=1)] == ["why"] * 3
 

@@ -174,15 +174,20 @@ def with_rejected(folder):
     return [str(write_lines(folder / "preferences.jsonl", lines))]
 
 
-def test_rejected_queries_become_less_likely_than_those_preferred_to_them(tmp_path, base):
-    data = with_rejected(tmp_path)
-    options = {"data": data, "max_steps": 12, "learning_rate": 0.02, "preference_beta": 1.0}
+@pytest.mark.parametrize(("reference", "weight", "beta"), [(False, 4.0, 1.0), (True, 40.0, 0.1)])
+def test_rejected_queries_become_less_likely_than_those_preferred_to_them(tmp_path, base, reference, weight, beta):
+    options = {"data": with_rejected(tmp_path), "max_steps": 12, "learning_rate": 0.02, "preference_weight": weight}
+    options |= {"preference_beta": beta, "preference_reference": reference}
     contrast = train_generator(tiny_settings(tmp_path, base, **options, out=tmp_path / "contrast"))
-    without = train_generator(tiny_settings(tmp_path, base, **options, preference_weight=0.0, out=tmp_path / "without"))
+    without = train_generator(
+        tiny_settings(tmp_path, base, **options | {"preference_weight": 0.0, "out": tmp_path / "without"})
+    )
 
     assert (contrast.preferences, without.preferences) == (contrast.pairs, 0)
     card = (contrast.out / "README.md").read_text(encoding="utf-8")
-    assert f"Beside {contrast.pairs} of them stands a worse query." in card and "| preference_weight | 4.0 |" in card
+    assert (
+        f"Beside {contrast.pairs} of them stands a worse query." in card and f"| preference_weight | {weight} |" in card
+    )
 
     tokenizer, gaps = AutoTokenizer.from_pretrained(base), []
     for report in (contrast, without):

@@ -51,25 +51,36 @@ def generator(ctx: click.Context, /, rejects: Path, as_json: bool, **options: An
 @click.argument("sources", nargs=-1, required=True)
 @settings_options("generator", "encoder", "reader")
 @click.option("--keep", type=click.IntRange(1, 100), default=4, show_default=True, help="pairs a passage and language")
+@click.option("--check-words/--no-check-words", default=True, show_default=True, help="prefer words that people write")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSON Lines file")
 @click.option("--rejects", type=click.Path(path_type=Path), default=Path("xqg-rejects.jsonl"), show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="print the summary as JSON")
 @click.pass_context
 def pairs(
-    ctx: click.Context, /, sources: tuple[str, ...], keep: int, out: Path, rejects: Path, as_json: bool, **options: Any
+    ctx: click.Context,
+    /,
+    sources: tuple[str, ...],
+    keep: int,
+    check_words: bool,
+    out: Path,
+    rejects: Path,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Make pairs for `train generator` from SOURCES that nobody asked questions of.
 
-    A generator writes queries; those that bring back their own passage first, among all passages, are kept, with the
-    widest margin first. Interrupted, the same command goes on.
+    A generator writes queries; those that bring back their own passage first, among all passages, are kept, those with
+    the widest margin and without invented words first. Interrupted, the same command goes on.
     """
     from xqg.console import print_json, print_lines, status_display
     from xqg.ingest.corpus import passages_from
     from xqg.ingest.planning import asked_languages
     from xqg.ingest.rejects import RejectsFile
     from xqg.languages import LanguageDetector
-    from xqg.training.selection import write_pairs
+    from xqg.training.selection import no_words, write_pairs
+    from xqg.training.words import WordLists
 
+    words = WordLists().count_unknown if check_words else no_words
     values, detector = collect(options), LanguageDetector()
     settings: GeneratorSettings = validated(GeneratorSettings, values["generator"])
     writer = build_generator(settings, detector)
@@ -81,7 +92,7 @@ def pairs(
     target = partial(asked_languages, languages=languages, own_language=settings.own_language)
     make_folder(out.parent)
     with RejectsFile(rejects, sources) as kept, stop_on_signal() as stop, status_display(ctx.obj["quiet"]) as tell:
-        report = write_pairs(passages, writer, target, encoder, keep, out, kept.write, tell, stop.is_set)
+        report = write_pairs(passages, writer, target, encoder, keep, out, words, kept.write, tell, stop.is_set)
     if as_json:
         print_json(report.to_json() | {"out": str(out)})
     else:

@@ -16,6 +16,7 @@ from xqg.models import quiet
 from xqg.training.base import BaseModel
 from xqg.training.card import write_card
 from xqg.training.pairs import GroupSplit, PairData, PassageGroup
+from xqg.training.reference import StartingPoint
 from xqg.training.report import CHECKPOINTS, TrainingReport, checkpoint_step, last_checkpoint
 from xqg.training.sampling import PackPlan, fixed_plans
 from xqg.training.settings import TrainingSettings, filled
@@ -81,8 +82,10 @@ def _check_preferences(settings: TrainingSettings, split: GroupSplit, base: Base
 
 
 def _task(settings: TrainingSettings, base: BaseModel, groups: Sequence[PassageGroup]) -> Task:
-    kind = Seq2SeqTask if base.is_seq2seq else CausalTask
-    return kind(base.tokenizer, groups, settings)
+    if base.is_seq2seq:
+        return Seq2SeqTask(base.tokenizer, groups, settings)
+    refers = settings.preference_reference and settings.preference_weight > 0 and PairData(tuple(groups)).preferences
+    return CausalTask(base.tokenizer, groups, settings, StartingPoint(base.model) if refers else None)
 
 
 def _early_stop(settings: TrainingSettings) -> Any:

@@ -25,6 +25,7 @@ from xqg.protocols import Encoder, QueryGenerator
 from xqg.records import GeneratedQuery, Passage, Reject
 from xqg.training.encoding import Tell, encode_all
 from xqg.training.measures import own_margins
+from xqg.training.words import CountWords
 
 MINIMUM_PASSAGES = 10
 """Among fewer, any query brings back its own."""
@@ -33,7 +34,10 @@ NEAR_COPY = 0.6
 """Share of character trigrams in common (Jaccard) from which on two queries are near copies."""
 
 WORSE_BY = 0.025
-"""A rejected query has a margin so much smaller, as a cosine."""
+"""The score of a rejected query is so much smaller; a score is a margin, as a cosine, less what its words cost."""
+
+UNKNOWN_WORD = 0.03
+"""What a word that nobody writes costs: as much as the margins of a passage's queries usually differ."""
 
 LIKE_LENGTH = 0.6
 """The shorter of a query and the one rejected in its place has at least this share of the other's length: longer
@@ -42,6 +46,11 @@ queries find their passage more easily, and length is not what is to be learnt."
 _BATCH = 32
 
 Target = Callable[[Passage], Sequence[str]]
+
+
+def no_words(query: GeneratedQuery, passage: Passage) -> int:
+    """0: no word is looked up."""
+    return 0
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,7 @@ def write_pairs(
     encoder: Encoder,
     keep: int,
     out: Path,
+    unknown_words: CountWords = no_words,
     reject: Callable[[Reject], None] = lambda reject: None,
     tell: Tell = lambda text: None,
     stopping: Callable[[], bool] = lambda: False,
@@ -85,6 +95,7 @@ def write_pairs(
 
     :param target: the languages to write in for a passage.
     :param keep: at most so many queries for each passage in each language.
+    :param unknown_words: says how many words of a query nobody writes.
     :param stopping: asked after each batch. :param tell: is told in a few words what is being done.
     :raises InputError: if there are too few passages. :raises SettingsError: if ``out`` is of other passages.
     """
@@ -95,7 +106,7 @@ def write_pairs(
             f"There are {len(pool)} passages", f"at least {MINIMUM_PASSAGES} to choose between", "Add passages"
         )
     report.passages = start = _done(out, pool)
-    selector = PairSelector(pool, encoder, keep, tell)
+    selector = PairSelector(pool, encoder, keep, unknown_words, tell)
     with out.open("a", encoding="utf-8") as file:
         for first in range(start, len(pool), _BATCH):
             tell(f"{first} of {len(pool)} passages, {report.kept.total()} of {report.written.total()} queries kept")
@@ -116,14 +127,24 @@ def write_pairs(
 
 
 class PairSelector:
-    """Keeps the queries that bring back their own passage first, those by the widest margin, and no near copies.
+    """Keeps the queries that bring back their own passage first, those of the highest score, and no near copies.
+
+    The score is the margin by which the own passage is nearer than the next, less `UNKNOWN_WORD` for each word that
+    nobody writes.
 
     :param pool: the passages that the own one is found among; ids occur once. :param keep: at most so many queries for
         each passage in each language.
     """
 
-    def __init__(self, pool: Sequence[Passage], encoder: Encoder, keep: int, tell: Tell = lambda text: None) -> None:
-        self._pool, self._encoder, self._keep = pool, encoder, keep
+    def __init__(
+        self,
+        pool: Sequence[Passage],
+        encoder: Encoder,
+        keep: int,
+        unknown_words: CountWords = no_words,
+        tell: Tell = lambda text: None,
+    ) -> None:
+        self._pool, self._encoder, self._keep, self._unknown_words = pool, encoder, keep, unknown_words
         self._rows = {passage.id: row for row, passage in enumerate(pool)}
         self._vectors = encode_all("encoding passages", pool, encoder.encode_passages, encoder.dimension, tell)
 
@@ -132,40 +153,50 @@ class PairSelector:
         return self._pool[self._rows[query.passage_id]]
 
     def select(self, queries: Sequence[GeneratedQuery]) -> list[SelectedQuery]:
-        """The queries worth learning from; in each language of a passage the widest margin first."""
+        """The queries worth learning from; in each language of a passage the highest score first."""
         if not queries:
             return []
         vectors = self._encoder.encode_queries([query.text for query in queries])
         refuse_non_finite(vectors, "queries")
         owners = np.array([self._rows[query.passage_id] for query in queries], dtype=np.int64)
         margins = own_margins(vectors, self._vectors, owners)
-        ranked: dict[tuple[str, str], list[tuple[float, GeneratedQuery]]] = {}
+        written: dict[tuple[str, str], list[_Written]] = {}
         for query, margin in zip(queries, margins.tolist(), strict=True):
-            ranked.setdefault((query.passage_id, query.language), []).append((margin, query))
-        return [selected for own in ranked.values() for selected in _choose(own, self._keep)]
+            cost = UNKNOWN_WORD * self._unknown_words(query, self.passage(query))
+            written.setdefault((query.passage_id, query.language), []).append(_Written(query, margin, margin - cost))
+        return [selected for own in written.values() for selected in _choose(own, self._keep)]
 
 
-def _choose(written: Sequence[tuple[float, GeneratedQuery]], keep: int) -> list[SelectedQuery]:
+@dataclass(frozen=True)
+class _Written:
+    """A query, by how much its own passage is nearer than any other, and how good it is."""
+
+    query: GeneratedQuery
+    margin: float
+    score: float
+
+
+def _choose(written: Sequence[_Written], keep: int) -> list[SelectedQuery]:
     """The best of one passage and language, each with the worst that is left of like length."""
-    ordered = sorted(written, key=lambda found: -found[0])
-    kept: list[tuple[float, GeneratedQuery]] = []
-    for margin, query in ordered:
-        fresh = all(likeness(query.text, other.text) < NEAR_COPY for _, other in kept)
-        if margin > 0 and len(kept) < keep and fresh:
-            kept.append((margin, query))
+    ordered = sorted(written, key=lambda found: -found.score)
+    kept: list[_Written] = []
+    for found in ordered:
+        fresh = all(likeness(found.query.text, other.query.text) < NEAR_COPY for other in kept)
+        if found.margin > 0 and len(kept) < keep and fresh:
+            kept.append(found)
     worse = [found for found in reversed(ordered) if found not in kept]
     selected: list[SelectedQuery] = []
-    for margin, query in kept:
-        against = next((found for found in worse if _is_worse(found, margin, query)), None)
+    for better in kept:
+        against = next((found for found in worse if _is_worse(found, better)), None)
         if against is not None:
             worse.remove(against)
-        selected.append(SelectedQuery(query, "" if against is None else against[1].text))
+        selected.append(SelectedQuery(better.query, "" if against is None else against.query.text))
     return selected
 
 
-def _is_worse(found: tuple[float, GeneratedQuery], margin: float, query: GeneratedQuery) -> bool:
-    shorter, longer = sorted((len(found[1].text), len(query.text)))
-    return found[0] <= margin - WORSE_BY and shorter >= LIKE_LENGTH * longer
+def _is_worse(found: _Written, better: _Written) -> bool:
+    shorter, longer = sorted((len(found.query.text), len(better.query.text)))
+    return found.score <= better.score - WORSE_BY and shorter >= LIKE_LENGTH * longer
 
 
 def likeness(first: str, second: str) -> float:

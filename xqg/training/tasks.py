@@ -14,6 +14,7 @@ from xqg.training.causal import Preference, packed_loss
 from xqg.training.losses import OutputSample, draw_sample
 from xqg.training.packing import Batch, Pack, Segment, make_batch
 from xqg.training.pairs import PassageGroup
+from xqg.training.reference import StartingPoint
 from xqg.training.sampling import PackPlan
 from xqg.training.settings import TrainingSettings, filled
 
@@ -37,11 +38,17 @@ class Task(Protocol):
 class CausalTask:
     """Packed queries behind their passage, for causal models."""
 
-    def __init__(self, tokenizer: Any, groups: Sequence[PassageGroup], settings: TrainingSettings) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        groups: Sequence[PassageGroup],
+        settings: TrainingSettings,
+        start: StartingPoint | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
         self._groups = groups
         self._settings = settings
-        self._preference = Preference(settings.preference_weight, settings.preference_beta)
+        self._preference = Preference(settings.preference_weight, settings.preference_beta, start)
         self._end = int(tokenizer.eos_token_id)
         self._encode = lru_cache(maxsize=None)(self._encode_now)
         self._kept: torch.Tensor | None = None

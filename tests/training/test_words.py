@@ -1,0 +1,40 @@
+"""Words that nobody writes: looked up in real lists, names of the passage excepted."""
+
+import sys
+
+import pytest
+
+from xqg.errors import MissingDependencyError
+from xqg.records import GeneratedQuery, Passage
+from xqg.training.words import WordLists
+
+PASSAGE = Passage(id="t", title="Nikola Tesla", text="Tesla arrived in Karlovac and met Ottendorfer.", language="en")
+
+
+@pytest.fixture(scope="module")
+def lists():
+    return WordLists()
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "unknown"),
+    [
+        ("de", "Wann kam der Ingenieur in die Stadt?", 0),
+        ("de", "Wann kam der Ingenoriert in die Stadt?", 1),
+        ("de", "Wer war Ottendorfers Freund in Karlovac?", 0),  # carried over from the passage, and inflected
+        ("ar", "متى وصل المهندس إلى المدينة؟", 0),
+        ("ar", "متى وصل المهنزدسوت إلى المدينة؟", 1),
+        ("hi", "वह शहर में कब आया?", 0),  # vowel signs do not split words
+        ("en", "When did zxqvorl and brrzzkt arrive?", 2),
+        ("th", "กขฃคฅฆง", 0),  # no list: nothing is said of it
+        ("ja", "いつ着きましたか", 0),
+    ],
+)
+def test_words_that_nobody_writes(lists, language, text, unknown):
+    assert lists.count_unknown(GeneratedQuery("t", language, text), PASSAGE) == unknown
+
+
+def test_without_the_package_the_error_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "wordfreq", None)
+    with pytest.raises(MissingDependencyError, match=r'pip install "xqg\[train\]", or add --no-check-words'):
+        WordLists()
