@@ -96,7 +96,7 @@ def pairs(
     if as_json:
         print_json(report.to_json() | {"out": str(out)})
     else:
-        shares = ", ".join(f"{code} {report.kept[code]} of {report.written[code]}" for code in languages)
+        shares = ", ".join(f"{code} {report.kept[code]} of {report.written[code]}" for code in report.written)
         print_lines(f"{report.passages} passages, {report.rejected} rejected; kept in {out}: {shares}")
     if report.interrupted:
         click.echo("Interrupted after a whole batch; run the same command again to go on.", err=True)

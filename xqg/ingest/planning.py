@@ -23,15 +23,15 @@ class Target:
     own_language: bool
 
     def languages_for(self, passage: Passage) -> tuple[str, ...]:
-        """The languages in which ``passage`` gets queries: all targets but its own, which is added where asked."""
-        if self.own_language:
-            return tuple(dict.fromkeys((*self.languages, passage.language)))
-        return asked_languages(passage, self.languages)
+        """The languages in which ``passage`` gets queries."""
+        return asked_languages(passage, self.languages, self.own_language)
 
 
 def asked_languages(passage: Passage, languages: Sequence[str], own_language: bool = False) -> tuple[str, ...]:
-    """Those of ``languages`` to ask of ``passage`` in: all but its own, that too where ``own_language``."""
-    return tuple(code for code in languages if own_language or code != passage.language)
+    """The languages to ask of ``passage`` in: all but its own, which is added where ``own_language``."""
+    if own_language:
+        return tuple(dict.fromkeys((*languages, passage.language)))
+    return tuple(code for code in languages if code != passage.language)
 
 
 @dataclass(frozen=True)
