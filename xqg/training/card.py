@@ -22,7 +22,7 @@ FORMAT = 1
 _CARD_SETTINGS = (
     "method", "rank", "alpha", "learning_rate", "warmup", "epochs", "max_steps", "max_minutes", "pack_queries",
     "batch_tokens", "accumulation", "max_passage_tokens", "max_query_tokens", "language_balance", "untitled_share",
-    "output_sample", "preference_weight", "preference_beta", "seed",
+    "output_sample", "preference_weight", "preference_beta", "preference_reference", "seed",
 )  # fmt: skip
 
 

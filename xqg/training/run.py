@@ -134,6 +134,7 @@ def _save_adapter(out: Path, base: BaseModel) -> None:
     for config in base.model.peft_config.values():
         # peft would write down where the bundled base lies in this machine's cache.
         config.base_model_name_or_path = base.name if base.spec == "bundled" else base.spec.removeprefix("hf:")
+        config.target_modules = sorted(config.target_modules)  # a set, else written in any order
     base.model.save_pretrained(out, save_embedding_layers=False)
     (out / "README.md").unlink(missing_ok=True)  # peft's own card, an empty form
     state = get_peft_model_state_dict(base.model, save_embedding_layers=False)

@@ -37,7 +37,8 @@ WORSE_BY = 0.025
 """The score of a rejected query is so much smaller; a score is a margin, as a cosine, less what its words cost."""
 
 UNKNOWN_WORD = 0.03
-"""What a word that nobody writes costs: as much as the margins of a passage's queries usually differ."""
+"""What a word that nobody writes costs: twice as much as the margins of two queries of a passage usually differ (0.015,
+median of 896 queries for XQuAD), so that a query with an invented word gives way to most without."""
 
 LIKE_LENGTH = 0.6
 """The shorter of a query and the one rejected in its place has at least this share of the other's length: longer
