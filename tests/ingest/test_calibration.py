@@ -98,6 +98,12 @@ def test_what_costs_questions_in_the_passages_own_language_is_passed_over() -> N
     assert choose(plain, [costly, fair]) == 1
 
 
+def test_a_small_loss_in_the_passages_own_language_is_borne_however_certain() -> None:
+    plain, fair = scores([0.4, 0.4], [1, 1, 1, 1]), scores([0.6, 0.6], [1, 1, 1, 1])
+    assert choose(plain, [scores([0.9, 0.9], [0.992, 0.992, 0.992, 0.992]), fair]) == 0
+    assert choose(plain, [scores([0.9, 0.9], [0.988, 0.988, 0.988, 0.988]), fair]) == 1
+
+
 def test_the_calibration_removes_the_language_and_gains_by_it() -> None:
     found = calibrate(sample(), WISHES)
     assert (found.fusion.rule, found.fusion.share, found.fusion.renormalise) == (FusionRule.NEUTRAL, 1.0, True)
