@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 
@@ -24,11 +25,12 @@ class StopTokens(Collection[int]):
         return self._known[token]
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._all())
+        return iter(self._all)
 
     def __len__(self) -> int:
-        return len(self._all())
+        return len(self._all)
 
+    @cached_property
     def _all(self) -> list[int]:
         lines = {number for token, number in self._tokenizer.get_vocab().items() if _breaks_line(token)}
         return sorted(self._ends | lines)
