@@ -24,3 +24,14 @@ def test_ends_and_line_breaks_end_a_query_and_nothing_else():
 def test_a_token_that_only_the_model_knows_ends_nothing():
     tokenizer = make_tokenizer()
     assert len(tokenizer) + 7 not in StopTokens(tokenizer, MODEL)
+
+
+def test_the_vocabulary_is_gone_through_once(monkeypatch):
+    tokenizer = make_tokenizer()
+    vocabulary, asked = tokenizer.get_vocab(), []
+    monkeypatch.setattr(tokenizer, "get_vocab", lambda: asked.append(1) or vocabulary)
+    stops = StopTokens(tokenizer, MODEL)
+    assert tokenizer("a").input_ids[0] not in stops
+    assert not asked, "not for the tokens that are drawn"
+    assert sorted(stops) == sorted(stops) and min(stops) >= 0
+    assert len(asked) == 1

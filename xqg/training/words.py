@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from xqg.errors import MissingDependencyError
@@ -37,6 +38,7 @@ class WordLists:
             ) from error
         self._lists: Any = wordfreq
         self._languages = frozenset(wordfreq.available_languages("best")) - _OWN_SEGMENTER
+        self._stems = lru_cache(maxsize=1)(self._read_stems)  # a passage's queries come one after the other
 
     def count_unknown(self, query: GeneratedQuery, passage: Passage) -> int:
         """How many words of ``query`` stand neither in its language's list nor, inflected or not, in ``passage``.
@@ -45,13 +47,13 @@ class WordLists:
         """
         if query.language not in self._languages:
             return 0
-        carried = self._stems(passage)
+        home = passage.language if passage.language in self._languages else "en"
+        carried = self._stems(f"{passage.title} {passage.text}", home)
         words = self._lists.tokenize(query.text, query.language)
         return sum(word[:_STEM] not in carried and not self._is_listed(word, query.language) for word in words)
 
-    def _stems(self, passage: Passage) -> frozenset[str]:
-        language = passage.language if passage.language in self._languages else "en"
-        return frozenset(word[:_STEM] for word in self._lists.tokenize(f"{passage.title} {passage.text}", language))
+    def _read_stems(self, text: str, language: str) -> frozenset[str]:
+        return frozenset(word[:_STEM] for word in self._lists.tokenize(text, language))
 
     def _is_listed(self, word: str, language: str) -> bool:
         return bool(self._lists.word_frequency(word, language) > 0)
