@@ -1,6 +1,7 @@
 """Pairs from a generator's own queries: what finds its passage, by the widest margin, and no near copies."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from xqg.errors import EncodingError, InputError, SettingsError
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery, Passage, Reject
 from xqg.training.measures import own_margins
-from xqg.training.selection import PairSelector, likeness, write_pairs
+from xqg.training.selection import PairSelector, Standards, likeness, no_words, write_pairs
 from xqg.training.settings import DataSource
 from xqg.training.sources import read_pairs
 
@@ -26,8 +27,20 @@ PASSAGES = [
 ]
 
 
+class Detector:
+    """Takes what begins with "English" for English, and anything else for any language."""
+
+    def is_language(self, text, language, rivals=()):
+        assert rivals == ("en", "fr", "de"), "the passage's own and those of the run"
+        return not text.startswith("English")
+
+
 def french(passage):
     return ["fr"]
+
+
+def standards(keep=4, unknown_words=no_words, **options):
+    return Standards(keep, Detector(), ("fr", "de"), unknown_words, **options)
 
 
 class Writer:
@@ -62,7 +75,7 @@ class Writer:
 
 def select(keep=4):
     queries = Writer().generate([(PASSAGES[0], ["fr"]), (PASSAGES[5], ["fr", "de"])]).queries
-    return PairSelector(PASSAGES, FakeEncoder(), keep).select(queries)
+    return PairSelector(PASSAGES, FakeEncoder(), standards(keep)).select(queries)
 
 
 def test_margins_are_against_the_best_of_the_others():
@@ -87,7 +100,8 @@ def test_what_is_rejected_is_worse_of_like_length_and_not_kept():
     chosen = select()[:2]
     assert [selected.rejected for selected in chosen] == ["", "password wifi wifi refund"]
     assert len(chosen[0].query.text) * 0.6 > len("password wifi wifi refund")
-    alone = PairSelector(PASSAGES, FakeEncoder(), 4).select([GeneratedQuery(PASSAGES[0].id, "fr", "battery wifi tell")])
+    query = GeneratedQuery(PASSAGES[0].id, "fr", "battery wifi tell")
+    alone = PairSelector(PASSAGES, FakeEncoder(), standards()).select([query])
     assert [selected.rejected for selected in alone] == [""]
 
 
@@ -97,11 +111,37 @@ def test_words_that_nobody_writes_cost_a_query_its_place():
         return 1000 if query.text.startswith("why") else 0
 
     queries = Writer().generate([(PASSAGES[0], ["fr"])]).queries
-    first = PairSelector(PASSAGES, FakeEncoder(), 1, unknown).select(queries)
+    first = PairSelector(PASSAGES, FakeEncoder(), standards(1, unknown)).select(queries)
     assert [selected.query.text for selected in first] == ["battery wifi tell"]
-    last = PairSelector(PASSAGES, FakeEncoder(), 4, unknown).select(queries)[-1]
+    last = PairSelector(PASSAGES, FakeEncoder(), standards(4, unknown)).select(queries)[-1]
     assert last.query.text.startswith("why"), "it still finds its passage, so it is kept, but last"
     assert last.rejected == "", "and nothing is worse"
+
+
+def test_what_is_in_a_wrong_language_is_never_kept_and_the_first_to_be_rejected():
+    texts = [
+        "battery wifi tell",
+        "English battery wifi",
+        "who tells the battery of the wifi",
+        "English battery wifi battery",
+    ]
+    chosen = PairSelector(PASSAGES, FakeEncoder(), standards()).select(
+        [GeneratedQuery(PASSAGES[0].id, "fr", text) for text in texts]
+    )
+    assert [selected.query.text for selected in chosen] == ["battery wifi tell", "who tells the battery of the wifi"]
+    assert {selected.rejected for selected in chosen} == {"English battery wifi", "English battery wifi battery"}
+
+
+def test_only_what_is_in_a_wrong_language_can_be_what_is_rejected():
+    def rejected(worse_by, *more):
+        queries = [*Writer().generate([(PASSAGES[0], ["fr"])]).queries, *more]
+        chosen = PairSelector(PASSAGES, FakeEncoder(), standards(worse_by=worse_by)).select(queries)
+        return {selected.rejected for selected in chosen if selected.rejected}
+
+    english = GeneratedQuery(PASSAGES[0].id, "fr", "English on wifi and battery")
+    assert rejected(0.025) == {"password wifi wifi refund"}
+    assert rejected(math.inf) == set()
+    assert rejected(math.inf, english) == {english.text}
 
 
 def test_at_most_as_many_as_asked_for():
@@ -117,7 +157,9 @@ def test_likeness():
 
 def test_the_file_is_what_training_reads(tmp_path):
     out = tmp_path / "pairs.jsonl"
-    report = write_pairs([*PASSAGES, Reject("a.jsonl", 3, "bad", {})], Writer(), french, FakeEncoder(), 4, out)
+    report = write_pairs(
+        [*PASSAGES, Reject("a.jsonl", 3, "bad", {})], Writer(), french, FakeEncoder(), standards(), out
+    )
     assert (report.passages, report.rejected) == (12, 1)
     assert report.written == {"fr": 60} and report.kept == {"fr": 25}
     data = read_pairs([DataSource(path=out)])
@@ -129,10 +171,10 @@ def test_the_file_is_what_training_reads(tmp_path):
 def test_an_interrupted_run_goes_on_behind_its_last_passage(tmp_path, monkeypatch):
     monkeypatch.setattr("xqg.training.selection._BATCH", 5)
     whole, out, writer = tmp_path / "whole.jsonl", tmp_path / "pairs.jsonl", Writer()
-    write_pairs(PASSAGES, Writer(), french, FakeEncoder(), 4, whole)
-    first = write_pairs(PASSAGES, writer, french, FakeEncoder(), 4, out, stopping=lambda: True)
+    write_pairs(PASSAGES, Writer(), french, FakeEncoder(), standards(), whole)
+    first = write_pairs(PASSAGES, writer, french, FakeEncoder(), standards(), out, stopping=lambda: True)
     assert first.interrupted and first.passages == 5
-    second = write_pairs(PASSAGES, writer, french, FakeEncoder(), 4, out)
+    second = write_pairs(PASSAGES, writer, french, FakeEncoder(), standards(), out)
     assert not second.interrupted and second.passages == 12
     assert writer.asked == [passage.id for passage in PASSAGES]
     assert out.read_text(encoding="utf-8") == whole.read_text(encoding="utf-8")
@@ -141,14 +183,14 @@ def test_an_interrupted_run_goes_on_behind_its_last_passage(tmp_path, monkeypatc
 def test_what_cannot_be_done_is_said(tmp_path):
     out = tmp_path / "pairs.jsonl"
     with pytest.raises(InputError, match="There are 2 passages"):
-        write_pairs(PASSAGES[:2], Writer(), french, FakeEncoder(), 4, out)
+        write_pairs(PASSAGES[:2], Writer(), french, FakeEncoder(), standards(), out)
     write_lines(out, [{"title": "x", "text": "of others", "language": "fr", "query": "q"}])
     with pytest.raises(SettingsError, match="Name another --out"):
-        write_pairs(PASSAGES, Writer(), french, FakeEncoder(), 4, out)
+        write_pairs(PASSAGES, Writer(), french, FakeEncoder(), standards(), out)
     broken = FakeEncoder()
     broken.broken = {PASSAGES[0].content}
     with pytest.raises(EncodingError):
-        write_pairs(PASSAGES, Writer(), french, broken, 4, tmp_path / "other.jsonl")
+        write_pairs(PASSAGES, Writer(), french, broken, standards(), tmp_path / "other.jsonl")
 
 
 def test_the_command(tmp_path, monkeypatch):

@@ -2,13 +2,14 @@
 
 Round-trip consistency as a filter (Promptagator, Dai et al. 2022, arXiv 2209.11755), whose survivors the same generator
 then learns from (expert iteration; ReST, Gulcehre et al. 2023, arXiv 2308.08998). Beside each of them stands what the
-generator wrote worst for the same passage and language: from preferences it learns what from good queries alone it
-does not (measured: README).
+generator wrote worst for the same passage and language, first of all what is not in that language: from preferences it
+learns what from good queries alone it does not (measured: README).
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from xqg.errors import InputError, SettingsError
-from xqg.ingest.cleaning import comparable
+from xqg.ingest.cleaning import LanguageCheck, comparable
 from xqg.ingest.fusion import refuse_non_finite
 from xqg.ingest.readers.jsonl import PlacedObject, read_objects
 from xqg.protocols import Encoder, QueryGenerator
@@ -34,7 +35,8 @@ NEAR_COPY = 0.6
 """Share of character trigrams in common (Jaccard) from which on two queries are near copies."""
 
 WORSE_BY = 0.025
-"""The score of a rejected query is so much smaller; a score is a margin, as a cosine, less what its words cost."""
+"""The score of a rejected query is so much smaller, where nothing else is asked for; a score is a margin, as a cosine,
+less what its words cost."""
 
 UNKNOWN_WORD = 0.03
 """What a word that nobody writes costs: twice as much as the margins of two queries of a passage usually differ (0.015,
@@ -52,6 +54,24 @@ Target = Callable[[Passage], Sequence[str]]
 def no_words(query: GeneratedQuery, passage: Passage) -> int:
     """0: no word is looked up."""
     return 0
+
+
+@dataclass(frozen=True)
+class Standards:
+    """What a query has to be to be learnt from.
+
+    :param keep: at most so many are, for each passage in each language.
+    :param detector: what cannot pass for its language is never kept, and the worst that can be written.
+    :param languages: of the run, which a query could be in by mistake, besides its passage's.
+    :param unknown_words: says how many words of a query nobody writes.
+    :param worse_by: the score of a rejected query is so much smaller; infinity: only a wrong language rejects it.
+    """
+
+    keep: int
+    detector: LanguageCheck
+    languages: Sequence[str]
+    unknown_words: CountWords = no_words
+    worse_by: float = WORSE_BY
 
 
 @dataclass(frozen=True)
@@ -82,9 +102,8 @@ def write_pairs(
     generator: QueryGenerator,
     target: Target,
     encoder: Encoder,
-    keep: int,
+    standards: Standards,
     out: Path,
-    unknown_words: CountWords = no_words,
     reject: Callable[[Reject], None] = lambda reject: None,
     tell: Tell = lambda text: None,
     stopping: Callable[[], bool] = lambda: False,
@@ -94,9 +113,8 @@ def write_pairs(
     Called again with the same passages it goes on after the last one in ``out``. All passages and their vectors are
     held in memory.
 
+    :param generator: should drop nothing for its language: ``standards`` have use for it.
     :param target: the languages to write in for a passage.
-    :param keep: at most so many queries for each passage in each language.
-    :param unknown_words: says how many words of a query nobody writes.
     :param stopping: asked after each batch. :param tell: is told in a few words what is being done.
     :raises InputError: if there are too few passages. :raises SettingsError: if ``out`` is of other passages.
     """
@@ -107,7 +125,7 @@ def write_pairs(
             f"There are {len(pool)} passages", f"at least {MINIMUM_PASSAGES} to choose between", "Add passages"
         )
     report.passages = start = _done(out, pool)
-    selector = PairSelector(pool, encoder, keep, unknown_words, tell)
+    selector = PairSelector(pool, encoder, standards, tell)
     with out.open("a", encoding="utf-8") as file:
         for first in range(start, len(pool), _BATCH):
             tell(f"{first} of {len(pool)} passages, {report.kept.total()} of {report.written.total()} queries kept")
@@ -131,21 +149,19 @@ class PairSelector:
     """Keeps the queries that bring back their own passage first, those of the highest score, and no near copies.
 
     The score is the margin by which the own passage is nearer than the next, less `UNKNOWN_WORD` for each word that
-    nobody writes.
+    nobody writes; in a wrong language a query has the lowest of all.
 
-    :param pool: the passages that the own one is found among; ids occur once. :param keep: at most so many queries for
-        each passage in each language.
+    :param pool: the passages that the own one is found among; ids occur once.
     """
 
     def __init__(
         self,
         pool: Sequence[Passage],
         encoder: Encoder,
-        keep: int,
-        unknown_words: CountWords = no_words,
+        standards: Standards,
         tell: Tell = lambda text: None,
     ) -> None:
-        self._pool, self._encoder, self._keep, self._unknown_words = pool, encoder, keep, unknown_words
+        self._pool, self._encoder, self._standards = pool, encoder, standards
         self._rows = {passage.id: row for row, passage in enumerate(pool)}
         self._vectors = encode_all("encoding passages", pool, encoder.encode_passages, encoder.dimension, tell)
 
@@ -163,9 +179,15 @@ class PairSelector:
         margins = own_margins(vectors, self._vectors, owners)
         written: dict[tuple[str, str], list[_Written]] = {}
         for query, margin in zip(queries, margins.tolist(), strict=True):
-            cost = UNKNOWN_WORD * self._unknown_words(query, self.passage(query))
-            written.setdefault((query.passage_id, query.language), []).append(_Written(query, margin, margin - cost))
-        return [selected for own in written.values() for selected in _choose(own, self._keep)]
+            written.setdefault((query.passage_id, query.language), []).append(self._judged(query, margin))
+        return [selected for own in written.values() for selected in _choose(own, self._standards)]
+
+    def _judged(self, query: GeneratedQuery, margin: float) -> _Written:
+        passage = self.passage(query)
+        rivals = (passage.language, *self._standards.languages)
+        if not self._standards.detector.is_language(query.text, query.language, rivals):
+            return _Written(query, -math.inf, -math.inf)
+        return _Written(query, margin, margin - UNKNOWN_WORD * self._standards.unknown_words(query, passage))
 
 
 @dataclass(frozen=True)
@@ -177,27 +199,27 @@ class _Written:
     score: float
 
 
-def _choose(written: Sequence[_Written], keep: int) -> list[SelectedQuery]:
+def _choose(written: Sequence[_Written], standards: Standards) -> list[SelectedQuery]:
     """The best of one passage and language, each with the worst that is left of like length."""
     ordered = sorted(written, key=lambda found: -found.score)
     kept: list[_Written] = []
     for found in ordered:
         fresh = all(likeness(found.query.text, other.query.text) < NEAR_COPY for other in kept)
-        if found.margin > 0 and len(kept) < keep and fresh:
+        if found.margin > 0 and len(kept) < standards.keep and fresh:
             kept.append(found)
     worse = [found for found in reversed(ordered) if found not in kept]
     selected: list[SelectedQuery] = []
     for better in kept:
-        against = next((found for found in worse if _is_worse(found, better)), None)
+        against = next((found for found in worse if _is_worse(found, better, standards.worse_by)), None)
         if against is not None:
             worse.remove(against)
         selected.append(SelectedQuery(better.query, "" if against is None else against.query.text))
     return selected
 
 
-def _is_worse(found: _Written, better: _Written) -> bool:
+def _is_worse(found: _Written, better: _Written, by: float) -> bool:
     shorter, longer = sorted((len(found.query.text), len(better.query.text)))
-    return found.score <= better.score - WORSE_BY and shorter >= LIKE_LENGTH * longer
+    return found.score <= better.score - by and shorter >= LIKE_LENGTH * longer
 
 
 def likeness(first: str, second: str) -> float:
