@@ -119,7 +119,7 @@ class GeneratorSettings(ModelSettings):
         None, ge=4, le=512, description=f"longest text, in tokens; None: {QUERY_TOKENS}, for passages {PASSAGE_TOKENS}"
     )
     seed: int = Field(0, ge=0, description="same seed, same queries")
-    batch_rows: int = Field(320, ge=1, description="queries written at once")
+    batch_rows: int = Field(320, ge=1, description="queries written at once; on a CPU by each of two streams")
 
     @property
     def token_limit(self) -> int:

@@ -1,3 +1,4 @@
+import threading
 from collections import Counter
 
 import pytest
@@ -69,6 +70,20 @@ def test_the_same_as_one_row_at_a_time(model, expected, rows, prefix, attention)
     decoder = SharedPrefixDecoder(model, limits, prefix, attention)
     assert decoder.decode(prompts) == expected
     assert decoder.decode(prompts[3:4]) == expected[3:4]  # alone, and with the kept prefix
+
+
+@pytest.mark.parametrize("attention", [None, FOLDED])
+def test_streams_write_the_same(model, expected, attention, monkeypatch):
+    monkeypatch.setattr("xqg.ingest.generators.decoding._PASSAGES_A_STREAM", 1)
+    own = model.config._attn_implementation
+    limits, seen = Limits(STOPS, top_k=5, max_new_tokens=12, rows=7), set()
+    decoder = SharedPrefixDecoder(model, limits, PREFIX, attention, streams=2)
+    step = decoder._step
+    monkeypatch.setattr(decoder, "_step", lambda rows: (seen.add(threading.current_thread().name), step(rows)))
+    assert decoder.decode(make_prompts()) == expected
+    assert len(seen) == 2 and threading.current_thread().name not in seen
+    assert decoder.decode(make_prompts()[3:4]) == expected[3:4], "a single passage is written by a single stream"
+    assert model.config._attn_implementation == own
 
 
 @pytest.mark.parametrize(("top_k", "same"), [(1, True), (5, False)])

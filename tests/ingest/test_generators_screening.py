@@ -1,5 +1,7 @@
 """The screened output layer finds what the layer itself finds, whatever its scores say."""
 
+from threading import get_ident
+
 import pytest
 import torch
 from torch.nn.functional import linear
@@ -103,15 +105,23 @@ def test_a_decoder_with_it_writes_the_same(monkeypatch):
         for passage in range(20, 26)
     ]
     limits = Limits(frozenset(range(2, SMALLEST_VOCABULARY, 9)), 10, 8, 12)
-    found = []
+    monkeypatch.setattr("xqg.ingest.generators.decoding._PASSAGES_A_STREAM", 1)
+    found, threads = [], []
     for learnt_rows in (20, 10**9):  # the second one never screens
         monkeypatch.setattr(screening, "LEARNT_ROWS", learnt_rows)
         head = ScreenedHead(model.get_output_embeddings().weight)
-        written = SharedPrefixDecoder(model, limits, (1, 2, 3), head=head).decode(prompts)
-        assert (head._scores is not None) == (learnt_rows == 20)
-        found.append([row for rows in written for row in rows])
-    same = sum(ours == theirs for ours, theirs in zip(*found, strict=True))
-    assert same >= 0.9 * len(found[0]), (same, len(found[0]))  # a logit may be rounded the other way
+        decoder = SharedPrefixDecoder(model, limits, (1, 2, 3), head=head, streams=2)
+        step, seen = decoder._step, set()
+        monkeypatch.setattr(decoder, "_step", lambda rows, seen=seen, step=step: (seen.add(get_ident()), step(rows)))
+        for _ in range(2):
+            found.append([row for rows in decoder.decode(prompts) for row in rows])
+            threads.append(set(seen))
+            seen.clear()
+        assert head.settled == (learnt_rows == 20)
+    for other in found[1:]:
+        same = sum(ours == theirs for ours, theirs in zip(found[0], other, strict=True))
+        assert same >= 0.9 * len(found[0]), (same, len(found[0]))  # a logit may be rounded the other way
+    assert [len(one) for one in threads] == [1, 2, 1, 1], "streams share the head only when it changes no more"
 
 
 def test_what_screening_is_not_for_is_left_to_the_model():

@@ -23,7 +23,7 @@ HUMAN = "human"
 SAMPLES = 10
 """Outputs shown for each language, drawn at random."""
 
-_PASSAGES_AT_ONCE = 4
+_PASSAGES_AT_ONCE = 16
 
 
 class EveryLanguage:

@@ -15,7 +15,7 @@ FOLDED = "xqg-folded"
 class Split:
     """Which slots rows look at: those that the rows of a block share, and those that each row looks at besides.
 
-    Blocks and rows are filled up to equal lengths, so that one product computes them all.
+    Blocks are filled up to equal numbers of rows, and slots to equal numbers, so that one product computes them all.
 
     :param visible: which slots each row looks at, shape (rows, slots).
     :param owned: the slots that are not shared by a block, shape (slots,).
@@ -31,19 +31,21 @@ class Split:
         """The row that stands in each place."""
         self.rows[self.places] = torch.arange(len(visible), device=visible.device)
         self.shared = _Slots(torch.stack([rows.any(dim=0) for rows in torch.split(visible & ~owned, list(sizes))]))
-        self.own = _Slots((visible & owned)[self.rows])
+        self.own = _Slots(visible & owned)
+        self._blocks = torch.repeat_interleave(torch.arange(len(sizes), device=visible.device), lengths)
         self._masks: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def mask(self, mask: torch.Tensor) -> torch.Tensor:
-        """``mask``, shape (1, 1, rows, slots), for the shared and then the own slots, shape (places, 1, both).
+        """``mask``, shape (1, 1, rows, slots), for the shared and then the own slots, shape (rows, 1, both).
 
         Cut once for the layers that share it.
         """
         for whole, cut in self._masks:
             if whole is mask:
                 return cut
-        rows = mask[0, 0].index_select(0, self.rows)
-        cut = torch.cat([self.shared.mask(rows), self.own.mask(rows)], dim=1)[:, None]
+        shared = self.shared.mask(mask[0, 0], self._blocks)
+        own = self.own.mask(mask[0, 0], torch.arange(len(self._blocks), device=mask.device))
+        cut = torch.cat([shared, own], dim=1)[:, None]
         self._masks.append((mask, cut))
         return cut
 
@@ -62,11 +64,9 @@ class _Slots:
         """Keys or values, shape (key heads, slots, size), of these slots: shape (key heads, rows, longest, size)."""
         return states.index_select(1, self.numbers.flatten()).view(len(states), *self.numbers.shape, -1)
 
-    def mask(self, mask: torch.Tensor) -> torch.Tensor:
-        """``mask``, shape (places, slots), for these slots, shape (places, longest)."""
-        each = len(mask) // len(self.numbers)
-        numbers, absent = (part.repeat_interleave(each, dim=0) for part in (self.numbers, self.absent))
-        return mask.gather(1, numbers).masked_fill_(absent, torch.finfo(mask.dtype).min)
+    def mask(self, mask: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        """``mask``, shape (rows, slots), for the slots ``chosen`` for each of them, shape (rows, longest)."""
+        return mask.gather(1, self.numbers[chosen]).masked_fill_(self.absent[chosen], torch.finfo(mask.dtype).min)
 
 
 def folded_attention(
@@ -94,12 +94,12 @@ def folded_attention(
         weights = torch.softmax(_scores(folded, key[:, None]).add_(attention_mask[0, 0, :, None]), dim=-1)
         mixed = _mixed(weights, value[:, None])
     else:
-        folded = folded.index_select(1, split.rows)
-        parts = [_scores(folded, slots.states(key)) for slots in (split.shared, split.own)]
+        in_blocks = _scores(folded.index_select(1, split.rows), split.shared.states(key))
+        parts = [in_blocks.index_select(1, split.places), _scores(folded, split.own.states(key))]
         weights = torch.softmax(torch.cat(parts, dim=-1).add_(split.mask(attention_mask)), dim=-1)
         shared, own = torch.split(weights, [part.shape[-1] for part in parts], dim=-1)
-        mixed = _mixed(shared, split.shared.states(value)).add_(_mixed(own, split.own.states(value)))
-        mixed = mixed.index_select(1, split.places)
+        in_blocks = _mixed(shared.index_select(1, split.rows), split.shared.states(value))
+        mixed = _mixed(own, split.own.states(value)).add_(in_blocks.index_select(1, split.places))
     return mixed.transpose(0, 1).flatten(1, 2)[None], None
 
 

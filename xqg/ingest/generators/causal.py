@@ -17,6 +17,7 @@ from xqg.ingest.generators.packing import can_pack, pack_model
 from xqg.ingest.generators.plain import PlainDecoder, agrees
 from xqg.ingest.generators.screening import ScreenedHead, can_screen
 from xqg.ingest.generators.stops import StopTokens
+from xqg.ingest.generators.streams import usual_streams
 from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
 from xqg.ingest.prompts import EXAMPLES, PromptStyle, chat_message, few_shot_prompt, trained_line, trained_passage
 from xqg.models import (
@@ -93,7 +94,7 @@ class CausalGenerator(LocalGenerator):
         head = None if layer is None else ScreenedHead(layer.weight)
         for attention in (FOLDED, None) if model.device.type == "cpu" else (None,):
             if agrees(model, trial, attention):
-                return SharedPrefixDecoder(model, limits, prefix, attention, head)
+                return SharedPrefixDecoder(model, limits, prefix, attention, head, usual_streams(model.device))
         logger.warning("%s cannot share prefixes: its queries are written one prompt at a time", self._source.label)
         return PlainDecoder(model, limits)
 

@@ -5,24 +5,29 @@ all prompts begin with, then for each passage the trunk that its prompts share a
 tokens written so far. An attention mask tells which slots a row may look at, and explicit positions place the
 tokens, so each row computes exactly what it would compute alone. Nothing is padded and no cache is repeated over
 languages or samples; samples of a prompt are one row until they differ; finished rows leave at once and the next
-passage takes their place.
+passage takes their place. Streams of passages, with a cache each, are written side by side.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from threading import Event
 from typing import Any
 
 import torch
 
 from xqg.ingest.generators.attention import FOLDED, Split, attention_of
-from xqg.ingest.generators.rows import Rows
+from xqg.ingest.generators.rows import Row, Rows
 from xqg.ingest.generators.sampling import largest
 from xqg.ingest.generators.screening import ScreenedHead
 from xqg.ingest.generators.slots import SlotCache
+from xqg.ingest.generators.streams import run_streams
 from xqg.ingest.generators.trees import Limits, Prompt, PromptTree, common_prefix
+
+_PASSAGES_A_STREAM = 4
+"""With fewer, one stream would often wait for another."""
 
 Mask = torch.Tensor | dict[str, torch.Tensor]
 
@@ -33,7 +38,9 @@ class SharedPrefixDecoder:
     :param prefix: tokens that most prompts begin with (instructions, examples); their keys and values are kept
         between calls. Prompts may leave it earlier, or share nothing.
     :param attention: name of the attention to compute with; None: the model's own.
-    :param head: finds the likeliest tokens in place of the model's output layer; None: that layer.
+    :param head: finds the likeliest tokens in place of the model's output layer; None: that layer. Until it has settled
+        there is one stream alone, so that what it learns from, and all queries, are the same each time.
+    :param streams: written side by side, with up to ``limits.rows`` rows each.
     """
 
     def __init__(
@@ -43,8 +50,10 @@ class SharedPrefixDecoder:
         prefix: Sequence[int] = (),
         attention: str | None = None,
         head: ScreenedHead | None = None,
+        streams: int = 1,
     ) -> None:
         self._model = model
+        self._streams = streams
         self._attention = attention
         self._head = head
         self._limits = limits
@@ -60,18 +69,37 @@ class SharedPrefixDecoder:
         """
         found: list[list[list[int]]] = [[[] for _ in prompt.seeds] for prompt in prompts]
         shared = common_prefix([(*self._prefix, -1), *(prompt.tokens for prompt in prompts)])
-        rows = Rows(self._limits, self._prefill_prefix(shared), self._model.device)
-        waiting = deque(self._groups(prompts))
+        groups = list(self._groups(prompts))
+        streams = self._streams if len(groups) >= _PASSAGES_A_STREAM * self._streams and self._is_settled else 1
+
+        def write(stream: int, stop: Event) -> None:
+            with torch.inference_mode():
+                for ended in self._steps(prompts, groups[stream::streams], prefix):
+                    for row in ended:
+                        for sample in row.samples:
+                            found[row.prompt][sample] = list(row.written)
+                    if stop.is_set():
+                        return
+
+        with attention_of(self._config, self._attention):
+            prefix = self._prefill_prefix(shared)
+            run_streams(write, streams)
+        return found
+
+    @property
+    def _is_settled(self) -> bool:
+        return self._head is None or self._head.settled
+
+    def _steps(self, prompts: Sequence[Prompt], groups: Iterable[list[int]], prefix: SlotCache) -> Iterator[list[Row]]:
+        """Write the continuations of the prompts in ``groups``; after each step the rows that it ended."""
+        rows, waiting = Rows(self._limits, prefix, self._model.device), deque(groups)
         while waiting or rows.count:
             if waiting and (not rows.count or rows.samples + _samples_of(prompts, waiting[0]) <= self._limits.rows):
                 group = waiting.popleft()
                 self._admit(rows, group, [prompts[index] for index in group])
             else:
                 self._step(rows)
-            for row in rows.release():
-                for sample in row.samples:
-                    found[row.prompt][sample] = list(row.written)
-        return found
+            yield rows.release()
 
     def _groups(self, prompts: Sequence[Prompt]) -> Iterable[list[int]]:
         """Numbers of prompts to read together: of one passage, as many as there may be rows."""
@@ -105,7 +133,8 @@ class SharedPrefixDecoder:
         if self._head is not None:
             raise ValueError("this decoder never computes all logits")
         shared = common_prefix([(*self._prefix, -1), *prompts])
-        return self._read(self._prefill_prefix(shared), prompts, len(shared))[2]
+        with attention_of(self._config, self._attention):
+            return self._read(self._prefill_prefix(shared), prompts, len(shared))[2]
 
     def _read(
         self, prefix: SlotCache, prompts: Sequence[Sequence[int]], shared: int
@@ -161,11 +190,10 @@ class SharedPrefixDecoder:
             **({} if split is None else {"split": split}),
         }
         outputs: torch.Tensor
-        with attention_of(self._config, self._attention):
-            if self._head is None:
-                outputs = self._model(**given, logits_to_keep=keep).logits[0]
-            else:
-                outputs = self._model.get_decoder()(**given).last_hidden_state[0, -keep:]
+        if self._head is None:
+            outputs = self._model(**given, logits_to_keep=keep).logits[0]
+        else:
+            outputs = self._model.get_decoder()(**given).last_hidden_state[0, -keep:]
         return outputs
 
     def _mask(self, visible: torch.Tensor, places: torch.Tensor, slot_places: torch.Tensor) -> Mask:

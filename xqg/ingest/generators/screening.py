@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -16,20 +17,18 @@ SMALLEST_VOCABULARY = 2**15
 LEARNT_ROWS = 2048
 """Rows that are computed in full first: they tell which columns are large, and small jobs are spared the set-up."""
 
-CANDIDATES = 64
-"""Tokens whose exact logits are computed, for each row."""
-
-MORE_CANDIDATES = 1024
-"""The same for the rows where the first ones leave doubt; where these do too, all logits are computed."""
-
 _CERTAINTY = 1.5
 """The last logit taken has to stand above the best score left out by so many times the largest error seen."""
 
-MOST_WANTED = CANDIDATES // 2
-"""For a larger k the candidates are too few."""
+MOST_WANTED = 32
+"""For a larger k the candidates cost too much."""
+
+_MORE = 8
+"""Rows whose first candidates leave doubt get so many times as many; where these do too, all logits are computed."""
 
 _LEVELS = 127
 _ROWS_AT_ONCE = 8192
+_MIXED = 64
 _SMALLEST = 1e-12
 
 Likeliest = tuple[torch.Tensor, torch.Tensor]
@@ -54,7 +53,8 @@ class Scores:
     """Logits computed from weights and states of 8 bits, for half of the price.
 
     Columns with large states would take the 8 bits from the others, so each column's range is first shared between
-    weights and states (SmoothQuant, Xiao et al. 2023, with strength 1/2).
+    weights and states (SmoothQuant, Xiao et al. 2023, with strength 1/2); then blocks of columns are mixed by a
+    Hadamard matrix in both, which leaves the product as it is and spreads what is large (QuaRot, Ashkboos et al. 2024).
 
     :param weight: of the output layer, shape (vocabulary, size), bfloat16 on a CPU.
     :param states: some of what will be asked for, shape (n, size).
@@ -63,10 +63,13 @@ class Scores:
     def __init__(self, weight: torch.Tensor, states: torch.Tensor) -> None:
         usual, columns = (torch.linalg.vector_norm(part, dim=0, dtype=torch.float32) for part in (states, weight))
         self._balance = (columns / usual.clamp_min(_SMALLEST)).sqrt().clamp_min(_SMALLEST)
+        self._mixer = _hadamard(math.gcd(weight.shape[1], _MIXED))
+        mixer = self._mixer.to(weight.dtype)
         self._scales, self._zeros = torch.empty(len(weight)), torch.zeros(len(weight), dtype=torch.long)
         whole = torch.empty(weight.shape, dtype=torch.int8)
         for start in range(0, len(weight), _ROWS_AT_ONCE):
-            part = weight[start : start + _ROWS_AT_ONCE].float().div_(self._balance)
+            balanced = weight[start : start + _ROWS_AT_ONCE] / self._balance.to(weight.dtype)
+            part = _mixed(balanced, mixer).float()
             scales = part.abs().amax(dim=1).clamp_min_(_SMALLEST).div_(_LEVELS)
             self._scales[start : start + len(part)] = scales
             whole[start : start + len(part)] = part.div_(scales[:, None]).round_()
@@ -74,7 +77,7 @@ class Scores:
 
     def of(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores, shape (rows, vocabulary), and what each row of them is to be multiplied with to give logits."""
-        balanced = states.float() * self._balance
+        balanced = _mixed(states.float() * self._balance, self._mixer)
         ranges = balanced.abs().amax(dim=1, keepdim=True).clamp_min_(_SMALLEST).div_(_LEVELS)
         rounded = balanced.div_(ranges).round_().add_(_LEVELS + 1).to(torch.uint8)
         scores: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
@@ -101,6 +104,11 @@ class ScreenedHead:
         self._scores: Scores | None = None
         self._hopeless = False
 
+    @property
+    def settled(self) -> bool:
+        """Whether it has learnt what it learns, and no call changes it any more."""
+        return self._scores is not None or self._hopeless
+
     def largest(self, states: torch.Tensor, count: int) -> Likeliest:
         """The ``count`` largest logits of each row with their tokens.
 
@@ -111,11 +119,12 @@ class ScreenedHead:
             self._learn(states)
             return self._among_all(states, count)
         scores, ranges = self._scores.of(states)
-        values, tokens, certain = self._among_candidates(scores, ranges, states, count, CANDIDATES)
+        candidates = _candidates(count)
+        values, tokens, certain = self._among_candidates(scores, ranges, states, count, candidates)
         rest = (~certain).nonzero().squeeze(-1)
         if len(rest):
             values[rest], tokens[rest], certain[rest] = self._among_candidates(
-                scores[rest], ranges[rest], states[rest], count, MORE_CANDIDATES
+                scores[rest], ranges[rest], states[rest], count, _MORE * candidates
             )
             rest = (~certain).nonzero().squeeze(-1)
         if len(rest):
@@ -138,7 +147,7 @@ class ScreenedHead:
         self._seen.clear()
 
     def _among_all(self, states: torch.Tensor, count: int) -> Likeliest:
-        return _ordered(*largest(linear(states, self._weight), CANDIDATES), count)
+        return _ordered(*largest(linear(states, self._weight), _candidates(count)), count)
 
     def _among_candidates(
         self, scores: torch.Tensor, ranges: torch.Tensor, states: torch.Tensor, count: int, candidates: int
@@ -150,6 +159,24 @@ class ScreenedHead:
         errors = (guesses - exact.float()).abs().amax(dim=1)
         values, tokens = _ordered(exact, tokens, count)
         return values, tokens, values[:, -1].float() - guesses[:, -1] > _CERTAINTY * errors
+
+
+def _candidates(count: int) -> int:
+    """For so many tokens the exact logits are computed, where ``count`` are wanted."""
+    return max(32, 3 * count)
+
+
+def _hadamard(size: int) -> torch.Tensor:
+    """The orthogonal matrix of this size, a power of two, whose entries are all equally large (Sylvester)."""
+    matrix = torch.ones(1, 1)
+    while len(matrix) < size:
+        matrix = torch.kron(torch.tensor([[1.0, 1.0], [1.0, -1.0]]), matrix)
+    return matrix / math.sqrt(size)
+
+
+def _mixed(rows: torch.Tensor, mixer: torch.Tensor) -> torch.Tensor:
+    """Blocks of columns, as many as the ``mixer`` is large, multiplied with it."""
+    return (rows.reshape(-1, len(mixer)) @ mixer).view(rows.shape)
 
 
 def _ordered(values: torch.Tensor, tokens: torch.Tensor, count: int) -> Likeliest:
