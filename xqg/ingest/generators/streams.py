@@ -9,7 +9,7 @@ from threading import Event
 import torch
 
 STREAMS = 2
-"""As many as there can be cores for, at most these (measured on 2 cores: an eighth faster than one)."""
+"""At most so many, where there are cores for them (measured on 2 cores: a tenth faster than one, 0.6 GB more memory)."""
 
 
 def usual_streams(device: torch.device) -> int:
