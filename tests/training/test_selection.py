@@ -15,7 +15,7 @@ from xqg.errors import EncodingError, InputError, SettingsError
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery, Passage, Reject
 from xqg.training.measures import own_margins
-from xqg.training.selection import PairSelector, Standards, likeness, no_words, write_pairs
+from xqg.training.selection import WORSE_BY, PairSelector, Standards, likeness, no_words, write_pairs
 from xqg.training.settings import DataSource
 from xqg.training.sources import read_pairs
 
@@ -142,6 +142,11 @@ def test_only_what_is_in_a_wrong_language_can_be_what_is_rejected():
     assert rejected(0.025) == {"password wifi wifi refund"}
     assert rejected(math.inf) == set()
     assert rejected(math.inf, english) == {english.text}
+
+
+def test_the_command_asks_for_what_the_standards_do():
+    options = {option.name: option.default for option in main.commands["train"].commands["pairs"].params}
+    assert options["worse_by"] == WORSE_BY
 
 
 def test_at_most_as_many_as_asked_for():
