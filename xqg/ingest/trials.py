@@ -14,8 +14,8 @@ from xqg.records import FusionRule, Vectors
 Codes = npt.NDArray[np.object_]
 
 SMALL_LOSS = 0.01
-"""A loss of mean reciprocal rank that is borne where others gain: on XQuAD's English pool the default costs English
-queries 0.007, which is more than one standard error or less as the draw has it, and brings the other languages 0.05."""
+"""A loss of mean reciprocal rank that is borne where others gain: on XQuAD's English pool the default cost English
+queries 0.007 when this was chosen, more than one standard error or less as the draw had it, and brought others 0.05."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ _MORE = 8
 
 _LEVELS = 127
 _ROWS_AT_ONCE = 8192
-_MIXED = 64
+_BLOCK = 64
 _SMALLEST = 1e-12
 
 Likeliest = tuple[torch.Tensor, torch.Tensor]
@@ -63,7 +63,7 @@ class Scores:
     def __init__(self, weight: torch.Tensor, states: torch.Tensor) -> None:
         usual, columns = (torch.linalg.vector_norm(part, dim=0, dtype=torch.float32) for part in (states, weight))
         self._balance = (columns / usual.clamp_min(_SMALLEST)).sqrt().clamp_min(_SMALLEST)
-        self._mixer = _hadamard(math.gcd(weight.shape[1], _MIXED))
+        self._mixer = _hadamard(math.gcd(weight.shape[1], _BLOCK))
         mixer = self._mixer.to(weight.dtype)
         self._scales, self._zeros = torch.empty(len(weight)), torch.zeros(len(weight), dtype=torch.long)
         whole = torch.empty(weight.shape, dtype=torch.int8)
