@@ -68,7 +68,7 @@ def decode_plainly(generator: BundledGenerator, model: Any, prompts: Sequence[Pr
                 **inputs,
                 do_sample=True,
                 top_k=limits.top_k,
-                temperature=1.0,
+                temperature=limits.temperature,
                 num_return_sequences=settings.queries_per_language,
                 max_new_tokens=limits.max_new_tokens,
                 eos_token_id=sorted(limits.stops),

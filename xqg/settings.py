@@ -110,7 +110,9 @@ class GeneratorSettings(ModelSettings):
     queries_per_language: int = Field(5, ge=1, le=100, description="queries for each passage in each language")
     own_language: bool = Field(False, description="also write queries in the passage's own language")
     top_k: int = Field(10, ge=1, le=1000, description="sample among the k likeliest tokens")
-    temperature: float = Field(1.0, ge=0, le=2, description="of the sampling; 0 takes the likeliest token")
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="of the sampling; None: the adapter's own, else 1; 0 takes the likeliest token"
+    )
     style: Literal["question", "search", "passage"] = Field("question", description="what trained adapters write")
     augment_with: Literal["queries", "passages"] = Field(
         "queries", description="what is written and fused; generated passages are short and encoded as passages"

@@ -13,8 +13,11 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokeni
 from tests.training.samples import pair_lines, save_gemma, save_mt5, tiny_settings, write_lines
 from xqg.errors import InputError, MissingDependencyError, ModelError, SettingsError
 from xqg.ingest.generators.adapters import merge_adapter
+from xqg.ingest.generators.causal import CausalGenerator
 from xqg.ingest.prompts import trained_prompt
 from xqg.records import Passage
+from xqg.settings import GeneratorSettings
+from xqg.training.evaluation import EveryLanguage
 from xqg.training.train import train_generator
 
 
@@ -53,6 +56,7 @@ def test_sixty_pairs_train_an_adapter_that_loads(tmp_path, base):
 
 def test_training_goes_on_from_an_adapter(tmp_path, base):
     first = train_generator(tiny_settings(tmp_path, base, max_steps=8, learning_rate=0.02, out=tmp_path / "first"))
+    sample_at(first.out, 0.7)
     (tmp_path / "search.jsonl").write_bytes((tmp_path / "pairs.jsonl").read_bytes())
     barely = {"learning_rate": 1e-12, "data": [f"{tmp_path}/search.jsonl?style=search"], "max_steps": 1}
     second = train_generator(tiny_settings(tmp_path, base, **barely, start=str(first.out), out=tmp_path / "second"))
@@ -63,7 +67,34 @@ def test_training_goes_on_from_an_adapter(tmp_path, base):
     assert not all(torch.equal(before[name], other[name]) for name in before)
     card = json.loads((second.out / "xqg_generator.json").read_text())
     assert card["styles"] == ["question", "search"]
+    assert card["sampling"]["temperature"] == 0.7
     assert "Goes on from" in (second.out / "README.md").read_text()
+
+
+def sample_at(folder, temperature):
+    """Change the temperature that the card of an adapter in ``folder`` gives: 1 where training began from a base."""
+    path = folder / "xqg_generator.json"
+    facts = json.loads(path.read_text())
+    assert facts["sampling"]["temperature"] == 1.0
+    facts["sampling"]["temperature"] = temperature
+    path.write_text(json.dumps(facts))
+
+
+def test_an_adapter_is_sampled_at_its_own_temperature_unless_another_is_asked_for(tmp_path, base):
+    def written(**options):
+        settings = {"spec": f"hf:{report.out}", "languages": ("fr",), "queries_per_language": 4, "max_new_tokens": 8}
+        generator = CausalGenerator(GeneratorSettings(**settings | options), EveryLanguage())
+        passage = Passage(id="mill", text="The old mill was built in 1701 by the council.")
+        found = generator.generate([(passage, ("fr",))])
+        return [query.text for query in found.queries], generator.identity["temperature"]
+
+    report = train_generator(tiny_settings(tmp_path, base, max_steps=2))
+    warm = written()
+    sample_at(report.out, 0.0)
+    cold = written()
+    assert (warm[1], cold[1]) == (1.0, 0.0)
+    assert len(cold[0]) < 2 <= len(warm[0])  # the likeliest tokens are four times the same
+    assert written(temperature=1.0) == warm
 
 
 def test_an_adapter_that_does_not_fit_is_no_start(tmp_path, base):

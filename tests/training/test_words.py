@@ -34,6 +34,31 @@ def test_words_that_nobody_writes(lists, language, text, unknown):
     assert lists.count_unknown(GeneratedQuery("t", language, text), PASSAGE) == unknown
 
 
+LIBRARY = Passage(
+    id="l",
+    title="AwsKit",
+    text="A small library for Python that reads log files.\nSee libc.so, openstack.",
+    language="en",
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "untranslated"),
+    [
+        ("vi", "Library cho AwsKit", 1),  # written large in the query, but an ordinary word
+        ("vi", "thư viện cho AwsKit", 0),  # a name stays as it is
+        ("hi", "Python के लिए library जो log reads", 2),  # Hindi texts have the word log
+        ("de", "Bibliothek zum Lesen von Log-Dateien mit Python", 0),  # German has the word log, and names
+        ("fr", "fichier libc.so, openstack", 0),  # a path, and a word too rare to be an ordinary one
+        ("th", "library สำหรับ Python", 1),  # whose own words nobody can look up
+        ("ja", "Python用library", 0),  # words that stand together are not told apart
+        ("en", "small library that reads log files", 0),
+    ],
+)
+def test_ordinary_words_that_were_not_translated(lists, language, text, untranslated):
+    assert lists.count_unknown(GeneratedQuery("l", language, text), LIBRARY) == untranslated
+
+
 def test_without_the_package_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "wordfreq", None)
     with pytest.raises(MissingDependencyError, match=r'pip install "xqg\[train\]", or add --no-check-words'):

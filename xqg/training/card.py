@@ -47,7 +47,7 @@ def generator_facts(settings: TrainingSettings, base: BaseModel, report: Trainin
         "languages": sorted(set(report.languages).union(before.languages if before else ())),
         "max_passage_tokens": settings.max_passage_tokens,
         "max_query_tokens": settings.max_query_tokens,
-        "sampling": {"top_k": 10, "temperature": 1.0},
+        "sampling": {"top_k": 10, "temperature": before.temperature if before else 1.0},
     }
 
 

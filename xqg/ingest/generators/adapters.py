@@ -28,12 +28,13 @@ _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
 
 @dataclass(frozen=True)
 class Adapter:
-    """An adapter in ``folder``, its base ("bundled" or a model), and what it was trained to write."""
+    """An adapter in ``folder``, its base ("bundled" or a model), what it was trained to write, and how to sample it."""
 
     folder: Path
     base: str
     styles: tuple[str, ...] = ("question",)
     languages: tuple[str, ...] = ()
+    temperature: float = 1.0
 
     @property
     def revision(self) -> str:
@@ -50,7 +51,13 @@ def find_adapter(folder: Path | None) -> Adapter | None:
         return None
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        return Adapter(folder, str(card["base"]["spec"]), tuple(card["styles"]), tuple(card["languages"]))
+        return Adapter(
+            folder,
+            str(card["base"]["spec"]),
+            tuple(card["styles"]),
+            tuple(card["languages"]),
+            float(card["sampling"]["temperature"]),
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"The adapter in {folder} has no readable {CARD}",

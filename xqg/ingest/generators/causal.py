@@ -89,7 +89,7 @@ class CausalGenerator(LocalGenerator):
         if can_pack(model):
             pack_model(model, spare=layer)
         stops = StopTokens(self._tokenizer, model)
-        limits = Limits(stops, settings.top_k, settings.token_limit, settings.batch_rows, settings.temperature)
+        limits = Limits(stops, settings.top_k, settings.token_limit, settings.batch_rows, self._temperature)
         trial, prefix = self._tokens(_TRIAL, "fr"), self._shared_tokens()
         head = None if layer is None else ScreenedHead(layer.weight)
         for attention in (FOLDED, None) if model.device.type == "cpu" else (None,):

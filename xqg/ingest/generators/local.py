@@ -70,7 +70,7 @@ class LocalGenerator(ABC):
             "revision": self._revision,
             "prompt": prompt_identity(self._style, settings.augment_with),
             "top_k": settings.top_k,
-            "temperature": settings.temperature,
+            "temperature": self._temperature,
             "max_new_tokens": settings.token_limit,
             "seed": settings.seed,
         }
@@ -122,6 +122,13 @@ class LocalGenerator(ABC):
     @abstractmethod
     def _write(self, tasks: Sequence[Task]) -> list[list[list[int]]]:
         """Token ids for each task and each of its seeds."""
+
+    @property
+    def _temperature(self) -> float:
+        """Of the sampling: as asked, else as the adapter's card says, else 1 (the paper)."""
+        if self._settings.temperature is not None:
+            return self._settings.temperature
+        return 1.0 if self._adapter is None else self._adapter.temperature
 
     @cached_property
     def _source(self) -> ModelSource:

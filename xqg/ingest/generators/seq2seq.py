@@ -66,7 +66,7 @@ class Seq2SeqGenerator(LocalGenerator):
         end = self._model.config.eos_token_id
         stops = frozenset(end if isinstance(end, list) else [end])
         settings = self._settings
-        return Limits(stops, settings.top_k, settings.token_limit, settings.batch_rows, settings.temperature)
+        return Limits(stops, settings.top_k, settings.token_limit, settings.batch_rows, self._temperature)
 
     @cached_property
     def _model(self) -> Any:
