@@ -49,6 +49,29 @@ def test_an_english_text_does_not_pass_for_another_language(detector: LanguageDe
     assert not detector.is_language(TEXTS["en"], asked, rivals=["en", "fr", "ja"])
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("es", "Convertir páginas de manual de nroff a HTML"),
+        ("en", "Node.js command line option parser"),
+        ("de", "Deepin-Kalender"),
+    ],
+)
+def test_a_text_full_of_names_passes_where_another_language_is_little_likelier(
+    detector: LanguageDetector, language: str, text: str
+) -> None:
+    assert detector.detect(text) != language
+    assert detector.is_language(text, language, rivals=[*TEXTS, "pt"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [("fr", "old mill"), ("fr", "password reset"), ("de", "Où est la clé ?"), ("fr", "¿Dónde está la llave?")],
+)
+def test_a_few_words_are_enough_to_be_refused(detector: LanguageDetector, asked: str, text: str) -> None:
+    assert not detector.is_language(text, asked, rivals=sorted(TEXTS))
+
+
 def test_another_script_does_not_pass_even_without_rivals(detector: LanguageDetector) -> None:
     assert not detector.is_language(TEXTS["ru"], "fr")
     assert not detector.is_language(TEXTS["fr"], "ja")

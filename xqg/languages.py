@@ -53,6 +53,15 @@ descriptions in 14 (Debian; a few words, many of them names) 92.9 % pass and 1.2
 a margin).
 """
 
+HEAD_START = 5.0
+"""How far (natural logarithm of the likelihood) another language must lead before a text that was asked for in one is
+refused: what a writer was asked for is likelier than any other language before a word is read.
+
+Of people's package descriptions (Debian, up to 250 in each of 15 languages) 98.8 % pass in their own language (96.9 %
+without; "Convertir páginas de manual de nroff a HTML" did not), and asked for in one of 21 others 0.5 % (0.2 %), most of
+them between neighbours such as Portuguese and Spanish.
+"""
+
 
 def language_name(code: str) -> str:
     """The English name of an ISO 639-1 code.
@@ -114,8 +123,8 @@ class LanguageDetector:
 
         Short texts full of names are hard to tell apart over 100 languages, so a text is
         refused only where one of ``rivals`` (the languages it could have been confused with: the
-        passage's own and the other targets) is likelier than ``language``, or where the best language of
-        all uses another script's letters. A language the model does not know is always accepted.
+        passage's own and the other targets) is likelier than ``language`` by `HEAD_START`, or where the best language
+        of all uses another script's letters. A language the model does not know is always accepted.
         """
         ranking = dict(self._rank(text))
         if language not in ranking:
@@ -124,7 +133,7 @@ class LanguageDetector:
         if best == language or _are_close(best, language):
             return True
         strangers = [rival for rival in rivals if rival in ranking and not _are_close(rival, language)]
-        if any(ranking[rival] > ranking[language] for rival in strangers):
+        if any(ranking[rival] - ranking[language] > HEAD_START for rival in strangers):
             return False
         return _is_written_in(language, _script(text))
 
