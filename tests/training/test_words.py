@@ -46,6 +46,7 @@ LIBRARY = Passage(
     ("language", "text", "untranslated"),
     [
         ("vi", "Library cho AwsKit", 1),  # written large in the query, but an ordinary word
+        ("de", "Log files lesen", 1),  # the passage's last word before a full stop
         ("vi", "thư viện cho AwsKit", 0),  # a name stays as it is
         ("hi", "Python के लिए library जो log reads", 2),  # Hindi texts have the word log
         ("de", "Bibliothek zum Lesen von Log-Dateien mit Python", 0),  # German has the word log, and names

@@ -19,16 +19,16 @@ CountWords = Callable[[GeneratedQuery, Passage], int]
 _STEM = 4
 """A word that begins as one of the passage's does is taken for a name or a term that was carried over and inflected."""
 
-_ORDINARY = re.compile(r"(?<![\w.@/-])[^\W\d_]{3,}(?![\w.@/])")
+_ORDINARY = re.compile(r"(?<![\w.@/-])[^\W\d_]{3,}(?![\w@/]|\.\w)")
 """A word that is no part of a path, an address or an identifier."""
 
 _COMMON = 3.3
-"""From this Zipf frequency on (of a billion words 2,000) a word of the passage's language is no name; of a package
-description's names ("openstack", "xmonad") few are so common."""
+"""From this Zipf frequency on (of a billion words 2,000) a word of the passage's language is taken for no
+name; "openstack" and "emacs" are rarer."""
 
 _RARER = 1.3
 """A word is the passage's language's alone where it is twenty times as common in it as in the query's: "library" in
-Vietnamese is, "plugin" in German is not."""
+Vietnamese is, "software" in German is not."""
 
 _OWN_SEGMENTER = frozenset({"ja", "ko", "zh"})
 """wordfreq has their words, but needs other packages to find them in a text."""

@@ -33,7 +33,7 @@ Mask = torch.Tensor | dict[str, torch.Tensor]
 
 
 class SharedPrefixDecoder:
-    """Top-k sampling at temperature 1 from a causal model, the same distribution as plain sampling.
+    """Top-k sampling from a causal model, the same distribution as plain sampling.
 
     :param prefix: tokens that most prompts begin with (instructions, examples); their keys and values are kept
         between calls. Prompts may leave it earlier, or share nothing.
