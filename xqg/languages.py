@@ -58,8 +58,7 @@ HEAD_START = 5.0
 refused: what a writer was asked for is likelier than any other language before a word is read.
 
 Of people's package descriptions (Debian, up to 250 in each of 15 languages) 98.8 % pass in their own language (96.9 %
-without; "Convertir páginas de manual de nroff a HTML" did not), and asked for in one of 21 others 0.5 % (0.2 %), most of
-them between neighbours such as Portuguese and Spanish.
+without), and asked for in one of 21 others 0.5 % (0.2 %).
 """
 
 
