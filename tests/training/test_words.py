@@ -60,6 +60,12 @@ def test_ordinary_words_that_were_not_translated(lists, language, text, untransl
     assert lists.count_unknown(GeneratedQuery("l", language, text), LIBRARY) == untranslated
 
 
+def test_a_word_is_not_untranslated_in_the_language_of_the_passage(lists):
+    passage = Passage(id="j", text="Python の library です", language="ja")
+    counts = [lists.count_unknown(GeneratedQuery("j", language, "library とは"), passage) for language in ("ja", "ko")]
+    assert counts == [0, 1]
+
+
 def test_without_the_package_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "wordfreq", None)
     with pytest.raises(MissingDependencyError, match=r'pip install "xqg\[train\]", or add --no-check-words'):

@@ -73,9 +73,9 @@ class WordLists:
         return sum(word[:_STEM] not in carried and not self._is_listed(word, query.language) for word in words)
 
     def _count_untranslated(self, query: GeneratedQuery, passage: Passage) -> int:
-        home = self._home(passage)
-        if query.language == home:
+        if query.language == passage.language:
             return 0
+        home = self._home(passage)
         ordinary = self._ordinary(f"{passage.title}\n{passage.text}", home)
         words = [word.lower() for word in _ORDINARY.findall(query.text)]
         return sum(
