@@ -116,12 +116,13 @@ def open_ingestion(settings: IngestSettings) -> IngestJob:
 
     :raises XqgError: if a part cannot be used; nothing was written.
     """
+    from xqg.encoders.profiles import find_profile
     from xqg.ingest.job import IngestJob
 
     detector = LanguageDetector()
     generator = build_generator(settings.generator, detector)
     encoder = build_encoder(settings.encoder)
-    return IngestJob(settings, generator, encoder, build_store(settings.store), detector)
+    return IngestJob(settings, generator, encoder, build_store(settings.store), detector, find_profile)
 
 
 def open_searcher(settings: SearchSettings) -> Searcher:
@@ -131,8 +132,8 @@ def open_searcher(settings: SearchSettings) -> Searcher:
     """
     from xqg.search.searcher import Searcher
 
-    collection, encoder, store = open_parts(settings)
-    return Searcher(encoder, store, collection.languages, LanguageDetector())
+    _, encoder, store = open_parts(settings)
+    return Searcher(encoder, store)
 
 
 def open_parts(settings: SearchSettings) -> tuple[Collection, Encoder, VectorStore]:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from xqg.ingest.report import IngestReport
 from xqg.records import Hit
+from xqg.fusion.pieces import PieceKind
 from xqg.search.searcher import Explanation
 from xqg.search.show import passage_to_json
 
@@ -70,7 +71,9 @@ def print_hits(query: str, hits: Sequence[Hit], explanations: Sequence[Explanati
         console.print(f"     {snippet}", markup=False, highlight=False, soft_wrap=True)
         explanation = explanations[index] if index < len(explanations) else None
         if explanation is not None:
-            line = f"     closest query ({explanation.language}, {explanation.similarity:.3f}): {explanation.query}"
+            piece = explanation.piece
+            kind = f"{piece.kind.value} in {piece.language}" if piece.kind is PieceKind.QUERY else piece.kind.value
+            line = f"     closest {kind} ({explanation.similarity:.3f}): {piece.text}"
             console.print(line, style="green", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -78,7 +81,13 @@ def hit_to_json(hit: Hit, explanation: Explanation | None = None) -> dict[str, A
     """The shape of one hit in ``xqg search --json``."""
     value: dict[str, Any] = {"rank": hit.rank, "score": hit.score, **passage_to_json(hit.passage)}
     if explanation is not None:
-        value["closest_query"] = dict(explanation.__dict__)
+        piece = explanation.piece
+        value["closest_piece"] = {
+            "kind": piece.kind.value,
+            "language": piece.language,
+            "text": piece.text,
+            "similarity": explanation.similarity,
+        }
     return value
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xqg.records import digest
+from xqg.records import FusionRule, digest
 from xqg.settings import IngestSettings
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of what is stored; part of every fingerprint."""
 
-CALIBRATED = "calibrated"
-"""Stands in the stored settings for a number that the calibration chose."""
+GENERATION = 1
+"""Version of how queries are asked for: as long as it stays, stored queries are taken whatever changed around them."""
 
 
 def vector_settings(
@@ -27,26 +27,33 @@ def vector_settings(
     :param encoder: its `identity`. :param generator: its `identity`, None where there is no generator.
     :param languages: the target languages, resolved.
     """
-    common: dict[str, Any] = {"schema": SCHEMA, "encoder": dict(encoder), "distance": distance}
+    fusion = settings.fusion
+    values: dict[str, Any] = {
+        "schema": SCHEMA,
+        "encoder": dict(encoder),
+        "distance": distance,
+        "rule": fusion.rule.value,
+        "generator": None,
+    }
+    if fusion.rule is not FusionRule.PLAIN:
+        values["alpha"] = fusion.weight
+    if fusion.rule is FusionRule.VIEWS:
+        values |= {"beta": fusion.beta, "views": fusion.most_views}
     if generator is None:
-        return {**common, "generator": None}
-    return {
-        **common,
+        return values
+    return values | {
         # a file of queries may grow from run to run: its content is checked passage by passage, not for the collection
         "generator": {name: value for name, value in generator.items() if name != "sha256"},
         "languages": list(languages),
         "augment_with": settings.generator.augment_with,
         "queries_per_language": settings.generator.queries_per_language,
         "own_language": settings.generator.own_language,
-        "rule": settings.fusion.rule.value,
-        "alpha": CALIBRATED if settings.fusion.weight is None else settings.fusion.weight,
-        "share": CALIBRATED if settings.fusion.calibrated and settings.fusion.share is None else settings.fusion.share,
     }
 
 
-def fingerprint(values: Mapping[str, Any], calibration: str | None) -> str:
-    """The short hash that stands beside every stored vector, of `vector_settings` and the calibration's own hash."""
-    return digest([dict(values), calibration])
+def fingerprint(values: Mapping[str, Any], profile: str | None) -> str:
+    """The short hash beside every stored vector, of `vector_settings` and the encoder profile's own hash."""
+    return digest([dict(values), profile])
 
 
 def differences(stored: Mapping[str, Any], asked: Mapping[str, Any], prefix: str = "") -> list[str]:

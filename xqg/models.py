@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import socket
 import warnings
 from collections.abc import Callable, Iterator
@@ -42,6 +43,12 @@ class ModelSource:
     def label(self) -> str:
         """The name to store: of a path its last part only, so that nothing of this machine is kept."""
         return self.name if self.path is None else self.path.resolve().name
+
+
+def cache_folder() -> Path:
+    """Where converted models and encoder profiles are kept: ``XQG_CACHE``, else ``~/.cache/xqg``."""
+    named = os.environ.get("XQG_CACHE")
+    return Path(named).expanduser() if named else Path.home() / ".cache" / "xqg"
 
 
 def find_source(name: str, revision: str | None = None) -> ModelSource:

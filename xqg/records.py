@@ -23,12 +23,23 @@ POINT_NAMESPACE = uuid.UUID("6f0c7a52-3f0e-5d1c-9d57-6b1f6a4d2e11")
 
 
 class FusionRule(str, Enum):
-    """How a passage vector and the vectors of its queries become one (formulas in `xqg.ingest.fusion`)."""
+    """How the vectors of a passage and of its pieces become the rows that are stored (`xqg.fusion.rules`)."""
 
-    SUM = "sum"
-    MEAN = "mean"
+    VIEWS = "views"
     NEUTRAL = "neutral"
-    PER_LANGUAGE = "per-language"
+    MEAN = "mean"
+    SUM = "sum"
+    PLAIN = "plain"
+
+    @property
+    def is_neutral(self) -> bool:
+        """Whether the language subspace is removed, for which the encoder's profile is needed."""
+        return self in (FusionRule.VIEWS, FusionRule.NEUTRAL)
+
+    @property
+    def needs_queries(self) -> bool:
+        """Whether generated queries are all that the rule adds."""
+        return self in (FusionRule.MEAN, FusionRule.SUM)
 
 
 @dataclass(frozen=True)

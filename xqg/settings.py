@@ -13,11 +13,20 @@ from xqg.validation import Settings as Settings
 from xqg.validation import check_spec as check_spec
 from xqg.validation import validated as validated
 
-PAPER_ALPHA = 0.01
-"""Weight of the rule ``sum`` (the paper's run; README of its code)."""
+RULE_ALPHAS = {
+    FusionRule.VIEWS: 0.3,
+    FusionRule.NEUTRAL: 0.3,
+    FusionRule.MEAN: 0.3,
+    FusionRule.SUM: 0.01,
+    FusionRule.PLAIN: 0.0,
+}
+"""α of each rule where none is given: one setting for all corpora (docs/results.md); that of ``sum`` is the paper's."""
 
-UNCALIBRATED_ALPHA = 0.4
-"""Weight of the rule ``mean`` where nothing is calibrated: the best of 0.1 to 0.6 on the sample help centre."""
+VIEW_WEIGHT = 0.3
+"""β: more suits questions over encyclopedia paragraphs, less suits long pages (docs/results.md)."""
+
+MOST_VIEWS = 32
+"""Rows a passage beside the first; pages with more sentences have neighbours merged."""
 
 QUERY_TOKENS, PASSAGE_TOKENS = 48, 160
 """Longest generated texts: the longest XQuAD questions have about 40 tokens, and passages are to be short."""
@@ -105,7 +114,9 @@ class EncoderSettings(ModelSettings):
 class GeneratorSettings(ModelSettings):
     """The model that writes the queries."""
 
-    spec: str = Field("bundled", description="bundled, hf:MODEL, openai:MODEL, file:QUERIES.jsonl or none")
+    spec: str = Field(
+        "none", description="bundled, hf:MODEL, openai:MODEL, file:QUERIES.jsonl or none; bundled where languages are named"
+    )
     languages: tuple[str, ...] = Field((), description="languages of the queries, ISO 639-1")
     queries_per_language: int = Field(5, ge=1, le=100, description="queries for each passage in each language")
     own_language: bool = Field(False, description="also write queries in the passage's own language")
@@ -140,6 +151,13 @@ class GeneratorSettings(ModelSettings):
     def _known_kind(cls, spec: str) -> str:
         return check_spec(spec, ("bundled", BUNDLED_BASE, "none"), ("hf", "openai", "file"))
 
+    @model_validator(mode="before")
+    @classmethod
+    def _languages_ask_for_queries(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("languages") and values.get("spec") is None:
+            return {**values, "spec": "bundled"}
+        return values
+
     @field_validator("languages")
     @classmethod
     def _known_languages(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
@@ -160,46 +178,51 @@ class GeneratorSettings(ModelSettings):
 
 
 class FusionSettings(Settings):
-    """How the vectors of a passage and of its queries become one."""
+    """How the vectors of a passage and of its pieces become the rows that are stored."""
 
-    rule: FusionRule = Field(FusionRule.NEUTRAL, description="neutral, mean, sum (the paper) or per-language")
-    alpha: float | None = Field(None, ge=0, le=1, description="weight of the queries; None: calibrated")
-    share: float | None = Field(
-        None, ge=0, le=1, description="share of the language subspace that is removed; None: calibrated"
+    rule: FusionRule = Field(FusionRule.VIEWS, description="views, neutral, mean, sum (the paper) or plain")
+    alpha: float | None = Field(
+        None, ge=0, le=1, description="weight of title and generated queries; None: the rule's own"
     )
-    calibration_sample: int = Field(500, ge=0, description="passages to calibrate on; 0: no calibration")
-    distance: Distance = Field("auto", description="auto: cosine for encoders of unit vectors, else dot")
+    beta: float = Field(VIEW_WEIGHT, ge=0, le=1, description="weight of a sentence in its own row")
+    views: int = Field(MOST_VIEWS, ge=0, le=1000, description="most rows beside the first; 0: one vector a passage")
+    distance: Distance = Field("auto", description="auto: the one that the encoder is made for")
 
     @property
-    def calibrated(self) -> bool:
-        """Whether a sample of the corpus decides on what is left open."""
-        return self.calibration_sample > 0 and self.rule is not FusionRule.SUM
+    def weight(self) -> float:
+        """α, the rule's own where none was given."""
+        return RULE_ALPHAS[self.rule] if self.alpha is None else self.alpha
 
     @property
-    def weight(self) -> float | None:
-        """α where it is fixed; None where it is to be calibrated."""
-        if self.alpha is not None or self.calibrated:
-            return self.alpha
-        return PAPER_ALPHA if self.rule is FusionRule.SUM else UNCALIBRATED_ALPHA
+    def most_views(self) -> int:
+        """How many rows a passage may have beside the first."""
+        return self.views if self.rule is FusionRule.VIEWS else 0
+
+    @property
+    def multivector(self) -> bool:
+        """Whether passages have more than one row."""
+        return self.most_views > 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_views_is_neutral(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("views") == 0 and values.get("rule") in (None, "views", FusionRule.VIEWS):
+            return {**values, "rule": FusionRule.NEUTRAL}
+        return values
 
     @model_validator(mode="after")
     def _options_fit(self) -> FusionSettings:
-        removes = self.rule in (FusionRule.NEUTRAL, FusionRule.PER_LANGUAGE)
-        if removes and not self.calibrated:
-            raise ValueError(
-                f"the rule {self.rule.value} needs a calibration; give --calibration-sample or --rule mean"
-            )
-        if self.share is not None and not removes:
-            raise ValueError(f"--share has no meaning with --rule {self.rule.value}; drop one of them")
-        if self.share is not None and 0 < self.share < 1 and self.distance == "cosine":
-            raise ValueError(f"a share of {self.share} goes with --distance dot: what is left would rule under cosine")
+        given = self.model_fields_set
+        if self.rule is FusionRule.PLAIN and "alpha" in given:
+            raise ValueError("--alpha has no meaning with --rule plain; drop one of them")
+        for name in ("beta", "views"):
+            if name in given and self.rule is not FusionRule.VIEWS and getattr(self, name) != 0:
+                raise ValueError(f"--{name} has no meaning with --rule {self.rule.value}; drop one of them")
         return self
 
     def distance_for(self, encoder: str) -> str:
-        """The distance as asked, else the encoder's ("cosine" or "dot"); a partial share needs dot."""
-        if self.distance != "auto":
-            return self.distance
-        return "dot" if self.share is not None and 0 < self.share < 1 else encoder
+        """The distance as asked, else the encoder's ("cosine" or "dot")."""
+        return encoder if self.distance == "auto" else self.distance
 
 
 class ReaderSettings(Settings):
@@ -236,7 +259,7 @@ class IngestSettings(Settings):
 
     store: StoreSettings
     encoder: EncoderSettings = EncoderSettings()
-    generator: GeneratorSettings
+    generator: GeneratorSettings = GeneratorSettings()
     fusion: FusionSettings = FusionSettings()
     reader: ReaderSettings = ReaderSettings()
     batch_size: int = Field(32, ge=1, le=10_000, description="passages generated, encoded and stored at once")
@@ -249,23 +272,12 @@ class IngestSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _alpha_goes_with_a_generator(self) -> IngestSettings:
-        if self.generator.spec == "none" and (self.fusion.alpha is not None or "rule" in self.fusion.model_fields_set):
-            raise ValueError("α and the rule weigh generated queries, but --generator is none; drop one of them")
-        return self
-
-
-class CalibrateSettings(Settings):
-    """Calibrating an existing collection again."""
-
-    store: StoreSettings
-    fusion: FusionSettings = FusionSettings()
-    batch_size: int = Field(32, ge=1, le=10_000, description="passages encoded and stored at once")
-
-    @model_validator(mode="after")
-    def _something_to_calibrate(self) -> CalibrateSettings:
-        if not self.fusion.calibrated:
-            raise ValueError("nothing is calibrated with --rule sum or without a sample; drop that option")
+    def _rule_and_generator_fit(self) -> IngestSettings:
+        rule, generates = self.fusion.rule, self.generator.spec != "none"
+        if rule.needs_queries and not generates:
+            raise ValueError(f"--rule {rule.value} adds generated queries only, but none are asked for; name a --generator")
+        if rule is FusionRule.PLAIN and generates:
+            raise ValueError("--rule plain leaves passages as they are; drop --generator and --languages")
         return self
 
 

@@ -2,59 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from xqg.errors import FingerprintError, StoreError
-from xqg.fingerprints import SCHEMA, differences, fingerprint, vector_settings
-from xqg.ingest.calibration import Calibration
-from xqg.ingest.fusion import PLAIN, Fusion
+from xqg.fingerprints import GENERATION, SCHEMA, differences, fingerprint, vector_settings
+from xqg.fusion.profile import EncoderProfile
+from xqg.fusion.rules import Fusion
 from xqg.ingest.planning import Target
 from xqg.protocols import Collection, Encoder, QueryGenerator, VectorStore
 from xqg.records import FusionRule, digest
-from xqg.settings import FusionSettings, IngestSettings
+from xqg.settings import IngestSettings
 
 READY, UPDATING = "ready", "updating"
+
+PLAIN = Fusion(FusionRule.PLAIN)
+"""Passages as they are; also what stands in for a fusion that a dry run has no use for."""
+
+FindProfile = Callable[[Encoder], EncoderProfile]
+"""Tells the profile of an encoder; may have to encode the probe texts for it."""
 
 
 @dataclass(frozen=True)
 class Opened:
     """A collection that is ready to be written to.
 
-    ``metadata`` is what it remembers from now on; ``fusion`` is how its vectors are made, and ``to_calibrate`` tells
-    that this has still to be found out; ``fresh`` tells that it held nothing; ``vector_languages`` are those with a
-    vector of their own.
+    ``metadata`` is what it remembers from now on; ``fusion`` is how its rows are made; ``most_views`` is how many rows
+    a passage may have beside the first; ``fresh`` tells that it held nothing.
     """
 
     target: Target
     metadata: Mapping[str, Any]
     fusion: Fusion
+    most_views: int
     fresh: bool
-    to_calibrate: bool = False
-    vector_languages: tuple[str, ...] = ()
 
     @property
     def updating(self) -> bool:
         """Whether some stored passages may still have vectors of other settings."""
         return bool(self.metadata["state"] == UPDATING)
 
-    def pilot(self, own_language: bool) -> Opened:
-        """The same collection, to take the sample in before it is calibrated, with plain vectors.
-
-        :param own_language: also make queries in the passages' own language, to see what the choices cost them.
-        """
-        own = self.target.own_language or own_language
-        target = replace(self.target, fingerprint=digest(["pilot", self.metadata["settings"]]), own_language=own)
-        return replace(self, target=target, metadata={**self.metadata, "state": READY}, fusion=PLAIN)
-
-    def calibrated(self, calibration: Calibration) -> Opened:
-        """The same collection with its calibration; what was stored before has to be fused again."""
-        metadata = {**self.metadata, "calibration": calibration.to_json(), "state": UPDATING}
-        metadata["fingerprint"] = fingerprint(metadata["settings"], calibration.digest)
-        target = replace(self.target, fingerprint=metadata["fingerprint"])
-        fusion = calibration.fusion
-        return replace(self, target=target, metadata=metadata, fusion=fusion, fresh=False, to_calibrate=False)
+    @property
+    def generates_passages(self) -> bool:
+        """Whether the generated texts are passages, and encoded as such."""
+        return bool(self.metadata["settings"].get("augment_with") == "passages")
 
 
 def open_collection(
@@ -63,21 +55,55 @@ def open_collection(
     generator: QueryGenerator | None,
     settings: IngestSettings,
     languages: tuple[str, ...],
+    find_profile: FindProfile,
     dry_run: bool = False,
 ) -> Opened:
     """Create the collection, or check that it was made with these settings.
 
     :param languages: the target languages, resolved (a ``file:`` generator may supply them).
-    :param dry_run: write nothing.
+    :param find_profile: asked where the rule needs the encoder's profile and the collection has none yet.
+    :param dry_run: write nothing, and fuse nothing.
     :raises FingerprintError: if it was made with other settings and ``settings.update`` is off.
     :raises StoreError: if it is not xqg's, or its size or distance cannot hold these vectors.
     """
     identity = None if generator is None else generator.identity
     distance = settings.fusion.distance_for(encoder.distance)
     asked = vector_settings(settings, encoder.identity, identity, distance, languages)
+    found = store.describe()
+    if found is not None:
+        _check_ours(found, settings.store.collection)
+    profile = _stored_profile(found, encoder)
+    if profile is None and settings.fusion.rule.is_neutral and not dry_run:
+        profile = find_profile(encoder)
+    opened = _asked_for(settings, identity, asked, languages, profile, dry_run)
+    multivector = settings.fusion.multivector
+    if found is None:
+        if not dry_run:
+            store.create(encoder.dimension, distance, opened.metadata, multivector)
+        return opened
+    _check_schema(found, multivector, settings)
+    check_shape(found, encoder.dimension, distance, multivector, settings.store.collection)
+    if found.most_rows is not None and opened.most_views >= found.most_rows:
+        opened = replace(opened, most_views=found.most_rows - 1)
+    return _reopen(store, found, opened, settings, dry_run)
+
+
+def _asked_for(
+    settings: IngestSettings,
+    generator: Mapping[str, Any] | None,
+    asked: Mapping[str, Any],
+    languages: tuple[str, ...],
+    profile: EncoderProfile | None,
+    dry_run: bool,
+) -> Opened:
+    """The collection as these settings would make it."""
+    rule = settings.fusion.rule
+    frozen = profile if rule.is_neutral else None
     target = Target(
-        fingerprint=fingerprint(asked, None),
-        generation=digest([SCHEMA, identity, settings.generator.augment_with, settings.generator.queries_per_language]),
+        fingerprint=fingerprint(asked, None if frozen is None else frozen.digest),
+        generation=digest(
+            [GENERATION, generator, settings.generator.augment_with, settings.generator.queries_per_language]
+        ),
         languages=languages,
         own_language=settings.generator.own_language,
     )
@@ -85,66 +111,66 @@ def open_collection(
         "state": READY,
         "fingerprint": target.fingerprint,
         "settings": asked,
-        "calibration": None,
+        "profile": None if frozen is None else frozen.to_json(),
         "encoder": settings.encoder.portable(),
     }
-    fusion = PLAIN if generator is None else _fixed_fusion(settings.fusion)
-    own = languages if generator is not None and settings.fusion.rule is FusionRule.PER_LANGUAGE else ()
-    opened = Opened(target, metadata, PLAIN if fusion is None else fusion, True, fusion is None, own)
-    found = store.describe()
-    if found is None:
-        if not dry_run:
-            store.create(encoder.dimension, distance, metadata, own)
-        return opened
+    fusion = PLAIN if dry_run else Fusion(rule, settings.fusion.weight, settings.fusion.beta, frozen)
+    return Opened(target, metadata, fusion, settings.fusion.most_views, True)
+
+
+def _check_ours(found: Collection, name: str) -> None:
     if not found.metadata:
         raise StoreError(
-            f"Collection {settings.store.collection!r} exists, but xqg did not make it",
+            f"Collection {name!r} exists, but xqg did not make it",
             "an xqg collection or none",
             "Choose another --collection",
         )
-    check_shape(found, encoder.dimension, distance, own, settings.store.collection)
-    return _reopen(store, found, opened, settings, dry_run)
 
 
-def check_shape(found: Collection, dimension: int, distance: str, languages: tuple[str, ...], name: str) -> None:
-    """Raise where vectors of this size, distance and these languages do not fit.
+def _stored_profile(found: Collection | None, encoder: Encoder) -> EncoderProfile | None:
+    """The profile that the collection was made with, if it is of this encoder."""
+    if found is None or found.metadata.get("profile") is None:
+        return None
+    same = found.metadata["settings"]["encoder"] == dict(encoder.identity)
+    return EncoderProfile.from_json(found.metadata["profile"]) if same else None
+
+
+def _check_schema(found: Collection, multivector: bool, settings: IngestSettings) -> None:
+    """Raise where an earlier version made the collection and nothing was said of bringing it up to date."""
+    schema = found.metadata["settings"].get("schema")
+    if schema == SCHEMA or (settings.update and found.multivector == multivector):
+        return
+    raise FingerprintError(
+        f"Collection {settings.store.collection!r} has schema {schema}; this version of xqg writes schema {SCHEMA}",
+        remedy="Give --update --views 0 to fuse it anew as it is, one vector a passage, from its stored queries; for views "
+        "choose a new --collection and carry the queries over: `xqg show --queries > queries.jsonl`, then "
+        "`--generator file:queries.jsonl`",
+    )
+
+
+def check_shape(found: Collection, dimension: int, distance: str, multivector: bool, name: str) -> None:
+    """Raise where vectors of this size, distance and number do not fit.
 
     :raises StoreError: names both.
     """
-    if (found.dimension, found.distance, set(found.languages)) != (dimension, distance, set(languages)):
+    if (found.dimension, found.distance, found.multivector) != (dimension, distance, multivector):
         raise StoreError(
-            f"Collection {name!r} holds {_shape(found.dimension, found.distance, found.languages)}",
-            _shape(dimension, distance, languages),
+            f"Collection {name!r} holds {_shape(found.dimension, found.distance, found.multivector)}",
+            _shape(dimension, distance, multivector),
             "What a collection's vectors are is fixed: choose another --collection, and carry the queries over with "
             "`xqg show --queries > queries.jsonl` and `--generator file:queries.jsonl`",
         )
 
 
-def _shape(dimension: int, distance: str, languages: tuple[str, ...]) -> str:
-    own = f", and one each for {', '.join(languages)}" if languages else ""
-    return f"vectors of {dimension} dimensions under {distance}{own}"
-
-
-def _fixed_fusion(settings: FusionSettings) -> Fusion | None:
-    """How vectors are made where nothing is calibrated; None where something is."""
-    return None if settings.calibrated or settings.weight is None else Fusion(settings.rule, settings.weight)
+def _shape(dimension: int, distance: str, multivector: bool) -> str:
+    number = "several vectors" if multivector else "one vector"
+    return f"{number} a passage, of {dimension} dimensions, under {distance}"
 
 
 def _reopen(store: VectorStore, found: Collection, opened: Opened, settings: IngestSettings, dry_run: bool) -> Opened:
     fresh, stored = found.points == 0, found.metadata
     if stored["settings"] == opened.metadata["settings"]:
-        kept = replace(opened, metadata=dict(stored), fresh=fresh)
-        if not opened.to_calibrate or stored["calibration"] is None:
-            return kept
-        calibration = Calibration.from_json(stored["calibration"])
-        if stored["fingerprint"] != fingerprint(stored["settings"], calibration.digest):
-            raise FingerprintError(
-                f"The calibration of {settings.store.collection!r} is not the one that its vectors were made with",
-                "vectors of one calibration in one collection",
-                "Fuse them all again: xqg calibrate",
-            )
-        target = replace(opened.target, fingerprint=stored["fingerprint"])
-        return replace(kept, target=target, fusion=calibration.fusion, to_calibrate=False)
+        return replace(opened, metadata=dict(stored), fresh=fresh)
     if not (settings.update or fresh):
         lines = differences(stored["settings"], opened.metadata["settings"])
         raise FingerprintError(

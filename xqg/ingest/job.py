@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from xqg.ingest.calibration import MINIMUM_PASSAGES
-from xqg.ingest.collection import Opened, open_collection
+from xqg.ingest.collection import FindProfile, Opened, open_collection
 from xqg.ingest.corpus import passages_from
 from xqg.ingest.estimate import Estimate, estimate
-from xqg.ingest.passage_side import encoder_for
-from xqg.ingest.pilot import calibrate_collection, draw_passages, first_passages
 from xqg.ingest.rejects import RejectsFile
-from xqg.ingest.remembering import RememberingEncoder
 from xqg.ingest.report import IngestReport
 from xqg.ingest.worker import IngestWorker
 from xqg.languages import LanguageDetector
@@ -35,9 +30,10 @@ class IngestJob:
         encoder: Encoder,
         store: VectorStore,
         detector: LanguageDetector,
+        find_profile: FindProfile,
     ) -> None:
-        self._encoder = encoder_for(encoder, settings.generator.augment_with)
-        self._settings, self._generator = settings, generator
+        self._settings, self._generator, self._encoder = settings, generator, encoder
+        self._find_profile = find_profile
         self._store, self._detector = store, detector
         named = settings.generator.languages
         self._languages = generator.languages() if generator is not None and not named else named
@@ -64,28 +60,14 @@ class IngestJob:
         """
         records = self._records(sources)
         with RejectsFile(rejects, sources) as kept:
-            opened = open_collection(self._store, self._encoder, self._generator, self._settings, self._languages)
-            work = partial(self._work, reject=kept.write, progress=progress, stopping=stopping)
-            if not opened.to_calibrate:
-                return work(records, opened, self._encoder)
-            encoder = RememberingEncoder(self._encoder)
-            sample, records = self._sample(sources, records)
-            pilot = work(sample, opened.pilot(len(sample) >= MINIMUM_PASSAGES), encoder)
-            if pilot.interrupted:
-                return pilot
-            with pilot.timed("calibrate"):
-                stored = self._store.points([passage.id for passage in sample])
-                opened = calibrate_collection(self._store, opened, encoder, self._settings.fusion, stored)
-            report = work(records, opened, encoder)
-            report.absorb(pilot)
-            return report
+            opened = self._open()
+            worker = IngestWorker(self._generator, self._encoder, self._store, opened, self._settings.batch_size)
+            return worker.run(records, kept.write, progress, stopping)
 
     def estimate(self, sources: Sequence[str]) -> Estimate:
         """What `run` would do and cost; writes nothing."""
         records = self._records(sources)
-        opened = open_collection(
-            self._store, self._encoder, self._generator, self._settings, self._languages, dry_run=True
-        )
+        opened = self._open(dry_run=True)
         return estimate(
             records,
             self._generator,
@@ -96,26 +78,10 @@ class IngestJob:
             self._settings.batch_size,
         )
 
-    def _work(
-        self,
-        records: Iterable[Passage | Reject],
-        opened: Opened,
-        encoder: Encoder,
-        reject: Callable[[Reject], None],
-        progress: Callable[[IngestReport], None],
-        stopping: Callable[[], bool],
-    ) -> IngestReport:
-        worker = IngestWorker(self._generator, encoder, self._store, opened, self._settings.batch_size)
-        return worker.run(records, reject, progress, stopping)
-
-    def _sample(
-        self, sources: Sequence[str], records: Iterator[Passage | Reject]
-    ) -> tuple[list[Passage], Iterator[Passage | Reject]]:
-        """The passages to calibrate on, and all records: from files drawn at random, from a stream the first ones."""
-        size = self._settings.fusion.calibration_sample
-        if all(Path(source).is_file() or Path(source).is_dir() for source in sources):
-            return draw_passages(records, size), self._records(sources)
-        return first_passages(records, size)
+    def _open(self, dry_run: bool = False) -> Opened:
+        return open_collection(
+            self._store, self._encoder, self._generator, self._settings, self._languages, self._find_profile, dry_run
+        )
 
     def _records(self, sources: Sequence[str]) -> Iterator[Passage | Reject]:
         """The stream of records; the sources are looked at now, before anything is written, and read later."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-STAGES = ("read", "check", "generate", "encode", "calibrate", "fuse", "store")
+STAGES = ("read", "check", "generate", "encode", "fuse", "store")
 
 
 @dataclass
@@ -39,14 +39,6 @@ class IngestReport:
         """Add to the dropped queries by reason."""
         for reason, count in dropped.items():
             self.dropped[reason] = self.dropped.get(reason, 0) + count
-
-    def absorb(self, pilot: IngestReport) -> None:
-        """Add the work of a run that took in passages which this one meets again: all but their number."""
-        self.generated += pilot.generated
-        self.interrupted |= pilot.interrupted
-        self.count_dropped(pilot.dropped)
-        for stage, seconds in pilot.seconds.items():
-            self.seconds[stage] += seconds
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON; the shape of ``xqg ingest --json``."""

@@ -8,22 +8,14 @@ from itertools import islice
 
 import numpy as np
 
+from xqg.fusion.arrays import finite_rows
+from xqg.fusion.pieces import Piece, PieceKind, passage_pieces, query_pieces
+from xqg.fusion.rules import PieceVectors, fuse, select_pieces
 from xqg.ingest.collection import Opened, finish_update
-from xqg.ingest.fusion import finite_rows, fuse, fuse_by_language
-from xqg.ingest.planning import Work, by_passage, flatten, plan
+from xqg.ingest.planning import Work, by_passage, plan
 from xqg.ingest.report import IngestReport
 from xqg.protocols import Encoder, Point, QueryGenerator, VectorStore
-from xqg.records import (
-    FusionRule,
-    GeneratedQuery,
-    LedgerEntry,
-    Passage,
-    Reject,
-    Vectors,
-    content_hash,
-    owners,
-    record_hash,
-)
+from xqg.records import LedgerEntry, Passage, Reject, content_hash, record_hash
 
 Queries = Mapping[str, tuple[str, ...]]
 """The queries of one passage by language."""
@@ -117,42 +109,53 @@ class IngestWorker:
     def _encode_and_fuse(
         self, work: Sequence[tuple[Work, Queries]], refuse: Callable[[Reject], None], report: IngestReport
     ) -> list[Point]:
-        """The points to store; passages whose vector is not finite are refused, such queries only dropped."""
-        passages, target = [item.passage for item, _ in work], self._opened.target
-        asked = [
-            query for item, texts in work for query in flatten(item.passage, texts, target.languages_for(item.passage))
-        ]
+        """The points to store; passages whose vector is not finite are refused, such pieces only dropped."""
+        passages = [item.passage for item, _ in work]
+        pieces = [self._pieces(item.passage, texts) for item, texts in work]
         with report.timed("encode"):
-            passage_vectors = self._encoder.encode_passages(passages)
-            query_vectors = self._encode_queries(asked)
-        sound_passages, sound_queries = finite_rows(passage_vectors), finite_rows(query_vectors)
-        if not sound_queries.all():
-            report.count_dropped({"not finite": int((~sound_queries).sum())})
+            own = self._encoder.encode_passages(passages)
+            encoded = self._encode_pieces(pieces)
+        sound = finite_rows(own)
+        finite = finite_rows(encoded.vectors)
+        if not finite.all():
+            report.count_dropped({"not finite": int((~finite).sum())})
+            encoded = select_pieces(encoded, finite)
         with report.timed("fuse"):
-            parts = (
-                np.where(sound_passages[:, None], passage_vectors, 0),
-                query_vectors[sound_queries],
-                owners(passages, asked)[sound_queries],
-                [query.language for query, sound in zip(asked, sound_queries, strict=True) if sound],
-                self._opened.fusion,
-            )
-            vectors = fuse(*parts)
-            by_language = dict.fromkeys(self._opened.vector_languages, vectors)
-            if self._opened.fusion.rule is FusionRule.PER_LANGUAGE:
-                by_language |= fuse_by_language(*parts)
+            rows = fuse(np.where(sound[:, None], own, 0), encoded, self._opened.fusion).by_passage(len(passages))
         points = []
-        for row, ((item, texts), sound) in enumerate(zip(work, sound_passages, strict=True)):
-            if sound:
-                own = {language: found[row] for language, found in by_language.items()}
-                points.append(Point(item.passage, self._entry(item, texts), vectors[row], own))
+        for (item, texts), found, kept in zip(work, rows, sound, strict=True):
+            if kept:
+                points.append(Point(item.passage, self._entry(item, texts), found))
             else:
                 refuse(Reject("", 0, "the encoder's vector of this passage is not finite", asdict(item.passage)))
         return points
 
-    def _encode_queries(self, queries: Sequence[GeneratedQuery]) -> Vectors:
-        if not queries:
-            return np.empty((0, self._encoder.dimension), dtype=np.float32)
-        return self._encoder.encode_queries([query.text for query in queries])
+    def _pieces(self, passage: Passage, queries: Queries) -> list[Piece]:
+        """The pieces that the collection's rule adds to ``passage``."""
+        asked = self._opened.target.languages_for(passage)
+        generated = {language: queries.get(language, ()) for language in asked}
+        if self._opened.fusion.rule.is_neutral:
+            return passage_pieces(passage, generated)
+        return list(query_pieces(generated))
+
+    def _encode_pieces(self, pieces: Sequence[Sequence[Piece]]) -> PieceVectors:
+        """The pieces of every passage as vectors, generated passages as such."""
+        flat = [piece for found in pieces for piece in found]
+        vectors = np.empty((len(flat), self._encoder.dimension), dtype=np.float32)
+        as_passages = [self._opened.generates_passages and piece.kind is PieceKind.QUERY for piece in flat]
+        asked = [row for row, is_passage in enumerate(as_passages) if not is_passage]
+        written = [row for row, is_passage in enumerate(as_passages) if is_passage]
+        if asked:
+            vectors[asked] = self._encoder.encode_queries([flat[row].text for row in asked])
+        if written:
+            vectors[written] = self._encoder.encode_passages([Passage("", flat[row].text) for row in written])
+        return PieceVectors(
+            vectors,
+            np.arange(len(flat), dtype=np.int64),
+            np.repeat(np.arange(len(pieces), dtype=np.int64), [len(found) for found in pieces]),
+            np.array([piece.whole for piece in flat], dtype=np.bool_),
+            np.array([piece.viewed for piece in flat], dtype=np.bool_),
+        )
 
     def _entry(self, item: Work, queries: Queries) -> LedgerEntry:
         passage, fingerprint = item.passage, self._opened.target.fingerprint

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from xqg.errors import StoreError
+from xqg.fusion.pieces import PieceKind, passage_pieces
+from xqg.fusion.profile import EncoderProfile
 from xqg.protocols import Collection, VectorStore
 from xqg.records import Passage
 
@@ -23,28 +25,29 @@ def describe_collection(collection: Collection, store: VectorStore) -> dict[str,
     return {
         "passages": collection.points,
         "documents": documents,
+        "vectors": "several a passage" if collection.multivector else "one a passage",
         "dimension": collection.dimension,
         "distance": collection.distance,
         "state": collection.metadata["state"],
         "fingerprint": collection.metadata["fingerprint"],
         "settings": collection.metadata["settings"],
         **({"augmented": collection.metadata["augmented"]} if "augmented" in collection.metadata else {}),
-        "calibration": _calibration(collection.metadata.get("calibration")),
+        "profile": _profile(collection.metadata.get("profile")),
         "queries": dict(sorted(languages.items())),
         "passages_without_queries": without,
     }
 
 
-def _calibration(stored: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What was frozen, without its vectors."""
+def _profile(stored: Any) -> dict[str, Any] | None:
+    """The encoder's profile without its vectors; None where the rule needs none."""
     if stored is None:
         return None
-    fusion = {name: value for name, value in stored["fusion"].items() if name != "space"}
-    return {**stored, "fusion": fusion}
+    profile = EncoderProfile.from_json(stored)
+    return {"languages": list(profile.languages), "directions": len(profile.basis), "share": round(profile.share, 4)}
 
 
 def describe_passage(store: VectorStore, passage_id: str) -> dict[str, Any]:
-    """One stored passage with its queries.
+    """One stored passage with its sentences and queries.
 
     :raises StoreError: if there is none with this id.
     """
@@ -54,6 +57,7 @@ def describe_passage(store: VectorStore, passage_id: str) -> dict[str, Any]:
     return {
         **passage_to_json(point.passage),
         "fingerprint": point.entry.fingerprint,
+        "sentences": [piece.text for piece in passage_pieces(point.passage) if piece.kind is PieceKind.SENTENCE],
         "queries": {language: list(texts) for language, texts in point.entry.queries.items()},
     }
 

@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -15,18 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import ModelError
-from xqg.models import quiet
+from xqg.models import cache_folder, quiet
 
 logger = logging.getLogger(__name__)
 
 Converter = Callable[[Path, Path], None]
 """Writes the model in a GGUF file (first) into a folder (second)."""
-
-
-def cache_folder() -> Path:
-    """Where converted models are kept: ``XQG_CACHE``, else ``~/.cache/xqg``."""
-    named = os.environ.get("XQG_CACHE")
-    return Path(named).expanduser() if named else Path.home() / ".cache" / "xqg"
 
 
 def file_key(path: Path) -> str:

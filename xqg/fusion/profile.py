@@ -1,0 +1,126 @@
+"""The profile of an encoder: where it keeps the language of a text, and where its passages lie there.
+
+Let μ_L be the mean vector of questions in language L, whatever they ask. The span of all μ_L says which language a text
+is in, and nothing about its topic. After Yang et al. 2021 (LIR) and Xie et al. 2022 (LSAR), but from questions that ship
+with this package: the subspace belongs to the encoder, so no corpus and no labels are needed.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from xqg.errors import StoreError
+from xqg.fusion.arrays import Doubles, refuse_non_finite, unit_rows
+from xqg.records import Vectors, digest
+
+_NEGLIGIBLE = 1e-6
+"""Directions whose singular value is smaller than this share of the largest are rounding errors."""
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderProfile:
+    """An encoder's language subspace, and the constant part of it that every neutral row gets back.
+
+    ``languages``: of the probe questions. ``basis``: shape (r, d), float32, orthonormal rows. ``direction``: shape (d,),
+    the unit mean of the probe passages' projections on the subspace. ``share``: the mean length of these projections
+    where passages have length 1, so 0 to 1. ``scale``: the mean length of the probe passages, 1 for unit vectors.
+    """
+
+    languages: tuple[str, ...]
+    basis: Vectors
+    direction: Vectors
+    share: float
+    scale: float
+
+    @property
+    def dimension(self) -> int:
+        """Length of the encoder's vectors."""
+        return int(self.basis.shape[1])
+
+    @cached_property
+    def digest(self) -> str:
+        """The hash of all of it; part of every fingerprint."""
+        return digest(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON; arrays as base64 of little-endian float32, bit for bit."""
+        return {
+            "languages": list(self.languages),
+            "basis": _encode(self.basis),
+            "direction": _encode(self.direction),
+            "share": self.share,
+            "scale": self.scale,
+        }
+
+    @staticmethod
+    def from_json(value: Any) -> EncoderProfile:
+        """What `to_json` wrote. :raises StoreError: if it is damaged."""
+        try:
+            basis, direction = _decode(value["basis"]), _decode(value["direction"])
+            share, scale = float(value["share"]), float(value["scale"])
+            if basis.ndim != 2 or direction.shape != basis.shape[1:] or not (0 <= share <= 1 and 0 < scale < np.inf):
+                raise ValueError(f"basis {basis.shape}, direction {direction.shape}, share {share}, scale {scale}")
+            return EncoderProfile(tuple(map(str, value["languages"])), basis, direction, share, scale)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"The stored encoder profile is damaged: {error}", "what xqg wrote", "Ingest into a new collection"
+            ) from error
+
+
+def encoder_profile(questions: Vectors, languages: Sequence[str], passages: Vectors) -> EncoderProfile:
+    """The profile of the encoder that made these vectors.
+
+    :param questions: shape (m, d). :param languages: of each question, m codes; two languages or more.
+    :param passages: vectors of passages in any language, shape (n, d).
+    :raises EncodingError: if a vector is not finite.
+    """
+    refuse_non_finite(questions, "question")
+    refuse_non_finite(passages, "passage")
+    asked, own = unit_rows(questions.astype(np.float64)), passages.astype(np.float64)
+    codes, spoken = sorted(set(languages)), np.array(languages)
+    means = np.stack([asked[spoken == code].mean(axis=0) for code in codes])
+    _, values, directions = np.linalg.svd(means, full_matrices=False)
+    basis = directions[values > _NEGLIGIBLE * values[0]]
+    inside = unit_rows(own) @ basis.T @ basis
+    direction = unit_rows(inside.mean(axis=0)[None])[0]
+    return EncoderProfile(
+        languages=tuple(codes),
+        basis=basis.astype(np.float32),
+        direction=direction.astype(np.float32),
+        share=float(np.linalg.norm(inside, axis=1).mean()),
+        scale=float(np.linalg.norm(own, axis=1).mean()),
+    )
+
+
+def without_language(vectors: Doubles, profile: EncoderProfile) -> Doubles:
+    """``vectors`` (n, d) without their part in the language subspace, at length 1: unit(x - BᵀB x)."""
+    basis = profile.basis.astype(np.float64)
+    return unit_rows(vectors - (vectors @ basis.T) @ basis)
+
+
+def with_constant_part(rows: Doubles, profile: EncoderProfile) -> Doubles:
+    """Unit rows (n, d) outside the subspace with the same part of it put back: scale · (√(1-a²)·row + a·m).
+
+    That adds a·(q·m) to every score of a query q: no order changes, and scores stay where plain ones are.
+    """
+    share = profile.share
+    return profile.scale * (np.sqrt(1 - share**2) * rows + share * profile.direction.astype(np.float64))
+
+
+def _encode(array: Vectors) -> dict[str, Any]:
+    data = np.ascontiguousarray(array, dtype="<f4").tobytes()
+    return {"shape": list(array.shape), "float32": base64.b64encode(data).decode("ascii")}
+
+
+def _decode(value: Mapping[str, Any]) -> Vectors:
+    flat = np.frombuffer(base64.b64decode(value["float32"], validate=True), dtype="<f4")
+    array: Vectors = flat.reshape(value["shape"]).astype(np.float32)
+    if not np.isfinite(array).all():
+        raise ValueError("numbers that are not finite")
+    return array

@@ -1,0 +1,148 @@
+"""From the vectors of a passage and its pieces to the rows that are stored: all formulas, in pure numpy.
+
+p: a passage's vector. q_i: vectors of its generated queries. w_j: of its whole pieces (title, generated queries), which
+are about all of it. s_j: of the pieces that get a row of their own. x̂: x without the language subspace, at length 1.
+
+    plain     p
+    sum       (1-α)·p + α·Σ q_i          the paper: Zhuang, Shou, Zuccon, SIGIR 2023 (arXiv 2305.03950)
+    mean      (1-α)·p + α·mean(q_i)
+    neutral   base = unit((1-α)·p̂ + α·unit(Σ ŵ_j))
+    views     base, and for every piece unit((1-β)·base + β·ŝ_j)
+
+The rows of the last two get the same constant part of the subspace back. A question meets the nearest of a passage's
+rows (MaxSim). After ME-BERT (Luan et al. 2021) and MVR (Zhang et al. 2022); rule by rule in docs/how-it-works.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from xqg.errors import SettingsError
+from xqg.fusion.arrays import Doubles, refuse_non_finite, unit_rows
+from xqg.fusion.profile import EncoderProfile, with_constant_part, without_language
+from xqg.records import FusionRule, Vectors
+
+Rows = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class PieceVectors:
+    """The pieces of some passages as vectors; a piece may have several versions (translations), which share its row.
+
+    ``vectors``: shape (v, d), one for each version. ``pieces``: shape (v,), the number of the piece of each version.
+    ``owners``: shape (m,), for each of m pieces the row of its passage. ``whole``: shape (m,), whether the piece is about
+    the whole passage and enters the first row. ``viewed``: shape (m,), whether it gets a row of its own.
+    """
+
+    vectors: Vectors
+    pieces: Rows
+    owners: Rows
+    whole: Flags
+    viewed: Flags
+
+
+def select_pieces(pieces: PieceVectors, versions: Flags) -> PieceVectors:
+    """Only these versions, and only pieces that have one left. :param versions: shape (v,)."""
+    left, numbers = np.unique(pieces.pieces[versions], return_inverse=True)
+    return PieceVectors(
+        pieces.vectors[versions],
+        numbers.astype(np.int64),
+        pieces.owners[left],
+        pieces.whole[left],
+        pieces.viewed[left],
+    )
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How the vectors of a passage and of its pieces become the rows that are stored.
+
+    ``alpha``: weight of the whole pieces in the first row, 0 to 1. ``beta``: weight of a piece in its own row, 0 to 1.
+
+    :raises SettingsError: if the rule needs the encoder's profile and there is none.
+    """
+
+    rule: FusionRule
+    alpha: float = 0.0
+    beta: float = 0.0
+    profile: EncoderProfile | None = None
+
+    def __post_init__(self) -> None:
+        if self.rule.is_neutral and self.profile is None:
+            raise SettingsError(f"The rule {self.rule.value} removes the language subspace", "the encoder's profile")
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRows:
+    """Rows to store, shape (r, d), float32, and the passage of each, shape (r,): ascending, first row first."""
+
+    vectors: Vectors
+    owners: Rows
+
+    def by_passage(self, passages: int) -> list[Vectors]:
+        """The rows of each of ``passages`` passages, each of shape (its rows, d)."""
+        return np.split(self.vectors, np.searchsorted(self.owners, np.arange(1, passages)))
+
+
+def fuse(passages: Vectors, pieces: PieceVectors, fusion: Fusion) -> StoredRows:
+    """The rows to store of each passage, in the passages' order.
+
+    A passage without whole pieces keeps its own vector as first row (under `neutral` and `views` what is left of it).
+
+    :param passages: shape (n, d).
+    :raises EncodingError: if a vector is not finite.
+    """
+    refuse_non_finite(passages, "passage")
+    refuse_non_finite(pieces.vectors, "piece")
+    own = passages.astype(np.float64)
+    owners = np.arange(len(own), dtype=np.int64)
+    if fusion.profile is not None and fusion.rule.is_neutral:
+        rows, owners = _neutral_rows(own, pieces, fusion, fusion.profile)
+    else:
+        rows = _augmented(own, pieces, fusion)
+    stored: Vectors = rows.astype(np.float32)
+    refuse_non_finite(stored, "fused")
+    return StoredRows(stored, owners)
+
+
+def _augmented(own: Doubles, pieces: PieceVectors, fusion: Fusion) -> Doubles:
+    """`plain`, `sum` and `mean`: one row a passage, shape (n, d); without whole pieces the passage's own vector."""
+    if fusion.rule is FusionRule.PLAIN:
+        return own
+    entering = pieces.whole[pieces.pieces]
+    owners = pieces.owners[pieces.pieces[entering]]
+    queries = _sums(pieces.vectors[entering].astype(np.float64), owners, len(own))
+    counts = np.bincount(owners, minlength=len(own))[:, None]
+    if fusion.rule is FusionRule.MEAN:
+        queries = queries / np.maximum(counts, 1)
+    return np.where(counts > 0, (1 - fusion.alpha) * own + fusion.alpha * queries, own)
+
+
+def _neutral_rows(
+    own: Doubles, pieces: PieceVectors, fusion: Fusion, profile: EncoderProfile
+) -> tuple[Doubles, Rows]:
+    """`neutral` and `views`: rows (r, d) and the passage of each."""
+    versions = without_language(pieces.vectors.astype(np.float64), profile)
+    merged = _sums(versions, pieces.pieces, len(pieces.owners))
+    # a title's translations are as many whole texts; a row is one piece, whatever the number of its versions
+    whole = _sums(merged[pieces.whole], pieces.owners[pieces.whole], len(own))
+    base = unit_rows((1 - fusion.alpha) * without_language(own, profile) + fusion.alpha * unit_rows(whole))
+    rows, owners = base, np.arange(len(own), dtype=np.int64)
+    if fusion.rule is FusionRule.VIEWS:
+        viewed = pieces.owners[pieces.viewed]
+        views = unit_rows((1 - fusion.beta) * base[viewed] + fusion.beta * unit_rows(merged[pieces.viewed]))
+        owners = np.concatenate([owners, viewed])
+        order = np.argsort(owners, kind="stable")
+        rows, owners = np.concatenate([base, views])[order], owners[order]
+    return with_constant_part(rows, profile), owners
+
+
+def _sums(vectors: Doubles, groups: Rows, count: int) -> Doubles:
+    """The sum of the vectors of each of ``count`` groups, shape (count, d)."""
+    totals = np.zeros((count, vectors.shape[1]))
+    np.add.at(totals, groups, vectors)
+    return totals
