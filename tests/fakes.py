@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from xqg.errors import StoreError
+from xqg.fusion.profile import EncoderProfile
 from xqg.protocols import Collection, Generation, Point
 from xqg.records import FieldMatch, GeneratedQuery, Hit, LedgerEntry, Passage, Vectors
 
@@ -51,6 +52,12 @@ class FakeEncoder:
             if any(word in text for word in self.broken):
                 vectors[row] = np.nan
         return vectors
+
+
+def fake_profile(encoder: Any = None) -> EncoderProfile:
+    """The language is on the axis "language", and passages have 0.6 of their length there."""
+    axis = np.eye(len(WORDS), dtype=np.float32)[WORDS.index("language")]
+    return EncoderProfile(("en", "fr"), axis[None], axis, 0.6, 1.0)
 
 
 class FakeGenerator:

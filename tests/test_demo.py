@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from xqg.demo import DemoResult
+from xqg.demo import DemoResult, Example
 from xqg.evaluation.evaluate import Evaluation, QueryResult
 from xqg.evaluation.queries import LabelledQuery
+from xqg.fusion.pieces import Piece, PieceKind
 from xqg.ingest.report import IngestReport
+from xqg.records import Hit, Passage
+from xqg.search.searcher import Explanation
 
 
 def evaluation(*values: tuple[str, float]) -> Evaluation:
@@ -27,7 +30,9 @@ def evaluation(*values: tuple[str, float]) -> Evaluation:
 def result() -> DemoResult:
     plain = evaluation(("fr", 0.0), ("fr", 0.5), ("ja", 0.25), ("en", 1.0))
     augmented = evaluation(("fr", 1.0), ("fr", 0.5), ("ja", 0.25), ("en", 0.5))
-    example = (plain.results[0].query, [])
+    passage = Passage("p", "The text that was found.", "Title")
+    hit, piece = Hit(1, 0.9, passage, {}), Piece(PieceKind.TITLE, "Title", "en", whole=True, viewed=True)
+    example = Example(plain.results[0].query, [hit], [Explanation(piece, 0.8)], None)
     return DemoResult(Path("data"), ("fr",), IngestReport(), plain, augmented, [example])
 
 
@@ -51,3 +56,12 @@ def test_the_passages_own_language_stands_below_the_average_of_the_others(
         ["macro average", "3", "0.250", "0.500", "0.250", "0.500", "+0.250"],
         ["English", "1", "1.000", "0.500", "1.000", "0.500", "-0.500"],
     ]
+
+
+def test_an_example_shows_the_piece_that_was_met_and_where_plain_vectors_have_the_page(
+    result: DemoResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result.print(as_json=False)
+    shown = capsys.readouterr().out
+    assert "closest title (0.800): Title" in shown
+    assert "with plain vectors the first hit above is not among the first 10" in shown

@@ -12,6 +12,7 @@ import xqg
 from xqg.cli import main
 from xqg.errors import SettingsError
 from xqg.fingerprints import differences, fingerprint, vector_settings
+from xqg.records import FusionRule
 from xqg.settings import (
     EncoderSettings,
     FusionSettings,
@@ -34,9 +35,13 @@ def job(**changes: Any) -> dict[str, Any]:
     ("values", "message"),
     [
         (job(generator={"spec": "none", "languages": ("fr",)}), "--languages has no meaning with --generator none"),
-        (job(generator={"spec": "none"}, fusion={"alpha": 0.1}), "α and the rule weigh generated queries"),
-        (job(generator={"spec": "none"}, fusion={"rule": "sum"}), "α and the rule weigh generated queries"),
-        (job(generator={}), "no target languages"),
+        (job(generator={"spec": "none"}, fusion={"rule": "sum"}), "--rule sum adds generated queries only"),
+        (job(generator={}, fusion={"rule": "mean"}), "--rule mean adds generated queries only"),
+        (job(fusion={"rule": "plain"}), "--rule plain leaves passages as they are"),
+        (job(generator={}, fusion={"rule": "plain", "alpha": 0.1}), "--alpha has no meaning with --rule plain"),
+        (job(fusion={"rule": "sum", "beta": 0.1}), "--beta has no meaning with --rule sum"),
+        (job(fusion={"rule": "neutral", "views": 4}), "--views has no meaning with --rule neutral"),
+        (job(generator={"spec": "bundled"}), "no target languages"),
         (job(generator={"spec": "hf:some/model"}), "no target languages"),
         (job(generator={"languages": ("fr", "xx")}), "Unknown language 'xx'"),
         (job(generator={"languages": ("french",)}), "Try fr"),
@@ -72,11 +77,24 @@ def test_a_file_generator_needs_no_languages() -> None:
     assert validated(GeneratorSettings, {"spec": "file:queries.jsonl"}).languages == ()
 
 
+def test_queries_are_generated_where_languages_are_named() -> None:
+    assert validated(GeneratorSettings, {}).spec == "none"
+    assert validated(GeneratorSettings, LANGUAGES).spec == "bundled"
+    assert validated(GeneratorSettings, {**LANGUAGES, "spec": "openai:m"}).spec == "openai:m"
+
+
 def test_the_rules_have_their_own_default_alpha() -> None:
     assert FusionSettings(rule="sum").weight == 0.01
-    assert FusionSettings(rule="mean", calibration_sample=0).weight == 0.4
-    assert FusionSettings(rule="neutral").weight is None
+    assert FusionSettings(rule="mean").weight == 0.3
+    assert FusionSettings().weight == 0.3
     assert FusionSettings(rule="sum", alpha=0.0).weight == 0.0
+
+
+def test_without_views_a_passage_has_one_vector() -> None:
+    assert FusionSettings().multivector
+    assert FusionSettings(views=5).most_views == 5
+    for one in (FusionSettings(views=0), FusionSettings(rule="views", views=0), FusionSettings(rule="neutral")):
+        assert (one.rule, one.multivector, one.most_views) == (FusionRule.NEUTRAL, False, 0)
 
 
 def test_the_kind_of_store() -> None:
@@ -104,7 +122,9 @@ def vectors(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"fusion": {"alpha": 0.3}},
+        {"fusion": {"alpha": 0.4}},
+        {"fusion": {"beta": 0.4}},
+        {"fusion": {"views": 8}},
         {"fusion": {"rule": "sum"}},
         {"generator": {"languages": ("fr",)}},
         {"generator": {**LANGUAGES, "queries_per_language": 2}},

@@ -1,10 +1,10 @@
-"""The demo: the sample help centre, plain against xQG, with the bundled models in a fresh embedded store."""
+"""The demo: the sample help centre, plain against xqg, with the bundled encoder in a fresh embedded store."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import as_file, files
@@ -19,11 +19,10 @@ from xqg.evaluation.queries import LabelledQuery, read_queries
 from xqg.ingest.report import IngestReport
 from xqg.languages import language_name
 from xqg.records import Hit
+from xqg.search.searcher import Explanation, Searcher
 from xqg.settings import IngestSettings, SearchSettings, StoreSettings, validated
 
-LANGUAGES = "fr,ar,ja,de"
 QUERIES_PER_LANGUAGE = 2
-"""Few enough for five minutes on two cores; more languages and more queries gain more."""
 PLAIN, AUGMENTED = "plain", "xqg"
 EXAMPLE_LANGUAGES = ("fr", "ja", "ar")
 OWN_LANGUAGE = "en"
@@ -33,15 +32,25 @@ DEPTH = 10
 
 
 @dataclass(frozen=True)
+class Example:
+    """A question, what xqg finds with the piece that found it, and where plain vectors have the page asked for."""
+
+    question: LabelledQuery
+    hits: list[Hit]
+    explanations: list[Explanation | None]
+    plain_rank: int | None
+
+
+@dataclass(frozen=True)
 class DemoResult:
-    """What the demo measured, and three searches to look at."""
+    """What the demo measured, and searches to look at."""
 
     path: Path
     languages: tuple[str, ...]
     report: IngestReport
     plain: Evaluation
     augmented: Evaluation
-    examples: list[tuple[LabelledQuery, list[Hit]]]
+    examples: list[Example]
 
     def print(self, as_json: bool) -> None:
         """Print the table, the examples and what to try next; or the table as JSON."""
@@ -49,10 +58,11 @@ class DemoResult:
             print_json(self.to_json())
             return
         self._print_table()
-        for question, hits in self.examples:
+        for example in self.examples:
             print_lines("")
-            print_hits(question.text, hits)
-            print_lines(f"     (asked for: {', '.join(question.relevant)})")
+            print_hits(example.question.text, example.hits, example.explanations)
+            found = f"rank {example.plain_rank}" if example.plain_rank else f"not among the first {DEPTH}"
+            print_lines(f"     (with plain vectors the first hit above is {found})")
         self._print_next()
 
     def to_json(self) -> dict[str, object]:
@@ -72,7 +82,8 @@ class DemoResult:
             rows.append(self._row(OWN_LANGUAGE, self.plain, self.augmented))
         columns = ["questions in", "n", "R@1 plain", "R@1 xqg", "MRR@10 plain", "MRR@10 xqg", "change"]
         print_table("English passages, questions in other languages", columns, rows, rules=[len(foreign) - 1])
-        print_lines(f"* queries were generated in this language ({self.report.generated} in all)")
+        if self.languages:
+            print_lines(f"* queries were generated in this language ({self.report.generated} in all)")
 
     def _row(self, language: str, plain: Evaluation, augmented: Evaluation) -> list[str]:
         mark = " *" if language in self.languages else ""
@@ -89,8 +100,8 @@ class DemoResult:
             "Try next:",
             f'  xqg search "comment couper le chauffage pendant les vacances ?" {place} --explain',
             f"  xqg show {place}",
-            f"  xqg show {next(iter(self.examples[0][0].relevant))} {place}",
-            "  xqg ingest YOUR.jsonl --store edge:./data --collection help --languages fr,ja,ar",
+            f"  xqg show {next(iter(self.plain.results[0].query.relevant))} {place}",
+            "  xqg ingest YOUR.jsonl --store edge:./data --collection help",
             "  xqg doctor",
         )
 
@@ -98,18 +109,19 @@ class DemoResult:
 def run_demo(
     path: Path,
     progress: Callable[[IngestReport], None],
-    languages: str = LANGUAGES,
+    languages: str = "",
     queries_per_language: int = QUERIES_PER_LANGUAGE,
     passages: int | None = None,
 ) -> DemoResult:
-    """Ingest the sample twice, plain and with queries, and search both with the same questions.
+    """Ingest the sample twice, plain and with views, and search both with the same questions.
 
     :param path: folder of the store; the demo's own collections of an earlier run in it are replaced.
-    :param languages: comma-separated; :param passages: take only the first of them, None for all.
+    :param languages: comma-separated, to generate queries in with the bundled generator; "" generates none.
+    :param passages: take only the first of them, None for all.
     :raises SettingsError: if ``path`` holds something else.
     """
     _clear(path)
-    codes = tuple(languages.split(","))
+    codes = tuple(code for code in languages.split(",") if code)
     with as_file(files("xqg") / "sample") as sample, TemporaryDirectory() as scratch:
         lines = (sample / "corpus.jsonl").read_text(encoding="utf-8").splitlines()[:passages]
         corpus = Path(scratch) / "corpus.jsonl"
@@ -117,12 +129,29 @@ def run_demo(
         known = {json.loads(line)["id"] for line in lines}
         asked = read_queries(sample / "questions.jsonl").queries
         questions = [question for question in asked if known.issuperset(question.relevant)]
-        _ingest(corpus, path, PLAIN, {"spec": "none"}, progress)
-        generator = {"spec": "bundled", "languages": codes, "queries_per_language": queries_per_language}
-        report = _ingest(corpus, path, AUGMENTED, generator, progress)
-    plain, _ = _evaluate(path, PLAIN, questions)
-    augmented, examples = _evaluate(path, AUGMENTED, questions)
-    return DemoResult(path, codes, report, plain, augmented, examples)
+        _ingest(corpus, path, PLAIN, {"fusion": {"rule": "plain"}}, progress)
+        generator = {"languages": codes, "queries_per_language": queries_per_language} if codes else {}
+        report = _ingest(corpus, path, AUGMENTED, {"generator": generator}, progress)
+    with closing(_open(path, PLAIN)) as plain, closing(_open(path, AUGMENTED)) as augmented:
+        before, after = (evaluate(one, questions, tuple(MEASURES), DEPTH, exact=True) for one in (plain, augmented))
+        examples = [_example(question, plain, augmented) for question in _gained(before, after)]
+    return DemoResult(path, codes, report, before, after, examples)
+
+
+def _gained(plain: Evaluation, augmented: Evaluation) -> Iterator[LabelledQuery]:
+    """In each example language the first question whose page only xqg has in front."""
+    for language in EXAMPLE_LANGUAGES:
+        for before, after in zip(plain.results, augmented.results, strict=True):
+            only_xqg = after.values["recall@1"] > before.values["recall@1"]
+            if before.query.language == language and only_xqg:
+                yield before.query
+                break
+
+
+def _example(question: LabelledQuery, plain: Searcher, augmented: Searcher) -> Example:
+    hits = augmented.search(question.text, 2)
+    ranks = [hit.rank for hit in plain.search(question.text, DEPTH) if hit.passage.id == hits[0].passage.id]
+    return Example(question, hits, augmented.explain(question.text, hits), next(iter(ranks), None))
 
 
 def _clear(path: Path) -> None:
@@ -137,22 +166,15 @@ def _clear(path: Path) -> None:
 
 
 def _ingest(
-    corpus: Path, path: Path, collection: str, generator: dict[str, object], progress: Callable[[IngestReport], None]
+    corpus: Path, path: Path, collection: str, options: dict[str, object], progress: Callable[[IngestReport], None]
 ) -> IngestReport:
     store = {"spec": f"edge:{path}", "collection": collection}
-    with open_ingestion(validated(IngestSettings, {"store": store, "generator": generator})) as job:
+    with open_ingestion(validated(IngestSettings, {"store": store, **options})) as job:
         return job.run([str(corpus)], progress=progress)
 
 
-def _evaluate(
-    path: Path, collection: str, questions: Sequence[LabelledQuery]
-) -> tuple[Evaluation, list[tuple[LabelledQuery, list[Hit]]]]:
-    store = StoreSettings(spec=f"edge:{path}", collection=collection)
-    with closing(open_searcher(SearchSettings(store=store))) as searcher:
-        first = {question.language: question for question in reversed(questions)}
-        chosen = [first[language] for language in EXAMPLE_LANGUAGES if language in first] or questions[:1]
-        examples = [(question, searcher.search(question.text, 3)) for question in chosen]
-        return evaluate(searcher, questions, tuple(MEASURES), DEPTH, exact=True), examples
+def _open(path: Path, collection: str) -> Searcher:
+    return open_searcher(SearchSettings(store=StoreSettings(spec=f"edge:{path}", collection=collection)))
 
 
 def _without_own(evaluation: Evaluation) -> Evaluation:

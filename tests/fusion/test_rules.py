@@ -7,7 +7,7 @@ import pytest
 
 from xqg.errors import EncodingError, SettingsError
 from xqg.fusion.profile import EncoderProfile
-from xqg.fusion.rules import Fusion, PieceVectors, fuse, select_pieces
+from xqg.fusion.rules import Fusion, PieceVectors, fuse, limit_views, select_pieces
 from xqg.records import FusionRule
 
 PROFILE = EncoderProfile(
@@ -127,3 +127,27 @@ def test_pieces_that_lost_all_their_versions_are_left_out() -> None:
     assert kept.vectors[:, 0].tolist() == [3, 4]
     assert (kept.pieces.tolist(), kept.owners.tolist()) == ([0, 1], [1, 1])
     assert (kept.whole.tolist(), kept.viewed.tolist()) == ([False, True], [True, True])
+
+
+def test_too_many_sentences_are_merged_with_their_neighbours() -> None:
+    sentences = [(1, False, True, [[float(number), 0, 0]]) for number in range(5)]
+    limited = limit_views(pieces((0, False, True, [[9, 0, 0]]), (1, True, True, [[7, 0, 0]]), *sentences), 3)
+    # the title keeps its row, so five sentences share two
+    assert limited.owners.tolist() == [0, 1, 1, 1]
+    assert limited.whole.tolist() == [False, True, False, False]
+    assert limited.viewed.all()
+    assert limited.pieces.tolist() == [0, 1, 2, 2, 2, 3, 3]
+
+
+def test_a_title_gives_its_row_up_where_there_is_one_only() -> None:
+    limited = limit_views(pieces((0, True, True, [[7, 0, 0]]), *[(0, False, True, [[1, 0, 0]])] * 3), 1)
+    assert limited.viewed.tolist() == [False, True]
+    assert limited.whole.tolist() == [True, False]
+    assert limited.pieces.tolist() == [0, 1, 1, 1]
+
+
+def test_pieces_within_the_limit_stay_as_they_are() -> None:
+    parts = pieces((0, True, True, [[7, 0, 0]]), (0, False, True, [[1, 0, 0]]), (2, False, True, [[2, 0, 0]]))
+    limited = limit_views(parts, 2)
+    for name in ("vectors", "pieces", "owners", "whole", "viewed"):
+        np.testing.assert_array_equal(getattr(limited, name), getattr(parts, name))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.fakes import WORDS, FakeEncoder, FakeGenerator, FakeStore
+from tests.fakes import WORDS, FakeEncoder, FakeGenerator, FakeStore, fake_profile
 from xqg.errors import FingerprintError, StoreError
 from xqg.ingest.collection import open_collection
 from xqg.ingest.report import IngestReport
@@ -44,9 +44,16 @@ class Bench:
         self, records: Sequence[Passage | Reject], options: IngestSettings | None = None, **keywords: Any
     ) -> IngestReport:
         chosen = settings() if options is None else options
-        opened = open_collection(self.store, self.encoder, self.generator, chosen, chosen.generator.languages)
+        opened = open_collection(self.store, self.encoder, self.generator, chosen, chosen.generator.languages, fake_profile)
         worker = IngestWorker(self.generator, self.encoder, self.store, opened, chosen.batch_size)
         return worker.run(records, self.rejects.append, **keywords)
+
+
+def only_row(bench: Bench, passage_id: str) -> Any:
+    rows = bench.store.stored[passage_id].rows
+    assert rows is not None
+    assert len(rows) == 1
+    return rows[0]
 
 
 @pytest.fixture
@@ -57,8 +64,7 @@ def bench() -> Bench:
 def test_the_stored_vector_is_the_papers_sum(bench: Bench) -> None:
     report = bench.ingest(CORPUS)
     assert (report.read, report.upserted, report.generated) == (3, 3, 12)
-    vector = bench.store.stored["a"].vector
-    assert vector is not None
+    vector = only_row(bench, "a")
     # The passage counts "battery" twice, each of its 4 queries once: 0.75 * 2 + 0.25 * 4 * 1.
     expected = np.zeros(len(WORDS))
     expected[WORDS.index("battery")] = 0.75 * 2 + 0.25 * 4
@@ -104,7 +110,7 @@ def test_a_run_that_broke_is_finished_by_the_next_and_pays_only_for_the_lost_bat
     undisturbed.ingest(CORPUS)
     assert bench.store.stored.keys() == undisturbed.store.stored.keys()
     for key, point in undisturbed.store.stored.items():
-        np.testing.assert_array_equal(bench.store.stored[key].vector, point.vector)
+        np.testing.assert_array_equal(bench.store.stored[key].rows, point.rows)
         assert bench.store.stored[key].entry == point.entry
 
 
@@ -133,8 +139,7 @@ def test_a_vector_that_is_not_finite_is_rejected_and_the_others_go_in(bench: Ben
 def test_a_query_whose_vector_is_not_finite_weighs_nothing(bench: Bench) -> None:
     bench.encoder.broken = {"ja 1"}
     report = bench.ingest(CORPUS[:1])
-    vector = bench.store.stored["a"].vector
-    assert vector is not None
+    vector = only_row(bench, "a")
     assert vector[WORDS.index("battery")] == pytest.approx(0.75 * 2 + 0.25 * 3)
     assert report.dropped == {"not finite": 1}
 
@@ -143,8 +148,7 @@ def test_a_passage_without_queries_keeps_its_vector_and_is_not_asked_again(bench
     bench.generator.silent = ("fr", "ja")
     report = bench.ingest(CORPUS[:1])
     assert report.dropped == {"language": 4}
-    vector = bench.store.stored["a"].vector
-    assert vector is not None
+    vector = only_row(bench, "a")
     assert vector[WORDS.index("battery")] == 2
     bench.generator.asked.clear()
     assert bench.ingest(CORPUS[:1]).skipped == 1
@@ -164,8 +168,7 @@ def test_update_changes_alpha_without_generating_again(bench: Bench) -> None:
     report = bench.ingest(CORPUS, settings(fusion={"rule": "sum", "alpha": 0.5}, update=True))
     assert (report.upserted, report.generated, report.reused) == (3, 0, 12)
     assert bench.generator.asked == []
-    vector = bench.store.stored["a"].vector
-    assert vector is not None
+    vector = only_row(bench, "a")
     assert vector[WORDS.index("battery")] == pytest.approx(0.5 * 2 + 0.5 * 4)
     assert report.outdated == 0
     assert bench.store.collection is not None
@@ -214,3 +217,76 @@ def test_a_collection_that_xqg_did_not_make_is_refused(bench: Bench) -> None:
     bench.store.create(len(WORDS), "dot", {})
     with pytest.raises(StoreError, match="xqg did not make it"):
         bench.ingest(CORPUS)
+
+
+def views(**changes: Any) -> IngestSettings:
+    return settings(fusion={"rule": "views", "alpha": 0.5, "beta": 0.5, **changes}, generator={"spec": "none"})
+
+
+TITLED = Passage("t", "The valve of the wifi is new. A refund of the invoice is due.", "battery", document_hash="1")
+
+
+def test_without_a_generator_title_and_sentences_become_rows(bench: Bench) -> None:
+    bench.generator = None  # type: ignore[assignment]
+    report = bench.ingest([TITLED], views())
+    assert (report.upserted, report.generated) == (1, 0)
+    rows = bench.store.stored["t"].rows
+    assert rows is not None
+    assert rows.shape == (4, len(WORDS))
+    # the constant part of the fake profile stands on every row
+    np.testing.assert_allclose(rows[:, WORDS.index("language")], 0.6, atol=1e-6)
+    own = np.array([1, 1, 0, 1, 1, 1])  # battery, invoice, password, valve, wifi, refund: once each but for one
+    base = 0.5 * own / np.sqrt(5) + 0.5 * np.array([1, 0, 0, 0, 0, 0])
+    base /= np.linalg.norm(base)
+    np.testing.assert_allclose(rows[0][:6], 0.8 * base, atol=1e-6)
+    sentence = 0.5 * base + 0.5 * np.array([0, 0, 0, 1, 1, 0]) / np.sqrt(2)
+    np.testing.assert_allclose(rows[2][:6], 0.8 * sentence / np.linalg.norm(sentence), atol=1e-6)
+
+
+def test_generated_queries_enter_the_first_row_and_get_none_of_their_own(bench: Bench) -> None:
+    asked = settings(fusion={"rule": "views", "alpha": 0.5, "beta": 0.5})
+    bench.ingest([Passage("a", "battery is full of something", document_hash="1")], asked)
+    rows = bench.store.stored["a"].rows
+    assert rows is not None
+    assert len(rows) == 2  # the first row and one sentence
+
+
+def test_the_profile_is_frozen_and_not_measured_again(bench: Bench) -> None:
+    bench.ingest([TITLED], views())
+    first = bench.store.stored["t"].rows
+    assert bench.store.collection is not None
+    assert bench.store.collection.metadata["profile"] == fake_profile().to_json()
+
+    def refuse(encoder: Any) -> Any:
+        raise AssertionError("the profile was measured again")
+
+    chosen = views(beta=0.25).model_copy(update={"update": True})
+    opened = open_collection(bench.store, bench.encoder, bench.generator, chosen, (), refuse)
+    IngestWorker(None, bench.encoder, bench.store, opened, 2).run([TITLED], bench.rejects.append)
+    again = bench.store.stored["t"].rows
+    assert first is not None and again is not None
+    np.testing.assert_array_equal(first[0], again[0])
+    assert not np.array_equal(first[1], again[1])
+
+
+def test_more_sentences_than_rows_are_merged_and_none_is_dropped(bench: Bench) -> None:
+    text = " ".join(f"The {word} is described here." for word in WORDS[:6])
+    bench.ingest([Passage("m", text, document_hash="1")], views(views=2))
+    rows = bench.store.stored["m"].rows
+    assert rows is not None
+    assert len(rows) == 3
+    assert (rows[1][:3] > rows[1][3:6]).all()
+    assert (rows[2][3:6] > rows[2][:3]).all()
+
+
+def test_a_collection_of_the_old_schema_names_the_way_out(bench: Bench) -> None:
+    bench.ingest(CORPUS)
+    assert bench.store.collection is not None
+    metadata = bench.store.collection.metadata
+    old = {**metadata, "settings": {**metadata["settings"], "schema": 1, "rule": "neutral", "share": "calibrated"}}
+    bench.store.write_metadata(old)
+    with pytest.raises(FingerprintError, match=r"has schema 1; this version of xqg writes schema 2.*--update --views 0"):
+        bench.ingest(CORPUS, settings(fusion={}))
+    bench.generator.asked.clear()
+    report = bench.ingest(CORPUS, settings(fusion={"views": 0}, update=True))
+    assert (report.upserted, report.generated, bench.generator.asked) == (3, 0, [])

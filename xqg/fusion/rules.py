@@ -57,6 +57,33 @@ def select_pieces(pieces: PieceVectors, versions: Flags) -> PieceVectors:
     )
 
 
+def limit_views(pieces: PieceVectors, most: int) -> PieceVectors:
+    """The same pieces with at most ``most`` rows a passage: neighbouring sentences become versions of one piece.
+
+    None is dropped. A whole piece keeps its row where there is room for it; it is in the first row anyway.
+
+    :param most: 1 or more, or 0 for no row beside the first.
+    """
+    numbers, viewed = np.arange(len(pieces.owners), dtype=np.int64), pieces.viewed.copy()
+    for owner in np.flatnonzero(np.bincount(pieces.owners[pieces.viewed]) > most):
+        own = np.flatnonzero((pieces.owners == owner) & pieces.viewed)
+        parts = own[~pieces.whole[own]]
+        room = most - (len(own) - len(parts))
+        if len(parts) and room < 1:
+            viewed[own[pieces.whole[own]]] = False
+            room = most
+        if room < 1:
+            viewed[own[most:]] = False
+            continue
+        if len(parts) > room:
+            groups = np.arange(len(parts)) * room // len(parts)
+            numbers[parts] = parts[np.unique(groups, return_index=True)[1]][groups]
+    kept, renumbered = np.unique(numbers, return_inverse=True)
+    return PieceVectors(
+        pieces.vectors, renumbered[pieces.pieces].astype(np.int64), pieces.owners[kept], pieces.whole[kept], viewed[kept]
+    )
+
+
 @dataclass(frozen=True)
 class Fusion:
     """How the vectors of a passage and of its pieces become the rows that are stored.

@@ -10,7 +10,7 @@ import numpy as np
 
 from xqg.fusion.arrays import finite_rows
 from xqg.fusion.pieces import Piece, PieceKind, passage_pieces, query_pieces
-from xqg.fusion.rules import PieceVectors, fuse, select_pieces
+from xqg.fusion.rules import PieceVectors, fuse, limit_views, select_pieces
 from xqg.ingest.collection import Opened, finish_update
 from xqg.ingest.planning import Work, by_passage, plan
 from xqg.ingest.report import IngestReport
@@ -121,7 +121,8 @@ class IngestWorker:
             report.count_dropped({"not finite": int((~finite).sum())})
             encoded = select_pieces(encoded, finite)
         with report.timed("fuse"):
-            rows = fuse(np.where(sound[:, None], own, 0), encoded, self._opened.fusion).by_passage(len(passages))
+            limited = limit_views(encoded, self._opened.most_views)
+            rows = fuse(np.where(sound[:, None], own, 0), limited, self._opened.fusion).by_passage(len(passages))
         points = []
         for (item, texts), found, kept in zip(work, rows, sound, strict=True):
             if kept:
