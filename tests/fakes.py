@@ -12,6 +12,7 @@ import numpy as np
 from xqg.errors import StoreError
 from xqg.protocols import Collection, Generation, Point
 from xqg.records import FieldMatch, GeneratedQuery, Hit, LedgerEntry, Passage, Vectors
+from xqg.stores.payload import to_rows
 
 WORDS = ("battery", "invoice", "password", "valve", "wifi", "refund", "language", "other")
 
@@ -89,7 +90,7 @@ class FakeGenerator:
 class FakeStore:
     """A dictionary of points; counts its writes, and can be told to fail at the n-th upsert.
 
-    ``searched`` lists, of each search, the language whose vectors were looked at and the number of queries.
+    ``searched`` lists the number of queries of each search.
     """
 
     def __init__(self) -> None:
@@ -98,17 +99,17 @@ class FakeStore:
         self.upserts = self.closed = 0
         self.fail_at: int | None = None
         self.bulk = False
-        self.searched: list[tuple[str | None, int]] = []
+        self.searched: list[int] = []
 
     def describe(self) -> Collection | None:
         if self.collection is None:
             return None
         return replace(self.collection, points=len(self.stored))
 
-    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], languages: Sequence[str] = ()) -> None:
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], multivector: bool = False) -> None:
         if self.collection is not None:
             raise StoreError("exists")
-        self.collection = Collection(dimension, distance, 0, dict(metadata), tuple(sorted(languages)))
+        self.collection = Collection(dimension, distance, 0, dict(metadata), multivector)
 
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
         if self.collection is None:
@@ -122,9 +123,9 @@ class FakeStore:
         self.upserts += 1
         if self.fail_at is not None and self.upserts >= self.fail_at:
             raise StoreError("the store is gone")
-        languages = set() if self.collection is None else set(self.collection.languages)
-        if any(set(point.by_language) != languages for point in points):
-            raise StoreError(f"each point needs vectors for {sorted(languages)}")
+        if self.collection is not None:
+            for point in points:
+                to_rows(point, self.collection.dimension, self.collection.multivector)
         self.stored |= {point.passage.id: point for point in points}
 
     def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
@@ -135,15 +136,10 @@ class FakeStore:
         }
 
     def search(
-        self,
-        vectors: Vectors,
-        limit: int,
-        filters: Sequence[FieldMatch] = (),
-        exact: bool = False,
-        language: str | None = None,
+        self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
     ) -> list[list[Hit]]:
-        self.searched.append((language, len(vectors)))
-        return [self._search_one(vector, limit, language) for vector in vectors]
+        self.searched.append(len(vectors))
+        return [self._search_one(vector, limit) for vector in vectors]
 
     def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
         keys = sorted(self.stored) if passage_ids is None else passage_ids
@@ -160,11 +156,9 @@ class FakeStore:
     def close(self) -> None:
         self.closed += 1
 
-    def _search_one(self, vector: Vectors, limit: int, language: str | None) -> list[Hit]:
-        stored = {
-            key: point.vector if language is None else point.by_language[language] for key, point in self.stored.items()
-        }
-        scored = [(float(own @ vector), key) for key, own in stored.items() if own is not None]
+    def _search_one(self, vector: Vectors, limit: int) -> list[Hit]:
+        stored = {key: point.rows for key, point in self.stored.items()}
+        scored = [(float((rows @ vector).max()), key) for key, rows in stored.items() if rows is not None]
         best = sorted(scored, key=lambda pair: (-pair[0], pair[1]))[:limit]
         points = [(score, self.stored[key]) for score, key in best]
         return [

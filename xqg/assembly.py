@@ -131,8 +131,8 @@ def open_searcher(settings: SearchSettings) -> Searcher:
     """
     from xqg.search.searcher import Searcher
 
-    collection, encoder, store = open_parts(settings)
-    return Searcher(encoder, store, collection.languages, LanguageDetector())
+    _, encoder, store = open_parts(settings)
+    return Searcher(encoder, store)
 
 
 def open_parts(settings: SearchSettings) -> tuple[Collection, Encoder, VectorStore]:

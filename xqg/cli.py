@@ -106,14 +106,12 @@ def ingest(
 @click.option(
     "--filter", "filters", multiple=True, metavar="KEY=VALUE", help="only passages with this field; repeatable"
 )
-@click.option("--language", metavar="CODE", help="of the QUERY; default: detected where the collection has use for it")
 @click.option("--explain", is_flag=True, help="show for each hit the generated query closest to the question")
 @click.option("--json", "as_json", is_flag=True, help="print the hits as JSON")
 def search(
     query: str,
     limit: int,
     filters: tuple[str, ...],
-    language: str | None,
     explain: bool,
     as_json: bool,
     **options: Any,
@@ -125,7 +123,7 @@ def search(
         raise SettingsError("The query is empty", "a question in any language")
     conditions = [_field_match(text) for text in filters]
     with closing(open_searcher(search_settings(options))) as searcher:
-        hits = searcher.search(query, limit, conditions, language)
+        hits = searcher.search(query, limit, conditions)
         explanations = searcher.explain(query, hits) if explain else [None] * len(hits)
     if as_json:
         rows = [hit_to_json(hit, explanation) for hit, explanation in zip(hits, explanations, strict=True)]

@@ -1,7 +1,4 @@
-"""Search: the query is encoded and looked up, nothing more; the work was done at ingestion.
-
-Where the collection has vectors of their own for some languages, the query's language says which are looked up.
-"""
+"""Search: the query is encoded and looked up, nothing more; the work was done at ingestion."""
 
 from __future__ import annotations
 
@@ -12,7 +9,6 @@ import numpy as np
 
 from xqg.errors import FingerprintError, SettingsError, StoreError
 from xqg.fingerprints import differences
-from xqg.languages import LanguageDetector, language_code
 from xqg.protocols import Collection, Encoder, Point, VectorStore
 from xqg.records import FieldMatch, Hit
 
@@ -27,77 +23,33 @@ class Explanation:
 
 
 class Searcher:
-    """Searches one collection with the encoder that it was made with.
+    """Searches one collection with the encoder that it was made with."""
 
-    :param languages: those with vectors of their own in the collection; without any, a query's language is all one.
-    :param detector: tells the language of a query that comes without; None: such queries meet the default vectors.
-    """
-
-    def __init__(
-        self,
-        encoder: Encoder,
-        store: VectorStore,
-        languages: Sequence[str] = (),
-        detector: LanguageDetector | None = None,
-    ) -> None:
+    def __init__(self, encoder: Encoder, store: VectorStore) -> None:
         self._encoder, self._store = encoder, store
-        self._languages, self._detector = tuple(languages), detector
 
     def close(self) -> None:
         """Close the store."""
         self._store.close()
 
-    def search(
-        self, query: str, limit: int = 10, filters: Sequence[FieldMatch] = (), language: str | None = None
-    ) -> list[Hit]:
+    def search(self, query: str, limit: int = 10, filters: Sequence[FieldMatch] = ()) -> list[Hit]:
         """The passages nearest to ``query``, best first, at most ``limit``.
 
-        :param language: of the query, as ISO 639-1; None: detected where the collection has vectors by language.
-        :raises SettingsError: if the query is empty or the language unknown. :raises StoreError: if the store fails.
+        :raises SettingsError: if the query is empty. :raises StoreError: if the store fails.
         """
-        return self.search_many([query], limit, filters, languages=[language])[0]
+        return self.search_many([query], limit, filters)[0]
 
     def search_many(
-        self,
-        queries: Sequence[str],
-        limit: int = 10,
-        filters: Sequence[FieldMatch] = (),
-        exact: bool = False,
-        languages: Sequence[str | None] | None = None,
+        self, queries: Sequence[str], limit: int = 10, filters: Sequence[FieldMatch] = (), exact: bool = False
     ) -> list[list[Hit]]:
         """The hits of each of ``queries``, in their order; ``exact`` looks at every point.
 
-        A language that has no vector of its own in the collection falls back to the default one.
-
-        :param languages: one for each query as in `search`; None: no query's language is given.
-        :raises SettingsError: if a query is empty or a language unknown. :raises StoreError: if the store fails.
+        :raises SettingsError: if a query is empty. :raises StoreError: if the store fails.
         """
-        given = [None] * len(queries) if languages is None else languages
-        if len(given) != len(queries):
-            raise SettingsError(f"There are {len(given)} languages for {len(queries)} queries", "one for each, or None")
         for query in queries:
             if not query.strip():
                 raise SettingsError("The query is empty", "a question in any language")
-        if not queries:
-            return []
-        rows: dict[str | None, list[int]] = {}
-        for row, (query, language) in enumerate(zip(queries, given, strict=True)):
-            rows.setdefault(self._vector_language(query, language), []).append(row)
-        vectors = self._encoder.encode_queries(queries)
-        hits: dict[int, list[Hit]] = {}
-        for language, chosen in rows.items():
-            found = self._store.search(vectors[chosen], limit, filters, exact, language)
-            hits.update(zip(chosen, found, strict=True))
-        return [hits[row] for row in range(len(queries))]
-
-    def _vector_language(self, query: str, given: str | None) -> str | None:
-        """The language whose vectors ``query`` is compared with; None means the default ones."""
-        if given is not None:
-            code = language_code(given)
-            return code if code in self._languages else None
-        if not self._languages or self._detector is None:
-            return None
-        return self._detector.choose(query, self._languages)
+        return self._store.search(self._encoder.encode_queries(queries), limit, filters, exact) if queries else []
 
     def look_up(self, passage_id: str) -> Point | None:
         """The stored passage with this id; None if there is none."""
