@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -181,29 +179,6 @@ class TestSearch:
         assert sorted(found("language=en")) == ["password", "refund", "wifi"]
         assert found("section=Hub", "n=1") == []
 
-    def test_the_language_chooses_among_vectors_by_language(self) -> None:
-        """The passages' French vectors are swapped, so that a question in French finds the other one."""
-        ingest()
-        with closing(EdgeStore(Path("data"), "help")) as old, closing(EdgeStore(Path("data"), "swapped")) as new:
-            made = old.describe()
-            assert made is not None
-            new.create(made.dimension, made.distance, made.metadata, ["fr"])
-            points = list(old.points(["password", "wifi"], with_vectors=True))
-            vectors = [point.vector for point in points if point.vector is not None]
-            new.upsert(
-                [replace(point, by_language={"fr": own}) for point, own in zip(points, vectors[::-1], strict=True)]
-            )
-
-        def found(query: str, *options: str) -> str:
-            place = ("--store", "edge:data", "--collection", "swapped")
-            hits: list[dict[str, str]] = report(xqg("search", query, *place, "--json", *options))["hits"]
-            return hits[0]["id"]
-
-        assert found("I forgot my password, what can I do?") == "password"
-        assert found("I forgot my password, what can I do?", "--language", "fr") == "wifi"
-        assert found("J'ai oublié mon mot de passe, que faire ?") == "wifi"
-        assert found("J'ai oublié mon mot de passe, que faire ?", "--language", "de") == "password"
-
     @pytest.mark.parametrize(
         ("arguments", "code", "message"),
         [
@@ -212,7 +187,6 @@ class TestSearch:
             (("x", "--store", "edge:nowhere", "--collection", "help"), 1, "There is no collection"),
             (("x", *PLACE, "--filter", "section"), 2, "Cannot read the filter"),
             (("x", *PLACE, "--encoder", "gpt"), 2, "choose bundled"),
-            (("x", *PLACE, "--language", "french"), 2, "Try fr (French)"),
         ],
     )
     def test_mistakes_are_one_line(self, arguments: tuple[str, ...], code: int, message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from xqg.records import FieldMatch, GeneratedQuery, Hit, LedgerEntry, Passage, Vectors
@@ -75,27 +75,29 @@ class Encoder(Protocol):
 class Collection:
     """What a store says of a collection: vector size, distance ("cosine" or "dot"), points, xqg's metadata.
 
-    ``languages`` are those with a vector of their own beside the default one, by code.
+    ``multivector``: a point has one row or more, and its score is that of the row nearest to the query (MaxSim);
+    else it has exactly one. ``most_rows`` is how many rows of a point the store takes; None where it sets no bound.
     """
 
     dimension: int
     distance: str
     points: int
     metadata: Mapping[str, Any]
-    languages: tuple[str, ...] = ()
+    multivector: bool = False
+    most_rows: int | None = None
 
 
 @dataclass(frozen=True)
 class Point:
-    """A passage as it is stored: its queries by language, its hashes, and its vectors, each of shape (dimension,).
+    """A passage as it is stored: its queries by language, its hashes, and the rows that a question is compared with.
 
-    ``by_language`` holds a vector for each of the collection's ``languages``; ``vector`` is the default one.
+    ``rows`` has shape (r, dimension), float32, r >= 1, and r = 1 in a collection that is no multivector one; None where
+    they were not asked for, or where the point has no vector.
     """
 
     passage: Passage
     entry: LedgerEntry
-    vector: Vectors | None = None
-    by_language: Mapping[str, Vectors] = field(default_factory=dict)
+    rows: Vectors | None = None
 
 
 class VectorStore(Protocol):
@@ -104,10 +106,10 @@ class VectorStore(Protocol):
     def describe(self) -> Collection | None:
         """The collection as it is, or None if there is none."""
 
-    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], languages: Sequence[str] = ()) -> None:
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], multivector: bool = False) -> None:
         """Make the collection, empty.
 
-        :param languages: those that get a vector of their own beside the default one, named by their ISO 639-1 code.
+        :param multivector: its points have one row or more each, instead of exactly one.
         :raises StoreError: if it exists.
         """
 
@@ -120,25 +122,20 @@ class VectorStore(Protocol):
     def upsert(self, points: Sequence[Point]) -> None:
         """Store the points, idempotent by `point_id`; returns when they are durable and searchable.
 
-        :raises StoreError: if a vector is missing, of another size or not finite; then no point of the batch counts.
+        :raises StoreError: if a point has no row, several in a collection that takes one, or rows of another size or
+            with NaN or infinity; then no point of the batch counts.
         """
 
     def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
         """Delete the chunks of these documents (id to ``document_hash``) that have another document hash."""
 
     def search(
-        self,
-        vectors: Vectors,
-        limit: int,
-        filters: Sequence[FieldMatch] = (),
-        exact: bool = False,
-        language: str | None = None,
+        self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
     ) -> list[list[Hit]]:
         """The nearest passages of each query vector, best first, at most ``limit`` each.
 
         :param vectors: shape (queries, dimension).
         :param exact: look at every point instead of the approximate index.
-        :param language: compare with this language's vectors; None means the default ones.
         """
 
     def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:

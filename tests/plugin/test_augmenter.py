@@ -14,7 +14,6 @@ from xqg.errors import EncodingError, GenerationError, SettingsError
 from xqg.ingest.fusion import Fusion
 from xqg.ingest.subspace import LanguageSpace
 from xqg.plugin.augmenter import Augmenter
-from xqg.plugin.language_vectors import LanguageVectors, names_by_language
 from xqg.protocols import Generation
 from xqg.records import FusionRule, Passage
 
@@ -152,15 +151,3 @@ class TestSettings:
         detecting = augmenter(passage_language=None)
         assert detecting.passage("a", "Où est la pile de la télécommande ?").language == "fr"
         assert detecting.passage("a", "Where?", language="pt-BR").language == "pt"
-
-
-class TestLanguageVectors:
-    def test_the_query_s_language_picks_the_vector(self) -> None:
-        vectors = LanguageVectors({"fr": "fr", "ja": "xqg-ja"}, default="")
-        assert vectors.vector_for("Comment changer la pile ?") == "fr"
-        assert vectors.vector_for("電池はどこですか") == "xqg-ja"
-        assert vectors.vector_for("Where is the battery?") == ""
-        assert vectors.vector_for("Where is the battery?", language="fr") == "fr"
-
-    def test_vectors_named_after_languages(self) -> None:
-        assert names_by_language(["", "fr", "text-dense", "ja"]) == {"fr": "fr", "ja": "ja"}

@@ -10,14 +10,14 @@ import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_qdrant import QdrantVectorStore
-from langchain_tests.integration_tests import EmbeddingsIntegrationTests, RetrieversIntegrationTests
+from langchain_tests.integration_tests import EmbeddingsIntegrationTests
 from langchain_tests.unit_tests import EmbeddingsUnitTests
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
 
 from tests.fakes import FakeEncoder, FakeGenerator
 from tests.plugin.fakes import FUSED, TEXTS, augmenter, counts
 from xqg.errors import GenerationError, SettingsError
-from xqg.plugin.langchain import AugmentedEmbeddings, EncoderEmbeddings, LanguageRetriever
+from xqg.plugin.langchain import AugmentedEmbeddings, EncoderEmbeddings
 
 
 class CountingEmbeddings(Embeddings):
@@ -61,20 +61,6 @@ class TestStandardEncoder(EmbeddingsIntegrationTests):
     @property
     def embedding_model_params(self) -> dict[str, Any]:
         return {"encoder": FakeEncoder()}
-
-
-class TestStandardRetriever(RetrieversIntegrationTests):
-    @property
-    def retriever_constructor(self) -> type[LanguageRetriever]:
-        return LanguageRetriever
-
-    @property
-    def retriever_constructor_params(self) -> dict[str, Any]:
-        return {"vectorstore": per_language_store()}
-
-    @property
-    def retriever_query_example(self) -> str:
-        return "battery"
 
 
 class TestAugmentedEmbeddings:
@@ -147,64 +133,3 @@ class TestRoundTrip:
         assert document.page_content == TEXTS[2]
         assert score == pytest.approx(1 / np.sqrt(1.25))  # the plain vector's would be 1 / sqrt(2)
         store.client.close()
-
-
-def per_language_store() -> QdrantVectorStore:
-    """Three passages under one vector each for French and Japanese, in which the words stand for other passages."""
-    client = QdrantClient(":memory:")
-    size = models.VectorParams(size=8, distance=models.Distance.DOT)
-    client.create_collection("docs", vectors_config={"": size, "fr": size, "ja": size})
-    rows = [
-        ("plain", "battery", "valve", "wifi"),
-        ("french", "valve", "battery", "wifi"),
-        ("japanese", "wifi", "valve", "battery"),
-    ]
-    client.upsert(
-        "docs",
-        [
-            models.PointStruct(
-                id=number,
-                vector={"": counts(fused), "fr": counts(french), "ja": counts(japanese)},
-                payload={"page_content": text, "metadata": {"number": number}},
-            )
-            for number, (text, fused, french, japanese) in enumerate(rows)
-        ],
-    )
-    return QdrantVectorStore(client, "docs", CountingEmbeddings(), distance=models.Distance.DOT)
-
-
-class TestLanguageRetriever:
-    @pytest.mark.parametrize(
-        ("query", "language", "found"),
-        [
-            ("Where is my battery in this house?", None, "plain"),
-            ("Où est la battery de mon appareil ?", None, "french"),
-            ("私の battery はどこですか", None, "japanese"),
-            ("battery", "ja", "japanese"),
-            ("battery", "de", "plain"),
-        ],
-    )
-    def test_searches_the_vector_of_the_query_s_language(self, query: str, language: str | None, found: str) -> None:
-        retriever = LanguageRetriever(vectorstore=per_language_store(), k=1)
-        (document,) = retriever.invoke(query, language=language)
-        assert document.page_content == found
-        assert asyncio.run(retriever.ainvoke(query, language=language)) == [document]
-
-    def test_other_names_and_filters(self) -> None:
-        only_the_last = models.Filter(
-            must=[models.FieldCondition(key="metadata.number", match=models.MatchValue(value=2))]
-        )
-        retriever = LanguageRetriever(
-            vectorstore=per_language_store(), vector_names={"de": "fr"}, search_kwargs={"filter": only_the_last}
-        )
-        assert [document.page_content for document in retriever.invoke("battery", language="de")] == ["japanese"]
-
-    def test_the_store_itself_is_left_alone(self) -> None:
-        store = per_language_store()
-        LanguageRetriever(vectorstore=store).invoke("battery", language="fr")
-        assert store.vector_name == ""
-
-    def test_a_collection_with_one_vector_is_searched_as_it_is(self) -> None:
-        store = QdrantVectorStore.from_texts(TEXTS, CountingEmbeddings(), location=":memory:", collection_name="docs")
-        (document,) = LanguageRetriever(vectorstore=store, k=1).invoke("Où est la wifi ?")
-        assert document.page_content == TEXTS[2]

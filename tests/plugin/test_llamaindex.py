@@ -12,12 +12,12 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import MetadataMode, TextNode
 from llama_index.vector_stores.qdrant import QdrantVectorStore
-from qdrant_client import QdrantClient, models
+from qdrant_client import QdrantClient
 
 from tests.fakes import FakeEncoder, FakeGenerator
 from tests.plugin.fakes import FUSED, TEXTS, augmenter, counts
 from xqg.errors import EncodingError
-from xqg.plugin.llamaindex import EncoderEmbedding, LanguageRetriever, PassageAugmenter
+from xqg.plugin.llamaindex import EncoderEmbedding, PassageAugmenter
 
 
 class CountingEmbedding(BaseEmbedding):
@@ -115,48 +115,3 @@ class TestRoundTrip:
         model = EncoderEmbedding(FakeEncoder())
         assert model.get_text_embedding_batch(TEXTS) == [counts(text) for text in TEXTS]
         assert model.get_query_embedding("wifi") == asyncio.run(model.aget_query_embedding("wifi")) == counts("wifi")
-
-
-def per_language_store(client: QdrantClient, **options: Any) -> QdrantVectorStore:
-    size = models.VectorParams(size=8, distance=models.Distance.DOT)
-    client.create_collection("docs", vectors_config={"": size, "fr": size, "ja": size})
-    rows = [
-        ("plain", "battery", "valve", "wifi"),
-        ("french", "valve", "battery", "wifi"),
-        ("japanese", "wifi", "valve", "battery"),
-    ]
-    client.upsert(
-        "docs",
-        [
-            models.PointStruct(
-                id=number,
-                vector={"": counts(fused), "fr": counts(french), "ja": counts(japanese)},
-                payload={"text": text},
-            )
-            for number, (text, fused, french, japanese) in enumerate(rows)
-        ],
-    )
-    return QdrantVectorStore("docs", client=client, **options)
-
-
-class TestLanguageRetriever:
-    @pytest.mark.parametrize(
-        ("query", "found"),
-        [
-            ("Where is my battery in this house?", "plain"),
-            ("Où est la battery de mon appareil ?", "french"),
-            ("私の battery はどこですか", "japanese"),
-        ],
-    )
-    def test_searches_the_vector_of_the_query_s_language(self, query: str, found: str) -> None:
-        store = per_language_store(QdrantClient(":memory:"))
-        retriever = LanguageRetriever(store, CountingEmbedding(), similarity_top_k=1)
-        (hit,) = retriever.retrieve(query)
-        assert hit.node.get_content() == found
-        assert store.dense_vector_name == ""
-
-    def test_other_names(self) -> None:
-        store = per_language_store(QdrantClient(":memory:"))
-        retriever = LanguageRetriever(store, CountingEmbedding(), {"en": "ja"}, similarity_top_k=1)
-        (hit,) = retriever.retrieve("Where is my battery in this house?")
-        assert hit.node.get_content() == "japanese"

@@ -143,23 +143,6 @@ class TestOtherKeys:
         }
         assert call(reader, "show", id="7")["text"] == "batterie"
 
-    def test_one_vector_for_each_language(self, wire: WireServer) -> None:
-        wire.local.create_collection("docs", vectors_config={"": SIZE, "fr": SIZE})
-        rows = [("plain", "battery", "valve"), ("french", "valve", "battery")]
-        points = [
-            models.PointStruct(id=row, vector={"": counts(fused), "fr": counts(french)}, payload={"text": text})
-            for row, (text, fused, french) in enumerate(rows)
-        ]
-        wire.local.upsert("docs", points)
-        reader = read(wire)
-
-        def best(query: str, **arguments: Any) -> str:
-            return str(call(reader, "search", query=query, limit=1, **arguments)["hits"][0]["text"])
-
-        assert best("Where is the battery in this house?") == "plain"
-        assert best("Où est la battery de mon appareil ?") == "french"
-        assert best("battery", language="fr") == "french"
-
     def test_long_texts_are_cut_in_hits_only(self, wire: WireServer) -> None:
         wire.local.create_collection("docs", vectors_config=SIZE)
         text = "battery " * 1000

@@ -41,14 +41,12 @@ def test_the_examples_run_in_their_order(wire: WireServer, monkeypatch: pytest.M
         "splitter": SentenceSplitter(),
         "embed_model": CountingEmbedding(),
         "vector_store": nodes,
+        "documents": [LlamaIndexDocument(text=text) for text in TEXTS],
         "text_embedder": CountingTextEmbedder(),
         "pipeline": pipeline,
     }
     for block in BLOCKS:
         exec(compile(block, "README.md", "exec"), names)
-        if "LanguageRetriever" in block:
-            assert len(names["documents"]) == len(TEXTS)
-            names["documents"] = [LlamaIndexDocument(text=text) for text in TEXTS]
     assert len(names["found"]) == len(TEXTS)
     pipeline.run({"embedder": {"documents": [Document(content=text) for text in TEXTS]}})
     counts = (wire.local.count("help").count, nodes.client.count("nodes").count, files.count_documents())

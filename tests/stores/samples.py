@@ -37,13 +37,12 @@ def array(*numbers: float) -> Vectors:
 
 def make_point(
     passage_id: str,
-    vector: Vectors | None = None,
+    rows: Vectors | None = None,
     queries: Mapping[str, tuple[str, ...]] | None = None,
     metadata: Mapping[str, Any] | None = None,
-    by_language: Mapping[str, Vectors] | None = None,
     **fields: Any,
 ) -> Point:
-    """A point with its hashes; its text says its id unless ``fields`` give another."""
+    """A point with its hashes; its text says its id unless ``fields`` give another. ``rows``: or the only one."""
     passage = Passage(
         id=passage_id, **{"text": f"text of {passage_id}", "document_id": passage_id, **fields}, metadata=metadata or {}
     )
@@ -54,4 +53,4 @@ def make_point(
         fingerprint="f1",
         queries={"fr": (f"question {passage_id} ?",)} if queries is None else queries,
     )
-    return Point(passage, entry, array(1, 0, 0, 0) if vector is None else vector, by_language or {})
+    return Point(passage, entry, np.atleast_2d(array(1, 0, 0, 0) if rows is None else rows))

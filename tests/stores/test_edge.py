@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
+import qdrant_edge as engine
 
 from tests.stores.samples import METADATA, array, make_point
 from xqg.errors import SettingsError, StoreError
 from xqg.protocols import Collection
+from xqg.records import point_id
 from xqg.stores.edge import EdgeStore
 from xqg.stores.edge_engine import engine_errors
+from xqg.stores.payload import to_payload
 
 
 def make_store(folder, names=("a",)):
@@ -111,18 +115,44 @@ def test_a_broken_sidecar_is_damage_and_gives_the_folder_free(tmp_path, content)
             store.describe()
 
 
-def test_a_sidecar_names_languages_only_where_there_are_some(tmp_path):
-    make_store(tmp_path)
-    assert "languages" not in json.loads((tmp_path / "docs" / "xqg.json").read_text(encoding="utf-8"))
+def test_a_sidecar_says_where_points_have_several_rows(tmp_path):
     store = EdgeStore(tmp_path, "docs")
-    assert store.describe().languages == ()
-    store.close()
-    store = EdgeStore(tmp_path, "by language")
-    store.create(2, "dot", {"a": 1}, ["ja", "fr"])
+    store.create(2, "dot", {"a": 1}, multivector=True)
     store.write_metadata({"a": 2})
     store.close()
-    sidecar = json.loads((tmp_path / "by language" / "xqg.json").read_text(encoding="utf-8"))
-    assert sidecar == {"dimension": 2, "distance": "dot", "metadata": {"a": 2}, "languages": ["fr", "ja"]}
+    sidecar = json.loads((tmp_path / "docs" / "xqg.json").read_text(encoding="utf-8"))
+    assert sidecar == {"dimension": 2, "distance": "dot", "metadata": {"a": 2}, "multivector": True}
+    assert EdgeStore(tmp_path, "docs").describe() == Collection(2, "dot", 0, {"a": 2}, multivector=True)
+
+
+def test_rows_are_kept_as_float16_with_more_links_and_one_vector_as_ever(tmp_path):
+    for name, several in (("plain", False), ("views", True)):
+        store = EdgeStore(tmp_path, name)
+        store.create(2, "cosine", {}, several)
+        store.close()
+    plain, views = (
+        json.loads((tmp_path / name / "shard" / "edge_config.json").read_text())["vectors"][""]
+        for name in ("plain", "views")
+    )
+    assert plain == {"size": 2, "distance": "Cosine"}
+    assert (views["datatype"], views["hnsw_config"]["m"]) == ("float16", 32)
+    assert views["multivector_config"] == {"comparator": "max_sim"}
+
+
+def test_what_an_older_version_stored_by_language_can_be_read(tmp_path):
+    make_store(tmp_path)
+    shard = tmp_path / "docs" / "shard"
+    shutil.rmtree(shard)
+    vector = engine.EdgeVectorParams(size=4, distance=engine.Distance.Cosine)
+    old = engine.EdgeShard.create(str(shard), engine.EdgeConfig(vectors={"": vector, "fr": vector}, wal_enabled=True))
+    payload, vectors = to_payload(make_point("old")), {"": [1.0, 0, 0, 0], "fr": [0, 1.0, 0, 0]}
+    old.update(engine.UpdateOperation.upsert_points([engine.Point(point_id("old"), vectors, payload)]))
+    old.close()
+    store = EdgeStore(tmp_path, "docs")
+    (point,) = store.points(with_vectors=True)
+    assert (point.passage.id, point.rows.tolist()) == ("old", [[1, 0, 0, 0]])
+    assert [hit.score for hit in store.search(array(3, 4, 0, 0)[None], 2)[0]] == pytest.approx([0.6], abs=1e-6)
+    store.close()
 
 
 def test_a_broken_segment_is_damage(tmp_path):

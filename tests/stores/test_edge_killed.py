@@ -84,7 +84,7 @@ def test_killed_while_storing_loses_nothing_that_was_returned(tmp_path, lines, s
     names = [f"{number}-{row}" for number in range(last + 1) for row in range(8)]
     store = EdgeStore(tmp_path, "docs")
     assert list(store.ledger(names)) == names
-    assert {point.vector.tolist()[0] for point in store.points(names, with_vectors=True)} == {1.0}
+    assert {float(point.rows[0, 0]) for point in store.points(names, with_vectors=True)} == {1.0}
     with store.bulk_load():
         store.upsert([make_point("after")])
     assert list(store.ledger(["after"])) == ["after"]

@@ -10,7 +10,7 @@ from tests.stores.samples import array, make_point
 from xqg.errors import StoreError
 from xqg.protocols import Point
 from xqg.records import LedgerEntry, Passage, record_hash
-from xqg.stores.payload import entry_from_payload, filter_key, from_payload, to_payload, to_point, to_vectors
+from xqg.stores.payload import entry_from_payload, filter_key, from_payload, to_payload, to_point, to_rows
 
 PASSAGE = Passage(
     id="manual#2",
@@ -108,43 +108,48 @@ def test_a_missing_text_is_damage():
 
 
 @pytest.mark.parametrize(
-    ("vector", "message"),
+    ("rows", "message"),
     [
         (None, "no vector"),
-        (array(1, float("nan")), "NaN or infinity"),
-        (array(float("inf"), 0), "NaN or infinity"),
-        (np.ones((2, 2), dtype=np.float32), r"shape \(2, 2\)"),
+        (array(1, 0), r"vectors of shape \(2,\)"),
+        (np.ones((0, 2)), r"vectors of shape \(0, 2\)"),
+        (np.ones((1, 2, 2)), r"vectors of shape \(1, 2, 2\)"),
+        (np.ones((1, 3)), "of passage 'a' has 3 numbers. asked for 2"),
+        (np.array([[1, 0], [1, float("nan")]]), "NaN or infinity"),
+        (np.array([[float("inf"), 0]]), "NaN or infinity"),
     ],
 )
-def test_vectors_that_break_a_ranking_are_refused(vector, message):
+def test_rows_that_break_a_ranking_are_refused(rows, message):
+    point = replace(make_point("a"), rows=rows)
     with pytest.raises(StoreError, match=message):
-        to_vectors(replace(make_point("a"), vector=vector), ())
-    if vector is not None:
-        with pytest.raises(StoreError, match=message):
-            to_vectors(make_point("a", array(1, 0), by_language={"fr": vector}), ("fr",))
+        to_rows(point, 2, True)
 
 
-def test_vectors_are_lists_of_numbers_by_name():
-    assert to_vectors(make_point("a", array(0.5, -2)), ()) == {"": [0.5, -2.0]}
-    point = make_point("a", array(0.5, -2), by_language={"ja": array(0, 1), "fr": array(3, 0)})
-    assert to_vectors(point, ("fr", "ja")) == {"": [0.5, -2.0], "fr": [3.0, 0.0], "ja": [0.0, 1.0]}
+def test_only_a_multivector_takes_several_rows():
+    two = make_point("a", np.array([[0.5, -2], [3, 0]], dtype=np.float32))
+    assert to_rows(two, 2, True) == [[0.5, -2.0], [3.0, 0.0]]
+    with pytest.raises(StoreError, match=r"'a' has 2 rows\. asked for one"):
+        to_rows(two, 2, False)
+    assert to_rows(make_point("a", array(0.5, -2)), 2, False) == [[0.5, -2.0]]
 
 
-@pytest.mark.parametrize("languages", [(), ("fr",), ("fr", "ja", "de")])
-def test_vectors_of_other_languages_than_the_collection_has(languages):
-    point = make_point("a", by_language={"fr": array(1), "ja": array(1)})
-    with pytest.raises(StoreError, match=r"'a' has vectors for fr, ja\. asked for (no language|fr|de, fr, ja),"):
-        to_vectors(point, languages)
+@pytest.mark.parametrize(
+    ("vectors", "expected"),
+    [
+        ([0.5, -2], [[0.5, -2.0]]),
+        ([[0.5, -2], [3, 0]], [[0.5, -2.0], [3.0, 0.0]]),
+        ({"ja": [0, 1], "": [0.5, -2]}, [[0.5, -2.0]]),
+    ],
+    ids=["plain", "rows", "named vectors of an older version beside it"],
+)
+def test_a_point_is_read_with_its_rows(vectors, expected):
+    rows = to_point(to_payload(Point(PASSAGE, ENTRY)), vectors).rows
+    assert (rows.tolist(), rows.dtype) == (expected, np.float32)
 
 
-def test_a_point_is_read_with_one_vector_with_several_and_with_none():
-    payload = to_payload(Point(PASSAGE, ENTRY))
-    assert to_point(payload, None) == Point(PASSAGE, ENTRY)
-    alone = to_point(payload, [0.5, -2])
-    assert (alone.vector.tolist(), alone.vector.dtype, alone.by_language) == ([0.5, -2.0], np.float32, {})
-    several = to_point(payload, {"ja": [0, 1], "": [0.5, -2], "fr": [3, 0]})
-    assert several.vector.tolist() == [0.5, -2.0]
-    assert {name: vector.tolist() for name, vector in several.by_language.items()} == {"fr": [3, 0], "ja": [0, 1]}
+@pytest.mark.parametrize("vectors", [None, {}, {"ja": [0, 1]}])
+def test_a_point_is_read_without_a_vector(vectors):
+    assert to_point(to_payload(Point(PASSAGE, ENTRY)), vectors) == Point(PASSAGE, ENTRY)
 
 
 @pytest.mark.parametrize(

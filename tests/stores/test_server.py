@@ -57,10 +57,10 @@ def test_creating_survives_every_lost_request(wire, server_store, fault):
     assert "document_id" in wire.settings["docs"].payload_schema
 
 
-def test_creating_with_languages_survives_a_lost_answer(wire, server_store):
+def test_creating_a_multivector_survives_a_lost_answer(wire, server_store):
     wire.faults.then(Fault.APPLY_THEN_DROP, only="^PUT .*/docs$")
-    server_store.create(4, "cosine", METADATA, ["ja", "fr"])
-    assert server_store.describe() == Collection(4, "cosine", 0, METADATA, ("fr", "ja"))
+    server_store.create(4, "cosine", METADATA, multivector=True)
+    assert server_store.describe() == Collection(4, "cosine", 0, METADATA, multivector=True)
 
 
 def test_a_retry_does_not_take_over_the_collection_of_another(wire, server_store):

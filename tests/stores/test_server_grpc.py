@@ -42,12 +42,12 @@ def test_grpc_failures_that_stay(grpc_server, grpc_store, name, message):
     assert grpc_server.calls == ["Get"]
 
 
-def test_grpc_puts_off_indexing_too(wire, grpc_store):
+def test_grpc_turns_an_index_on_again_too(wire, grpc_store):
     grpc_store.create(4, "cosine", METADATA)
-    wire.settings["docs"].indexing_threshold = None
-    with grpc_store.bulk_load():
-        assert wire.settings["docs"].indexing_threshold == 0
-        assert remembered(wire) == {**METADATA, "indexing_threshold_before": None}
+    wire.settings["docs"].indexing_threshold = 0
+    wire.local.update_collection("docs", metadata={"xqg": {**METADATA, "indexing_threshold_before": None}})
+    grpc_store.close()
+    grpc_store.upsert([make_point("a")])
     assert wire.settings["docs"].indexing_threshold == 10_000
     assert remembered(wire) == METADATA
 

@@ -9,15 +9,13 @@ from tests.stores.samples import METADATA, array, make_point, make_store
 from tests.stores.wire import Fault
 from xqg.errors import StoreError
 from xqg.protocols import Collection
+from xqg.records import point_id
+from xqg.stores.payload import to_payload
 
 UPSERT = "^PUT .*/points$"
 
+OLD = make_point("old")
 DOT_3 = models.VectorParams(size=3, distance=models.Distance.DOT)
-MULTIPLE = models.VectorParams(
-    size=3,
-    distance=models.Distance.DOT,
-    multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
-)
 
 
 def test_parts_stay_under_the_limit_of_points(wire, made):
@@ -76,9 +74,8 @@ def test_one_request_in_five_fails_and_all_is_there(wire, made):
         for number in range(100)
     ]
     wire.faults.every(5, Fault.UNAVAILABLE, Fault.DROP, Fault.APPLY_THEN_DROP, Fault.DROP_HALFWAY, Fault.WAIT_TIMEOUT)
-    with made.bulk_load():
-        for start in range(0, 100, 4):
-            made.upsert(points[start : start + 4])
+    for start in range(0, 100, 4):
+        made.upsert(points[start : start + 4])
     assert len(set(wire.faults.served)) == 5
     ledger = made.ledger([point.passage.id for point in points])
     assert ledger == {point.passage.id: point.entry for point in points}
@@ -87,10 +84,9 @@ def test_one_request_in_five_fails_and_all_is_there(wire, made):
     assert [point.passage for point in made.points([f"p{number}" for number in range(100)])] == [
         point.passage for point in points
     ]
-    assert wire.settings["docs"].indexing_threshold == 20_000
 
 
-def test_without_languages_the_vector_has_no_name_on_the_wire(wire, server_store):
+def test_a_plain_vector_has_neither_name_nor_rows_on_the_wire(wire, server_store):
     server_store.create(4, "cosine", {})
     server_store.upsert([make_point("a")])
     (create,) = wire.named("^PUT .*/docs$")
@@ -99,28 +95,48 @@ def test_without_languages_the_vector_has_no_name_on_the_wire(wire, server_store
     assert upsert.body["points"][0]["vector"] == [1, 0, 0, 0]
 
 
-def test_with_languages_every_vector_has_its_name_on_the_wire(wire, server_store):
-    server_store.create(4, "cosine", {}, ["fr"])
-    server_store.upsert([make_point("a", by_language={"fr": array(0, 1, 0, 0)})])
+def test_a_multivector_is_asked_for_with_its_index_and_type(wire, server_store):
+    server_store.create(4, "cosine", {}, multivector=True)
+    server_store.upsert([make_point("a")])
     (create,) = wire.named("^PUT .*/docs$")
     (upsert,) = wire.named(UPSERT)
-    assert create.body["vectors"] == {name: {"size": 4, "distance": "Cosine"} for name in ("", "fr")}
-    assert upsert.body["points"][0]["vector"] == {"": [1, 0, 0, 0], "fr": [0, 1, 0, 0]}
+    assert create.body["vectors"] == {
+        "size": 4,
+        "distance": "Cosine",
+        "multivector_config": {"comparator": "max_sim"},
+        "hnsw_config": {"m": 32},
+        "datatype": "float16",
+    }
+    assert upsert.body["points"][0]["vector"] == [[1, 0, 0, 0]]
 
 
-def test_the_languages_of_a_collection_are_looked_up_once(wire, server_store):
-    make_store(wire).create(4, "cosine", {}, ["fr"])
+def test_what_a_collection_takes_is_looked_up_once(wire, server_store):
+    make_store(wire).create(4, "cosine", {}, multivector=True)
     wire.requests.clear()
     for name in ("a", "b"):
-        server_store.upsert([make_point(name, by_language={"fr": array(0, 1, 0, 0)})])
+        server_store.upsert([make_point(name)])
     assert [request.name for request in wire.requests] == [
         "GET /",
         "GET /collections/docs",
         "PUT /collections/docs/points",
         "PUT /collections/docs/points",
     ]
-    with pytest.raises(StoreError, match="'c' has vectors for no language"):
-        server_store.upsert([make_point("c")])
+
+
+@pytest.mark.parametrize(
+    ("strict", "expected"),
+    [
+        (None, None),
+        ({"enabled": True}, None),
+        ({"enabled": True, "multivector_config": {"": {"max_vectors": 5}}}, 5),
+        ({"enabled": True, "multivector_config": {"other": {"max_vectors": 5}}}, None),
+        ({"enabled": False, "multivector_config": {"": {"max_vectors": 5}}}, None),
+    ],
+)
+def test_strict_mode_bounds_the_rows(wire, server_store, strict, expected):
+    server_store.create(4, "cosine", {}, multivector=True)
+    wire.settings["docs"].asked["strict_mode_config"] = strict
+    assert server_store.describe() == Collection(4, "cosine", 0, {}, multivector=True, most_rows=expected)
 
 
 def test_metadata_of_others_stays(wire, made):
@@ -138,21 +154,25 @@ def test_a_collection_of_others_has_no_metadata_of_ours(wire, server_store):
 @pytest.mark.parametrize(
     ("vectors", "message"),
     [
-        ({"own": models.VectorParams(size=3, distance=models.Distance.DOT)}, "named, multiple or no vectors"),
+        ({"own": DOT_3}, "named vectors only, or none"),
+        ({}, "named vectors only, or none"),
         (models.VectorParams(size=3, distance=models.Distance.EUCLID), "the distance Euclid"),
-        ({}, "named, multiple or no vectors"),
-        ({"": DOT_3, "image": DOT_3}, "named, multiple or no vectors"),
-        ({"fr": DOT_3}, "named, multiple or no vectors"),
-        ({"": DOT_3, "fr": models.VectorParams(size=4, distance=models.Distance.DOT)}, "vectors of several kinds"),
-        ({"": DOT_3, "fr": models.VectorParams(size=3, distance=models.Distance.COSINE)}, "vectors of several kinds"),
-        ({"": DOT_3, "fr": MULTIPLE}, "vectors of several kinds"),
-        ({"": MULTIPLE, "fr": MULTIPLE}, "named, multiple or no vectors"),
     ],
 )
 def test_a_collection_of_another_kind(wire, server_store, vectors, message):
     wire.local.create_collection("docs", vectors)
     with pytest.raises(StoreError, match=message):
         server_store.describe()
+
+
+def test_what_an_older_version_stored_by_language_can_be_read(wire, server_store):
+    wire.local.create_collection("docs", {"": DOT_3, "fr": DOT_3}, metadata={"xqg": METADATA})
+    old = models.PointStruct(id=point_id("old"), vector={"": [1, 0, 0], "fr": [0, 1, 0]}, payload=to_payload(OLD))
+    wire.local.upsert("docs", [old])
+    assert server_store.describe() == Collection(3, "dot", 1, METADATA)
+    (point,) = server_store.points(with_vectors=True)
+    assert (point.passage, point.rows.tolist()) == (OLD.passage, [[1, 0, 0]])
+    assert [hit.score for hit in server_store.search(array(2, 1, 0)[None], 2)[0]] == [2]
 
 
 def test_points_of_others_are_a_clear_error(wire, made):

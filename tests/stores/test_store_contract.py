@@ -192,10 +192,19 @@ def test_a_query_of_the_wrong_size_is_an_error(filled):
         filled.search(array(1, 0, 0)[None], 1)
 
 
-@pytest.mark.parametrize("vector", [array(1, 2, 3), array(1, float("nan"), 0, 0)], ids=["size", "nan"])
-def test_a_wrong_vector_is_refused_and_harms_nothing(filled, vector):
-    with pytest.raises(StoreError):
-        filled.upsert([make_point("good"), make_point("bad", vector)])
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (array(1, 2, 3), "'bad' has 3 numbers"),
+        (array(1, float("nan"), 0, 0), "'bad' has a vector with NaN"),
+        (np.zeros((0, 4)), r"'bad' has vectors of shape \(0, 4\)"),
+        (np.eye(4)[:2], "'bad' has 2 rows. asked for one"),
+    ],
+    ids=["size", "nan", "no rows", "rows"],
+)
+def test_a_wrong_vector_is_refused_and_harms_nothing(filled, rows, message):
+    with pytest.raises(StoreError, match=message):
+        filled.upsert([make_point("good"), make_point("bad", rows)])
     assert "bad" not in stored_ids(filled)
     filled.close()
     assert ids(filled.search(X[None], 1)[0]) == ["a"]
@@ -217,15 +226,15 @@ def test_no_documents_delete_nothing(filled):
 def test_points_by_id_with_vectors(filled):
     points = list(filled.points(["d", "unknown", "a"], with_vectors=True))
     assert [point.passage.id for point in points] == ["d", "a"]
-    assert points[0].vector.dtype == np.float32
-    assert points[0].vector == pytest.approx([0, 0, 1, 0], abs=1e-6), "cosine vectors come back at length 1"
+    assert points[0].rows.dtype == np.float32
+    assert points[0].rows == pytest.approx(np.array([[0, 0, 1, 0]]), abs=1e-6), "cosine vectors come back at length 1"
     assert points[0].entry == make_point("d", metadata={"year": "2020", "tags": ["p", "q"]}, title="T").entry
 
 
 def test_all_points_without_vectors(filled):
     points = list(filled.points())
     assert [point.passage.id for point in points] == sorted("abcde", key=point_id)
-    assert all(point.vector is None for point in points)
+    assert all(point.rows is None for point in points)
     assert list(filled.points([])) == []
 
 
@@ -233,7 +242,7 @@ def test_dot_keeps_vectors_as_they_are(store):
     store.create(2, "dot", {})
     store.upsert([make_point("a", array(0.1, -7.25))])
     (point,) = store.points(with_vectors=True)
-    assert (point.vector == array(0.1, -7.25)).all()
+    assert (point.rows == array(0.1, -7.25)[None]).all()
 
 
 def test_every_script_comes_back_as_it_was(store):

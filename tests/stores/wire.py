@@ -1,7 +1,7 @@
 """A Qdrant server for tests: the REST routes that the store uses, on a free port, with faults on order.
 
-Behind it is qdrant-client's local mode, so what is stored and found is real; what local mode lacks
-(optimizer settings, payload indexes, a version) is kept here.
+Behind it is qdrant-client's local mode, so what is stored and found is real; what local mode lacks is in
+`tests.stores.engine` (dense vectors in multivectors) or kept here (optimizer settings, payload indexes, a version).
 
     with WireServer() as server:                                    # from tests.stores.wire import Fault, WireServer
         server.faults.then(Fault.UNAVAILABLE, None, Fault.DROP)     # the next three requests
@@ -22,8 +22,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
 
+from tests.stores.engine import engine_client
 from tests.stores.faults import Fault, Faults
 
 
@@ -55,7 +56,8 @@ class CollectionSettings:
         """Put what was asked for at the creation into what local mode tells of the collection."""
         for part, told in (("hnsw_config", "hnsw_config"), ("optimizers_config", "optimizer_config")):
             config[told] |= {key: value for key, value in (self.asked.get(part) or {}).items() if value is not None}
-        config["quantization_config"] = self.asked.get("quantization_config")
+        for part in ("quantization_config", "strict_mode_config"):
+            config[part] = self.asked.get(part)
         for part in ("shard_number", "sharding_method", "replication_factor", "on_disk_payload"):
             config["params"][part] = self.asked.get(part)
         config["optimizer_config"]["indexing_threshold"] = self.indexing_threshold
@@ -75,7 +77,7 @@ class WireServer:
 
     def __init__(self, version: str = "1.17.1", api_key: str | None = None, hang_seconds: float = 2.0) -> None:
         self.version, self.api_key, self.hang_seconds = version, api_key, hang_seconds
-        self.local = QdrantClient(":memory:", force_disable_check_same_thread=True)
+        self.local = engine_client()
         self.faults = Faults()
         self.requests: list[Request] = []
         self.settings: dict[str, CollectionSettings] = {}
@@ -177,7 +179,14 @@ class WireServer:
         return dict(_COMPLETED)
 
     def _upsert(self, name: str, body: Any) -> dict[str, Any]:
-        self.local.upsert(name, [models.PointStruct(**point) for point in body["points"]])
+        asked = models.PointsBatch(**body) if "batch" in body else models.PointsList(**body)
+        points = asked.batch if isinstance(asked, models.PointsBatch) else asked.points
+        self.local.upsert(name, points, update_filter=asked.update_filter, update_mode=asked.update_mode)
+        return dict(_COMPLETED)
+
+    def _update_vectors(self, name: str, body: Any) -> dict[str, Any]:
+        asked = models.UpdateVectors(**body)
+        self.local.update_vectors(name, asked.points, update_filter=asked.update_filter)
         return dict(_COMPLETED)
 
     def _delete(self, name: str, body: Any) -> dict[str, Any]:
@@ -215,6 +224,22 @@ class WireServer:
     def _query_one(self, name: str, body: Any) -> Any:
         return self._query(name, {"searches": [body]})[0]
 
+    def _query_groups(self, name: str, body: Any) -> Any:
+        asked = models.QueryGroupsRequest(**body)
+        fields = {key: value for key, value in dict(asked).items() if value is not None}
+        renamed = {_QUERY_NAMES.get(key, key): value for key, value in fields.items() if key != "params"}
+        return self.local.query_points_groups(name, **renamed)
+
+    def _search(self, name: str, body: Any) -> Any:
+        """The route of older clients, which this client's models know no more."""
+        vector = body["vector"]
+        named = vector if isinstance(vector, dict) else {"name": None, "vector": vector}
+        others = {key: value for key, value in body.items() if key != "vector"}
+        return self._query_one(name, {**others, "query": named["vector"], "using": named["name"]})["points"]
+
+    def _search_many(self, name: str, body: Any) -> list[Any]:
+        return [self._search(name, search) for search in body["searches"]]
+
     def _query(self, name: str, body: Any) -> list[Any]:
         asked = models.QueryRequestBatch(**body)
         for query in asked.searches:
@@ -232,6 +257,9 @@ __all__ = ["CollectionSettings", "Fault", "Faults", "Request", "WireServer"]
 
 _COMPLETED = {"operation_id": 0, "status": "completed"}
 
+_QUERY_NAMES = {"filter": "query_filter", "with_vector": "with_vectors"}
+"""Fields of a request that the client's methods call otherwise."""
+
 _ROUTES = {
     ("GET", ""): "_describe",
     ("GET", "/exists"): "_exists",
@@ -247,6 +275,10 @@ _ROUTES = {
     ("POST", "/points/payload"): "_set_payload",
     ("POST", "/points/query"): "_query_one",
     ("POST", "/points/query/batch"): "_query",
+    ("POST", "/points/query/groups"): "_query_groups",
+    ("POST", "/points/search"): "_search",
+    ("POST", "/points/search/batch"): "_search_many",
+    ("PUT", "/points/vectors"): "_update_vectors",
 }
 
 

@@ -104,7 +104,16 @@ class _Points(messages.PointsServicer):
         self._wire, self._local = wire, wire.local
 
     def Upsert(self, request, context):  # noqa: N802
-        self._local.upsert(request.collection_name, [GrpcToRest.convert_point_struct(row) for row in request.points])
+        self._local.upsert(
+            request.collection_name,
+            [GrpcToRest.convert_point_struct(row) for row in request.points],
+            update_filter=_filter(request.update_filter),
+        )
+        return _completed()
+
+    def UpdateVectors(self, request, context):  # noqa: N802
+        points = [GrpcToRest.convert_point_vectors(row) for row in request.points]
+        self._local.update_vectors(request.collection_name, points, update_filter=_filter(request.update_filter))
         return _completed()
 
     def Delete(self, request, context):  # noqa: N802
@@ -141,17 +150,42 @@ class _Points(messages.PointsServicer):
         count = self._local.count(request.collection_name).count
         return messages.CountResponse(result=messages.CountResult(count=count))
 
+    def Query(self, request, context):  # noqa: N802
+        return messages.QueryResponse(result=self._scored(request.collection_name, [request])[0])
+
     def QueryBatch(self, request, context):  # noqa: N802
-        queries = [GrpcToRest.convert_query_points(query) for query in request.query_points]
+        answers = self._scored(request.collection_name, request.query_points)
+        return messages.QueryBatchResponse(result=[messages.BatchResult(result=points) for points in answers])
+
+    def QueryGroups(self, request, context):  # noqa: N802
+        found = self._local.query_points_groups(
+            request.collection_name,
+            group_by=request.group_by,
+            query=GrpcToRest.convert_query(request.query),
+            using=request.using or None,
+            limit=request.limit,
+            group_size=request.group_size,
+        )
+        return messages.QueryGroupsResponse(result=RestToGrpc.convert_groups_result(found))
+
+    def Search(self, request, context):  # noqa: N802
+        query = messages.QueryPoints(
+            query=messages.Query(nearest=messages.VectorInput(dense=messages.DenseVector(data=request.vector))),
+            using=request.vector_name or None,
+            limit=request.limit,
+        )
+        return messages.SearchResponse(result=self._scored(request.collection_name, [query])[0])
+
+    def _scored(self, name: str, asked: Any) -> list[list[Any]]:
+        queries = [GrpcToRest.convert_query_points(query) for query in asked]
         for query in queries:
             query.params = None  # local mode is always exact, and warns when told to be
-        answers = self._local.query_batch_points(request.collection_name, queries)
-        return messages.QueryBatchResponse(
-            result=[
-                messages.BatchResult(result=[RestToGrpc.convert_scored_point(point) for point in answer.points])
-                for answer in answers
-            ]
-        )
+        answers = self._local.query_batch_points(name, queries)
+        return [[RestToGrpc.convert_scored_point(point) for point in answer.points] for answer in answers]
+
+
+def _filter(condition: Any) -> models.Filter | None:
+    return GrpcToRest.convert_filter(condition) if condition.ListFields() else None
 
 
 def _completed() -> Any:

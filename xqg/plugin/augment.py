@@ -99,7 +99,6 @@ class AugmentJob:
                 report.deleted += deleted
                 report.settled = deleted == work.upserted == 0
         if report.settled:
-            plan.store.mark_complete()
             report.alias = self._move_alias(plan)
         return report
 

@@ -1,4 +1,4 @@
-"""LlamaIndex: a transformation that fuses nodes with their queries, and a retriever for one vector per language.
+"""LlamaIndex: a transformation that fuses nodes with their queries.
 
     pipeline = IngestionPipeline(
         transformations=[splitter, embed_model, PassageAugmenter(augmenter, embed_model)], vector_store=…
@@ -15,16 +15,12 @@ from typing import Any
 
 from xqg.errors import EncodingError, MissingDependencyError
 from xqg.plugin.augmenter import Augmenter, to_lists
-from xqg.plugin.language_vectors import LanguageVectors, names_by_language
 from xqg.protocols import Encoder
 from xqg.records import Passage, Vectors
 
 try:
-    from llama_index.core import VectorStoreIndex
     from llama_index.core.base.embeddings.base import BaseEmbedding
-    from llama_index.core.retrievers import BaseRetriever
-    from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle, TransformComponent
-    from llama_index.vector_stores.qdrant import QdrantVectorStore
+    from llama_index.core.schema import BaseNode, MetadataMode, TransformComponent
     from pydantic import PrivateAttr
 except ImportError as error:
     raise MissingDependencyError(
@@ -108,47 +104,6 @@ class EncoderEmbedding(BaseEmbedding):
 
     async def _aget_query_embedding(self, query: str) -> list[float]:
         return await asyncio.to_thread(self._get_query_embedding, query)
-
-
-class LanguageRetriever(BaseRetriever):
-    """Searches the vector of the query's language, and the store's own (the fused one) where there is none.
-
-    For collections made with the rule per-language.
-
-    :param vector_names: by language; None: read from the collection, which needs the store's synchronous client.
-    :param options: of `VectorStoreIndex.as_retriever`: ``similarity_top_k``, ``filters``, …
-    """
-
-    def __init__(
-        self,
-        vector_store: QdrantVectorStore,
-        embed_model: BaseEmbedding,
-        vector_names: dict[str, str] | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__()
-        self._store, self._embed_model, self._options = vector_store, embed_model, options
-        names = _names(vector_store) if vector_names is None else vector_names
-        self._vectors = LanguageVectors(names, vector_store.dense_vector_name)
-
-    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return self._retriever(query_bundle).retrieve(query_bundle)
-
-    async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        return await self._retriever(query_bundle).aretrieve(query_bundle)
-
-    def _retriever(self, query: QueryBundle) -> BaseRetriever:
-        """LlamaIndex's own retriever on the vector of the query's language.
-
-        A copy of the store, since one made anew takes an unnamed vector wherever the collection has one.
-        """
-        store = self._store.model_copy(update={"dense_vector_name": self._vectors.vector_for(query.query_str)})
-        return VectorStoreIndex.from_vector_store(store, self._embed_model).as_retriever(**self._options)
-
-
-def _names(store: QdrantVectorStore) -> dict[str, str]:
-    vectors = store.client.get_collection(store.collection_name).config.params.vectors
-    return names_by_language(vectors) if isinstance(vectors, dict) else {}
 
 
 def _embeddings(nodes: Sequence[BaseNode]) -> list[list[float]]:

@@ -62,7 +62,6 @@ def build_server(reader: Reader, name: str) -> MCPServer:
     def search(
         query: Annotated[str, Field(description="a question in any language")],
         limit: Annotated[int, Field(ge=1, le=50, description="passages to return")] = 5,
-        language: Annotated[str | None, Field(description="ISO 639-1 code of the query; null: detected")] = None,
         filters: Annotated[
             dict[str, str | int | bool] | None, Field(description="metadata keys that must have these values")
         ] = None,
@@ -70,7 +69,7 @@ def build_server(reader: Reader, name: str) -> MCPServer:
         """Search the collection for the passages that answer a question."""
         matches = [FieldMatch(key, (value,)) for key, value in (filters or {}).items()]
         try:
-            found = reader.search(query, limit, matches, language)
+            found = reader.search(query, limit, matches)
         except XqgError as error:
             raise ToolError(str(error)) from error
         return Hits(hits=[ShownHit(**_shown(hit.passage, LONGEST_TEXT), score=hit.score) for hit in found])

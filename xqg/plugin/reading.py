@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from pydantic import Field
@@ -11,7 +11,6 @@ from pydantic import Field
 from xqg.assembly import build_encoder, open_searcher
 from xqg.errors import SettingsError, StoreError
 from xqg.layouts import OWN_KEY, Layout, choose_layout
-from xqg.plugin.language_vectors import LanguageVectors, names_by_language
 from xqg.protocols import Encoder, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry
 from xqg.search.searcher import Searcher, check_encoder
@@ -35,10 +34,8 @@ class ReadingSettings(Settings):
 class Reader(Protocol):
     """Reads one collection."""
 
-    def search(
-        self, query: str, limit: int, filters: Sequence[FieldMatch] = (), language: str | None = None
-    ) -> list[Hit]:
-        """The passages nearest to ``query``, best first. :param language: of the query; None: detected where needed."""
+    def search(self, query: str, limit: int, filters: Sequence[FieldMatch] = ()) -> list[Hit]:
+        """The passages nearest to ``query``, best first."""
 
     def look_up(self, passage_id: str) -> Point | None:
         """The passage with this id, as hits carry it; None if there is none."""
@@ -89,12 +86,9 @@ def _foreign(server: ForeignServer, name: str, shape: Shape, settings: ReadingSe
             f"Collection {name!r} has no dense vector {vector!r}", f"one of {', '.join(map(repr, shape.vectors))}"
         )
     layout = _layout(server, name, block, settings)
-    stores = {
-        found: AugmentedStore(server, name, Augmented(name, layout, found))
-        for found in (vector, *names_by_language(shape.vectors))
-    }
+    store = AugmentedStore(server, name, Augmented(name, layout, vector))
     encoder = build_encoder(_encoder_settings(name, shape, settings))
-    collection = stores[vector].describe()
+    collection = store.describe()
     if collection is None:
         raise StoreError(f"Collection {name!r} is gone")
     if block is not None:
@@ -105,14 +99,13 @@ def _foreign(server: ForeignServer, name: str, shape: Shape, settings: ReadingSe
             f"the encoder's {encoder.dimension}",
             "Name the --encoder that made them, or another --vector-name",
         )
-    return ForeignReader(server, name, encoder, layout, stores, vector)
+    return ForeignReader(server, name, encoder, layout, store)
 
 
 def _choose_vector(name: str, shape: Shape, block: Augmented | None) -> str:
     if block is not None:
         return block.vector
-    fused = [vector for vector in shape.vectors if vector not in names_by_language(shape.vectors)]
-    candidates = fused or list(shape.vectors)
+    candidates = list(shape.vectors)
     if len(candidates) != 1:
         found = (
             f"{len(candidates)} dense vectors: {', '.join(map(repr, candidates))}" if candidates else "no dense vector"
@@ -142,16 +135,14 @@ def _encoder_settings(name: str, shape: Shape, settings: ReadingSettings) -> Enc
 
 
 class OwnReader:
-    """Reads a collection in xqg's own layout; its vectors know no languages."""
+    """Reads a collection in xqg's own layout."""
 
     def __init__(self, searcher: Searcher) -> None:
         self._searcher = searcher
 
-    def search(
-        self, query: str, limit: int, filters: Sequence[FieldMatch] = (), language: str | None = None
-    ) -> list[Hit]:
+    def search(self, query: str, limit: int, filters: Sequence[FieldMatch] = ()) -> list[Hit]:
         """The passages nearest to ``query``, best first."""
-        return self._searcher.search(query, limit, filters, language)
+        return self._searcher.search(query, limit, filters)
 
     def look_up(self, passage_id: str) -> Point | None:
         """The passage with this id; None if there is none."""
@@ -163,31 +154,19 @@ class OwnReader:
 
 
 class ForeignReader:
-    """Reads a collection of any layout on a server; a passage's id is its point's.
-
-    :param stores: the collection, as seen by each of its vectors; ``default`` is the one for all languages.
-    """
+    """Reads a collection of any layout on a server, by one of its vectors; a passage's id is its point's."""
 
     def __init__(
-        self,
-        server: ForeignServer,
-        name: str,
-        encoder: Encoder,
-        layout: Layout,
-        stores: Mapping[str, AugmentedStore],
-        default: str,
+        self, server: ForeignServer, name: str, encoder: Encoder, layout: Layout, store: AugmentedStore
     ) -> None:
-        self._server, self._name, self._encoder, self._layout = server, name, encoder, layout
-        self._stores, self._vectors = stores, LanguageVectors(names_by_language(stores), default)
+        self._server, self._name, self._encoder = server, name, encoder
+        self._layout, self._store = layout, store
 
-    def search(
-        self, query: str, limit: int, filters: Sequence[FieldMatch] = (), language: str | None = None
-    ) -> list[Hit]:
-        """The passages nearest to ``query``, best first, by the vector of its language where there is one."""
+    def search(self, query: str, limit: int, filters: Sequence[FieldMatch] = ()) -> list[Hit]:
+        """The passages nearest to ``query``, best first."""
         if not query.strip():
             raise SettingsError("The query is empty", "a question in any language")
-        store = self._stores[self._vectors.vector_for(query, language)]
-        return store.search(self._encoder.encode_queries([query]), limit, filters)[0]
+        return self._store.search(self._encoder.encode_queries([query]), limit, filters)[0]
 
     def look_up(self, passage_id: str) -> Point | None:
         """The passage of this point; None if there is none, also where no point could have this id."""

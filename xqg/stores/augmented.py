@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,30 +16,24 @@ from xqg.layouts import Layout, layout_from_json
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Passage, Vectors
 from xqg.settings import StoreSettings
-from xqg.stores.foreign import ForeignPassage, ForeignPoint, ForeignServer, identity, require_shape
-from xqg.stores.payload import AUGMENTED, DEFAULT_VECTOR, KEY, as_stored, entry_from_payload, own_fields, to_vectors
+from xqg.stores.foreign import ForeignPassage, ForeignPoint, ForeignServer, Shape, identity, require_shape
+from xqg.stores.payload import AUGMENTED, KEY, as_stored, entry_from_payload, own_fields, to_rows
 from xqg.stores.server import QUERIES_AT_ONCE
-from xqg.stores.server_indexing import THRESHOLD_BEFORE, IndexingPause
+from xqg.stores.server_indexing import own_metadata
 from xqg.stores.server_requests import to_filter
 
 
 @dataclass(frozen=True)
 class Augmented:
-    """How an augmented collection came about: its source, layout and dense vector, and whether it was ever complete."""
+    """How an augmented collection came about: its source, the layout of that, and the dense vector that is replaced."""
 
     source: str
     layout: Layout
     vector: str
-    complete: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """What is kept under `AUGMENTED`."""
-        return {
-            "source": self.source,
-            "layout": self.layout.to_json(),
-            "vector": self.vector,
-            "complete": self.complete,
-        }
+        return {"source": self.source, "layout": self.layout.to_json(), "vector": self.vector}
 
 
 def augmented_from(metadata: Mapping[str, Any]) -> Augmented | None:
@@ -48,7 +42,7 @@ def augmented_from(metadata: Mapping[str, Any]) -> Augmented | None:
     block = own.get(AUGMENTED) if isinstance(own, Mapping) else None
     if block is None:
         return None
-    return Augmented(block["source"], layout_from_json(block["layout"]), block["vector"], block["complete"])
+    return Augmented(block["source"], layout_from_json(block["layout"]), block["vector"])
 
 
 class AugmentedStore:
@@ -60,41 +54,25 @@ class AugmentedStore:
 
     def __init__(self, server: ForeignServer, name: str, block: Augmented) -> None:
         self._server, self._name, self._block = server, name, block
+        self._writable: Collection | None = None  # what it takes; None: not looked up yet
 
     def describe(self) -> Collection | None:
         """The collection as it is, or None if there is none."""
         shape = self._server.shape(self._name)
-        if shape is None:
-            return None
-        vector = shape.vectors.get(self._block.vector)
-        if vector is None:
-            raise StoreError(f"Collection {self._name!r} has no dense vector {self._block.vector!r}")
-        metadata = dict(shape.metadata.get(KEY) or {})
-        metadata.pop(THRESHOLD_BEFORE, None)
-        return Collection(vector.size, vector.distance, self._server.count(self._name), metadata)
+        return None if shape is None else self._collection(shape, self._server.count(self._name))
 
-    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], languages: Sequence[str] = ()) -> None:
-        """Make the collection, empty, like its source, which has no vectors by language.
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], multivector: bool = False) -> None:
+        """Make the collection, empty, like its source, but for the rows a point that our vector takes.
 
         :raises StoreError: if it exists.
         """
-        self._server.create_like(self._block.source, self._name, {**metadata, AUGMENTED: self._block.to_json()})
+        own, vector = {**metadata, AUGMENTED: self._block.to_json()}, self._block.vector
+        self._server.create_like(self._block.source, self._name, own, vector if multivector else None)
 
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace xqg's metadata of the collection, but for what the store itself keeps there."""
-        before = require_shape(self._server, self._name).metadata.get(KEY) or {}
-        own = {**metadata, AUGMENTED: self._block.to_json()}
-        if THRESHOLD_BEFORE in before:
-            own[THRESHOLD_BEFORE] = before[THRESHOLD_BEFORE]
-        client = self._server.client()
-        write = partial(client.update_collection, self._name, metadata={KEY: own})
-        self._server.calls(self._name)("write metadata", write)
-
-    def mark_complete(self) -> None:
-        """Remember that the collection was complete, so that indexing is not put off again."""
-        if not self._block.complete:
-            self._block = replace(self._block, complete=True)
-            self.write_metadata(require_shape(self._server, self._name).metadata[KEY])
+        self._open_to_write()
+        self._server.write_metadata(self._name, {**metadata, AUGMENTED: self._block.to_json()})
 
     def ledger(self, passage_ids: Sequence[str]) -> dict[str, LedgerEntry]:
         """What is known of those of the passages that are stored; the others are left out."""
@@ -115,7 +93,8 @@ class AugmentedStore:
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Store the points, idempotent by id; returns when the server has applied all of them."""
-        self._server.write(self._name, [self._row(point) for point in points])
+        collection = self._open_to_write()
+        self._server.write(self._name, [self._row(point, collection) for point in points])
 
     def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
         """Nothing: every point stands for itself, and `delete` takes those that the source lost."""
@@ -125,18 +104,12 @@ class AugmentedStore:
         self._server.delete(self._name, ids)
 
     def search(
-        self,
-        vectors: Vectors,
-        limit: int,
-        filters: Sequence[FieldMatch] = (),
-        exact: bool = False,
-        language: str | None = None,
+        self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
     ) -> list[list[Hit]]:
         """The nearest passages of each query vector, best first, at most ``limit`` each.
 
         :param vectors: shape (queries, dimension).
         :param exact: look at every point instead of the approximate index.
-        :param language: not looked at, there is one vector for all.
         """
         if any(not match.values for match in filters):
             return [[] for _ in vectors]  # no value can equal one of none
@@ -176,25 +149,35 @@ class AugmentedStore:
 
     @contextmanager
     def bulk_load(self) -> Iterator[None]:
-        """While inside, the server puts off indexing, unless the collection was complete once: others search it."""
-        if self._block.complete:
-            yield
-            return
-        with IndexingPause(
-            self._server.client(), self._name, self._server.calls(self._name), self._server.sleep
-        ).hold():
-            yield
+        """Nothing: a server indexes while it is written to."""
+        self._open_to_write()
+        yield
 
     def close(self) -> None:
         """Release the server's connections; calling it twice does nothing."""
         self._server.close()
 
-    def _row(self, point: Point) -> tuple[int | str, Any, Mapping[str, Any]]:
+    def _open_to_write(self) -> Collection:
+        """What the collection takes, looked up once; mends what an older version may have left."""
+        if self._writable is None:
+            self._server.restore_indexing(self._name)
+            self._writable = self._collection(require_shape(self._server, self._name), 0)
+        return self._writable
+
+    def _collection(self, shape: Shape, points: int) -> Collection:
+        vector = shape.vectors.get(self._block.vector)
+        if vector is None:
+            raise StoreError(f"Collection {self._name!r} has no dense vector {self._block.vector!r}")
+        metadata = own_metadata(shape.metadata)
+        return Collection(vector.size, vector.distance, points, metadata, vector.multivector, vector.most_rows)
+
+    def _row(self, point: Point, collection: Collection) -> tuple[int | str, Any, Mapping[str, Any]]:
         passage = point.passage
         if not isinstance(passage, ForeignPassage) or passage.origin is None:
             raise StoreError(f"Passage {passage.id!r} was not read from {self._block.source!r}")
         own = {**own_fields(point), "language": passage.language}
-        vectors = passage.origin.vectors_with(self._block.vector, np.asarray(to_vectors(point, ())[DEFAULT_VECTOR]))
+        rows = np.asarray(to_rows(point, collection.dimension, collection.multivector), dtype=np.float32)
+        vectors = passage.origin.vectors_with(self._block.vector, rows if collection.multivector else rows[0])
         return (
             passage.origin.id,
             vectors,
@@ -202,7 +185,7 @@ class AugmentedStore:
         )
 
     def _point(self, found: ForeignPoint) -> Point:
-        return Point(self._passage(found), self._entry(found), found.vector(self._block.vector))
+        return Point(self._passage(found), self._entry(found), found.rows(self._block.vector))
 
     def _entry(self, found: ForeignPoint) -> LedgerEntry:
         return entry_from_payload({KEY: self._block.layout.own(found.payload)})

@@ -69,19 +69,19 @@ class EdgeStore:
         shard, sidecar = self._open()
         with engine_errors(self._place, "count the points"):
             points = shard.info().points_count
-        return Collection(sidecar.dimension, sidecar.distance, points, dict(sidecar.metadata), sidecar.languages)
+        return Collection(sidecar.dimension, sidecar.distance, points, dict(sidecar.metadata), sidecar.multivector)
 
-    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], languages: Sequence[str] = ()) -> None:
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], multivector: bool = False) -> None:
         """Make the collection, empty; one that a crash left half made is made anew.
 
-        :param languages: those that get a vector of their own beside the default one, named by their ISO 639-1 code.
+        :param multivector: its points have one row or more each, instead of exactly one.
         :raises StoreError: if it exists.
         """
         import qdrant_edge as engine
 
         if self._shard is not None or collection_exists(self._place):
             raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
-        sidecar = Sidecar(dimension, distance, metadata, tuple(sorted(languages)))
+        sidecar = Sidecar(dimension, distance, metadata, multivector)
         draft = self._place / SHARD_DRAFT
         with engine_errors(self._place, "create the collection"):
             self._place.mkdir(parents=True, exist_ok=True)
@@ -146,18 +146,12 @@ class EdgeStore:
             shard.flush()
 
     def search(
-        self,
-        vectors: Vectors,
-        limit: int,
-        filters: Sequence[FieldMatch] = (),
-        exact: bool = False,
-        language: str | None = None,
+        self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
     ) -> list[list[Hit]]:
         """The nearest passages of each query vector, best first, at most ``limit`` each.
 
         :param vectors: shape (queries, dimension).
         :param exact: look at every point instead of the approximate index.
-        :param language: compare with this language's vectors; None means the default ones.
         """
         import qdrant_edge as engine
 
@@ -171,7 +165,7 @@ class EdgeStore:
             requests = [
                 engine.QueryRequest(
                     limit=limit,
-                    query=engine.Query.Nearest(vector, using=language),
+                    query=engine.Query.Nearest(vector),
                     filter=condition,
                     params=parameters,
                     with_payload=True,

@@ -13,13 +13,25 @@ from xqg.errors import StoreError
 from xqg.protocols import Point
 from xqg.records import FieldMatch, point_id
 from xqg.stores.edge_files import Sidecar, damaged
-from xqg.stores.payload import DEFAULT_VECTOR, DOCUMENT_HASH, DOCUMENT_ID, filter_key, to_payload, to_vectors
+from xqg.stores.payload import (
+    DEFAULT_VECTOR,
+    DOCUMENT_HASH,
+    DOCUMENT_ID,
+    MULTIVECTOR_LINKS,
+    as_vector,
+    filter_key,
+    to_payload,
+    to_rows,
+)
 
 if TYPE_CHECKING:
     from qdrant_edge import EdgeConfig, Filter
     from qdrant_edge import Point as EnginePoint
 
 OPENING = "open the collection"
+
+LINK_CANDIDATES, FULL_SCAN_KILOBYTES = 100, 10_000
+"""ef_construct and full_scan_threshold: Qdrant's defaults, which the binding wants named beside m."""
 
 
 @contextmanager
@@ -43,29 +55,26 @@ def to_config(sidecar: Sidecar) -> EdgeConfig:
     import qdrant_edge as engine
 
     distances = {"cosine": engine.Distance.Cosine, "dot": engine.Distance.Dot}
-    vector = engine.EdgeVectorParams(size=sidecar.dimension, distance=distances[sidecar.distance])
-    return engine.EdgeConfig(
-        vectors=dict.fromkeys((DEFAULT_VECTOR, *sidecar.languages), vector),
-        wal_enabled=True,
-    )
+    options: dict[str, Any] = {}
+    if sidecar.multivector:
+        options = {
+            "multivector_config": engine.MultiVectorConfig(engine.MultiVectorComparator.MaxSim),
+            "datatype": engine.VectorStorageDatatype.Float16,
+            "hnsw_config": engine.HnswIndexConfig(MULTIVECTOR_LINKS, LINK_CANDIDATES, FULL_SCAN_KILOBYTES),
+        }
+    vector = engine.EdgeVectorParams(size=sidecar.dimension, distance=distances[sidecar.distance], **options)
+    return engine.EdgeConfig(vectors={DEFAULT_VECTOR: vector}, wal_enabled=True)
 
 
 def to_engine_point(point: Point, sidecar: Sidecar) -> EnginePoint:
     """The engine's form of ``point``.
 
-    :raises StoreError: if it has other vectors than the collection that ``sidecar`` describes.
+    :raises StoreError: if its rows do not fit the collection that ``sidecar`` describes.
     """
     import qdrant_edge as engine
 
-    vectors = to_vectors(point, sidecar.languages)
-    for vector in vectors.values():
-        if len(vector) != sidecar.dimension:
-            raise StoreError(
-                f"A vector of passage {point.passage.id!r} has {len(vector)} numbers",
-                f"asked for {sidecar.dimension}, as in the collection",
-                "Use the encoder that the collection was made with",
-            )
-    return engine.Point(id=point_id(point.passage.id), vector={**vectors}, payload=to_payload(point))
+    vector = as_vector(to_rows(point, sidecar.dimension, sidecar.multivector), sidecar.multivector)
+    return engine.Point(id=point_id(point.passage.id), vector=vector, payload=to_payload(point))
 
 
 def to_filter(filters: Sequence[FieldMatch]) -> Filter | None:

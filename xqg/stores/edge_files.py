@@ -22,15 +22,12 @@ _SHARD_PARTS = ("edge_config.json", "segments", "wal")
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What the engine does not keep: its vectors for a look from outside, and xqg's metadata.
-
-    ``languages`` are those with a vector of their own, by code; the sidecars of other collections do not name them.
-    """
+    """What the engine does not keep: its vectors for a look from outside, and xqg's metadata."""
 
     dimension: int
     distance: str
     metadata: Mapping[str, Any]
-    languages: tuple[str, ...] = ()
+    multivector: bool = False
 
 
 def collection_exists(place: Path) -> bool:
@@ -65,7 +62,7 @@ def read_sidecar(place: Path) -> Sidecar:
             int(values["dimension"]),
             str(values["distance"]),
             dict(values["metadata"]),
-            tuple(str(language) for language in values.get("languages", [])),
+            bool(values.get("multivector", False)),
         )
     except OSError as error:
         raise StoreError(f"{place / SIDECAR} cannot be read: {error}", "asked for an xqg store") from error
@@ -79,8 +76,8 @@ def write_sidecar(place: Path, sidecar: Sidecar) -> None:
     :raises StoreError: if the metadata is no JSON or the disk refuses.
     """
     values = {"dimension": sidecar.dimension, "distance": sidecar.distance, "metadata": dict(sidecar.metadata)}
-    if sidecar.languages:
-        values["languages"] = list(sidecar.languages)
+    if sidecar.multivector:
+        values["multivector"] = True
     draft = place / SIDECAR_DRAFT
     try:
         text = json.dumps(values, ensure_ascii=False, allow_nan=False, indent=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,10 +13,12 @@ from qdrant_client import QdrantClient, models
 from xqg.errors import StoreError
 from xqg.records import Passage, Vectors, digest
 from xqg.settings import StoreSettings
-from xqg.stores.foreign_copy import creation_arguments, index_schema
-from xqg.stores.payload import KEY
+from xqg.stores.foreign_copy import creation_arguments, index_schema, with_several_rows
+from xqg.stores.payload import KEY, read_rows
 from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError, ServerCalls, check_done
 from xqg.stores.server_connection import ServerConnection
+from xqg.stores.server_indexing import restore_indexing
+from xqg.stores.server_layout import most_rows
 from xqg.stores.server_requests import POINTS_AT_ONCE, split_rows
 
 Identity = int | str
@@ -25,12 +27,16 @@ Identity = int | str
 
 @dataclass(frozen=True)
 class VectorShape:
-    """One dense vector of a collection; ``distance`` and ``datatype`` as Qdrant names them, in lower case."""
+    """One dense vector of a collection; ``distance`` and ``datatype`` as Qdrant names them, in lower case.
+
+    ``most_rows`` as in `Collection`.
+    """
 
     size: int
     distance: str
     datatype: str
     multivector: bool
+    most_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,22 +50,29 @@ class Shape:
 
 @dataclass(frozen=True)
 class ForeignPoint:
-    """A point as it was read. ``vectors``: a list of numbers, or vectors by name, in JSON's types."""
+    """A point as it was read. ``vectors``: a list of numbers, rows of such, or vectors by name, in JSON's types."""
 
     id: Identity
     payload: Mapping[str, Any]
     vectors: Any
 
-    def vector(self, name: str) -> Vectors | None:
-        """The dense vector ``name``, shape (dimension,); None where this point has none."""
-        numbers = self.vectors.get(name) if isinstance(self.vectors, Mapping) else self.vectors
-        return np.asarray(numbers, dtype=np.float32) if numbers else None
+    def rows(self, name: str) -> Vectors | None:
+        """The rows of the dense vector ``name``, shape (r, dimension), of a plain one (1, dimension); None without."""
+        return read_rows(self.vectors, name)
 
-    def vectors_with(self, name: str, vector: Vectors) -> Any:
-        """All its vectors with another dense vector ``name``, if it has one."""
-        if self.vector(name) is None:
+    def vector(self, name: str) -> Vectors | None:
+        """The dense vector ``name``, of a multivector its first row, shape (dimension,); None where there is none."""
+        rows = self.rows(name)
+        return None if rows is None else rows[0]
+
+    def vectors_with(self, name: str, rows: Vectors) -> Any:
+        """All its vectors with another one ``name``, if it has one.
+
+        :param rows: shape (r, dimension); (dimension,) for a plain vector.
+        """
+        if self.rows(name) is None:
             return self.vectors
-        numbers = np.asarray(vector, dtype=np.float32).tolist()
+        numbers = np.asarray(rows, dtype=np.float32).tolist()
         return {**self.vectors, name: numbers} if isinstance(self.vectors, Mapping) else numbers
 
     def digest(self) -> str:
@@ -79,7 +92,6 @@ class ForeignServer:
 
     def __init__(self, settings: StoreSettings, sleep: Callable[[float], None] | None = None) -> None:
         self._connection, self._limit = ServerConnection(settings, sleep), settings.max_request_bytes
-        self.sleep = sleep
 
     def client(self) -> QdrantClient:
         """The client, connected."""
@@ -108,7 +120,11 @@ class ForeignServer:
             return None
         params = info.config.params
         vectors = params.vectors if isinstance(params.vectors, Mapping) else {"": params.vectors}
-        shapes = {name: _shape(vector) for name, vector in vectors.items() if vector is not None}
+        shapes = {
+            name: replace(_shape(vector), most_rows=most_rows(info, name))
+            for name, vector in vectors.items()
+            if vector is not None
+        }
         sharding = params.sharding_method == models.ShardingMethod.CUSTOM
         return Shape(shapes, dict(info.config.metadata or {}), sharding)
 
@@ -159,16 +175,19 @@ class ForeignServer:
         selector = models.PointIdsList(points=list(ids))
         self._update(name, "delete points", partial(client.delete, name, selector, wait=True))
 
-    def create_like(self, source: str, name: str, metadata: Mapping[str, Any]) -> None:
+    def create_like(self, source: str, name: str, metadata: Mapping[str, Any], several_rows: str | None = None) -> None:
         """Make the empty collection ``name`` with the configuration and payload indexes of ``source``.
 
         :param metadata: what is put under our key beside the source's metadata.
+        :param several_rows: the dense vector that becomes a multivector; None: none does.
         :raises StoreError: if it exists.
         """
         client, info = self.client(), self.info(source)
         if info is None:
             raise MissingCollectionError(f"There is no collection {source!r} to copy")
         arguments = creation_arguments(info)
+        if several_rows is not None:
+            arguments["vectors_config"] = with_several_rows(info, source, several_rows)
         arguments["metadata"] = {**(info.config.metadata or {}), KEY: dict(metadata)}
         tries = 0
 
@@ -185,6 +204,17 @@ class ForeignServer:
             if tries == 1 or made is None or made.metadata.get(KEY) != dict(metadata):
                 raise
         self.copy_indexes(source, name)
+
+    def write_metadata(self, name: str, metadata: Mapping[str, Any]) -> None:
+        """Replace what is under our key in the metadata of a collection; that of others stays."""
+        client, own = self.client(), {KEY: dict(metadata)}
+        self.calls(name)("write metadata", lambda: client.update_collection(name, metadata=own))
+
+    def restore_indexing(self, name: str) -> None:
+        """Turn on the index of a collection where an older version left it off."""
+        info = self.info(name)
+        if info is not None:
+            restore_indexing(self.client(), name, self.calls(name), info)
 
     def copy_indexes(self, source: str, name: str) -> None:
         """Make those payload indexes of ``source`` in ``name`` that it lacks."""

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 from qdrant_client import models
+
+from xqg.errors import StoreError
+from xqg.stores.payload import MULTIVECTOR_LINKS
+from xqg.stores.server_layout import MAX_SIM
+
+logger = logging.getLogger(__name__)
 
 Asked = TypeVar("Asked", bound=BaseModel)
 
@@ -32,6 +39,39 @@ def creation_arguments(info: models.CollectionInfo) -> dict[str, Any]:
         "quantization_config": config.quantization_config,
         "strict_mode_config": _asked_for(models.StrictModeConfig, config.strict_mode_config),
     }
+
+
+def with_several_rows(info: models.CollectionInfo, name: str, vector: str) -> Any:
+    """The vectors of the collection ``name``, of which ``vector`` takes several rows a point, compared by MaxSim.
+
+    Its index gets at least `MULTIVECTOR_LINKS`, unless it has none by intention (m 0, for payload indexes alone).
+    """
+    vectors = info.config.params.vectors
+    params = vectors[vector] if isinstance(vectors, dict) else vectors
+    if params is None:
+        raise StoreError(f"Collection {name!r} has no dense vector {vector!r}")
+    quantization = params.quantization_config or info.config.quantization_config
+    if isinstance(quantization, models.BinaryQuantization):
+        logger.warning(
+            "%s is quantised to bits, which cost e5's vectors most of their recall when measured, plain ones too; its "
+            "copy is as well",
+            name,
+        )
+    raised = params.model_copy(update={"multivector_config": MAX_SIM, "hnsw_config": _more_links(info, params, name)})
+    return {**vectors, vector: raised} if isinstance(vectors, dict) else raised
+
+
+def _more_links(info: models.CollectionInfo, params: models.VectorParams, name: str) -> models.HnswConfigDiff | None:
+    """The vector's own part of the index configuration, with m and payload_m raised where they are set and lower."""
+    own = models.HnswConfigDiff() if params.hnsw_config is None else params.hnsw_config
+    raised = {}
+    for field in ("m", "payload_m"):
+        links = getattr(info.config.hnsw_config, field) if getattr(own, field) is None else getattr(own, field)
+        if links and links < MULTIVECTOR_LINKS:
+            raised[field] = MULTIVECTOR_LINKS
+            message = "The index gets %s %s instead of the %s of %r: several rows a point want more links"
+            logger.info(message, field, MULTIVECTOR_LINKS, links, name)
+    return own.model_copy(update=raised) if raised else params.hnsw_config
 
 
 def index_schema(index: models.PayloadIndexInfo) -> Any:

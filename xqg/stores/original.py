@@ -40,7 +40,7 @@ class OriginalStore(AugmentedStore):
         """The points that the augmented collection has too, without vectors; None means all."""
         return (replace(point, entry=_bare(point.entry)) for point in self._twin.points(passage_ids))
 
-    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], languages: Sequence[str] = ()) -> None:
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], multivector: bool = False) -> None:
         """:raises StoreError: always."""
         raise _only_read(self._name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,14 @@ AUGMENTED = "augmented"
 
 DEFAULT_VECTOR = ""
 """The name under which Qdrant keeps the unnamed vector, where a collection has others beside it."""
+
+MULTIVECTOR_LINKS = 32
+"""Links of a point in the HNSW graph (m) of a multivector; Qdrant's default is 16.
+
+On a Qdrant 1.18.3 with 978 passages of MLQA in 7,642 rows, recall@10 through the index was .979 at 16 and .998 at 32,
+where one vector a passage has .998 at 16; building the graph took 1.8 times as long. There float16, in which new
+multivectors are stored, lost nothing of it and takes half the memory.
+"""
 
 DOCUMENT_ID = "document_id"
 DOCUMENT_HASH = f"{KEY}.document_hash"
@@ -86,20 +94,38 @@ def as_stored(payload: Mapping[str, Any], name: str) -> dict[str, Any]:
     return stored
 
 
-def to_vectors(point: Point, languages: Sequence[str]) -> dict[str, list[float]]:
-    """The vectors of ``point`` by name: `DEFAULT_VECTOR`, and the code of each of the collection's ``languages``.
+def to_rows(point: Point, dimension: int, multivector: bool) -> list[list[float]]:
+    """The rows of ``point`` as numbers, r lists of length ``dimension``.
 
-    :raises StoreError: if one is missing or too many, is not one-dimensional, or holds NaN or infinity, which
-        would make every comparison with its score false.
+    :param multivector: whether the collection takes several.
+    :raises StoreError: if there is none, one too many, one of another size, or one with NaN or infinity, which would
+        make every comparison with its score false.
     """
-    if set(point.by_language) != set(languages):
+    rows, name = point.rows, f"Passage {point.passage.id!r}"
+    if rows is None or np.ndim(rows) != 2 or len(rows) == 0:
+        found = "no vector" if rows is None else f"vectors of shape {np.shape(rows)}"
+        raise StoreError(f"{name} has {found}", f"asked for shape (1 or more, {dimension})", "Check the encoder")
+    if rows.shape[1] != dimension:
         raise StoreError(
-            f"Passage {point.passage.id!r} has vectors for {_listed(point.by_language)}",
-            f"asked for {_listed(languages)}, as in the collection",
-            "Ingest with the settings that the collection was made with",
+            f"A vector of {name[0].lower()}{name[1:]} has {rows.shape[1]} numbers",
+            f"asked for {dimension}, as in the collection",
+            "Use the encoder that the collection was made with",
         )
-    vectors = {DEFAULT_VECTOR: point.vector, **{language: point.by_language[language] for language in languages}}
-    return {name: _numbers(point.passage, vector) for name, vector in vectors.items()}
+    if len(rows) > 1 and not multivector:
+        raise StoreError(
+            f"{name} has {len(rows)} rows",
+            "asked for one: the collection keeps one vector a point",
+            "Store one row (--views 0), or choose another --collection",
+        )
+    if not np.isfinite(rows).all():
+        raise StoreError(f"{name} has a vector with NaN or infinity", "asked for finite numbers", "Check the encoder")
+    numbers: list[list[float]] = np.asarray(rows, dtype=np.float32).tolist()
+    return numbers
+
+
+def as_vector(rows: list[list[float]], multivector: bool) -> Any:
+    """Rows as the engine takes them: all of them, or the numbers of the only one."""
+    return rows if multivector else rows[0]
 
 
 def from_payload(payload: Mapping[str, Any] | None) -> tuple[Passage, LedgerEntry]:
@@ -151,14 +177,20 @@ def entry_from_payload(payload: Mapping[str, Any] | None) -> LedgerEntry:
 def to_point(payload: Mapping[str, Any] | None, vectors: Any) -> Point:
     """A stored point as it was read.
 
-    :param vectors: the numbers of its default vector, or of all by name; None where they were not asked for.
+    :param vectors: its rows or the numbers of its only one, or such by name, of which the unnamed ones count; None
+        where they were not asked for.
     """
     passage, entry = from_payload(payload)
-    if vectors is None:
-        return Point(passage, entry)
-    named = vectors if isinstance(vectors, Mapping) else {DEFAULT_VECTOR: vectors}
-    arrays = {name: np.asarray(numbers, dtype=np.float32) for name, numbers in sorted(named.items())}
-    return Point(passage, entry, arrays.pop(DEFAULT_VECTOR, None), arrays)
+    return Point(passage, entry, read_rows(vectors, DEFAULT_VECTOR))
+
+
+def read_rows(vectors: Any, name: str) -> Vectors | None:
+    """The rows of the vector ``name``, shape (r, dimension), float32; None where the point has none.
+
+    :param vectors: as `to_point` takes them.
+    """
+    numbers = vectors.get(name) if isinstance(vectors, Mapping) else vectors
+    return np.atleast_2d(np.asarray(numbers, dtype=np.float32)) if numbers else None
 
 
 def to_hits(scored: Sequence[Any]) -> list[Hit]:
@@ -176,24 +208,6 @@ def filter_key(key: str) -> str:
         return key
     # Qdrant's paths want quotes around a name with blanks or other signs
     return f"metadata.{key}" if _PLAIN_KEY.fullmatch(key) else f'metadata."{key}"'
-
-
-def _numbers(passage: Passage, vector: Vectors | None) -> list[float]:
-    if vector is None or np.ndim(vector) != 1 or not np.isfinite(vector).all():
-        found = "no vector" if vector is None else "a vector with NaN or infinity"
-        if vector is not None and np.ndim(vector) != 1:
-            found = f"a vector of shape {np.shape(vector)}"
-        raise StoreError(
-            f"Passage {passage.id!r} has {found}",
-            "asked to store finite vectors, one-dimensional, for each passage",
-            "Check the encoder",
-        )
-    numbers: list[float] = np.asarray(vector, dtype=np.float32).tolist()
-    return numbers
-
-
-def _listed(languages: Iterable[str]) -> str:
-    return ", ".join(sorted(languages)) or "no language"
 
 
 def _foreign(payload: Mapping[str, Any], what: str) -> StoreError:

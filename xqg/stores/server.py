@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from xqg.settings import StoreSettings
 from xqg.stores.payload import AUGMENTED, DOCUMENT_ID, KEY, entry_from_payload, to_hits, to_point
 from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError, check_done
 from xqg.stores.server_connection import ServerConnection
-from xqg.stores.server_indexing import THRESHOLD_BEFORE, IndexingPause, own_metadata
+from xqg.stores.server_indexing import own_metadata, restore_indexing
 from xqg.stores.server_layout import read_collection, to_vectors_config
 from xqg.stores.server_requests import POINTS_AT_ONCE, split_points, to_filter, to_stale_selectors
 
@@ -36,10 +37,9 @@ class ServerStore:
     def __init__(self, settings: StoreSettings, sleep: Callable[[float], None] | None = None) -> None:
         self._settings = settings
         self._collection = settings.collection
-        self._sleep = sleep
         self._connection = ServerConnection(settings, sleep)
         self._call = self._connection.calls(self._collection)
-        self._languages: tuple[str, ...] | None = None  # those with a vector of their own; None: not looked up yet
+        self._writable: Collection | None = None  # what it takes; None: not looked up yet
 
     def describe(self) -> Collection | None:
         """The collection as it is, or None if there is none."""
@@ -49,23 +49,21 @@ class ServerStore:
             points = self._call("count the points", lambda: client.count(self._collection, exact=True)).count
         except MissingCollectionError:
             return None
-        if AUGMENTED in own_metadata(info):
+        if AUGMENTED in own_metadata(info.config.metadata):
             raise StoreError(
                 f"The collection {self._collection!r} has the payloads of other software: `xqg augment` made it",
                 "asked for one that `xqg ingest` made",
                 "To change it, run `xqg augment` again with --update",
             )
-        found = read_collection(self._collection, info, points)
-        self._languages = found.languages
-        return found
+        return read_collection(self._collection, info, points)
 
-    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], languages: Sequence[str] = ()) -> None:
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], multivector: bool = False) -> None:
         """Make the collection, empty, with an index on the document ids.
 
-        :param languages: those that get a vector of their own beside the default one, named by their ISO 639-1 code.
+        :param multivector: its points have one row or more each, instead of exactly one.
         :raises StoreError: if it exists.
         """
-        client = self._client()
+        client, wanted = self._client(), Collection(dimension, distance, 0, dict(metadata), multivector)
         tries = 0
 
         def make() -> None:
@@ -73,7 +71,7 @@ class ServerStore:
             tries += 1
             client.create_collection(
                 self._collection,
-                vectors_config=to_vectors_config(dimension, distance, languages),
+                vectors_config=to_vectors_config(dimension, distance, multivector),
                 metadata={KEY: dict(metadata)},
             )
 
@@ -81,20 +79,17 @@ class ServerStore:
             self._call("create the collection", make)
         except ExistingCollectionError:
             # after a lost answer the second try meets what the first one made
-            wanted = Collection(dimension, distance, 0, dict(metadata), tuple(sorted(languages)))
-            if tries == 1 or self.describe() != wanted:
+            found = self.describe()
+            if tries == 1 or found is None or replace(found, most_rows=None) != wanted:
                 raise
-        self._languages = tuple(sorted(languages))
+        self._writable = wanted
         self._index_documents()
 
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace xqg's metadata of the collection; that of others stays (the server merges by key)."""
-        client = self._client()
-        own = dict(metadata)
-        before = own_metadata(self._info())
-        if THRESHOLD_BEFORE in before:
-            own[THRESHOLD_BEFORE] = before[THRESHOLD_BEFORE]
-        self._call("write metadata", lambda: client.update_collection(self._collection, metadata={KEY: own}))
+        client, own = self._client(), {KEY: dict(metadata)}
+        self._open_to_write()
+        self._call("write metadata", lambda: client.update_collection(self._collection, metadata=own))
 
     def ledger(self, passage_ids: Sequence[str]) -> dict[str, LedgerEntry]:
         """What is known of those of the passages that are stored; the others are left out."""
@@ -105,10 +100,8 @@ class ServerStore:
         """Store the points, idempotent by `point_id`; returns when the server has applied all of them."""
         if not points:
             return
-        client = self._client()
-        if self._languages is None:
-            self._languages = read_collection(self._collection, self._info(), 0).languages
-        for part in split_points(points, self._languages, self._settings.max_request_bytes):
+        client, collection = self._client(), self._open_to_write()
+        for part in split_points(points, collection, self._settings.max_request_bytes):
             self._update("store points", partial(client.upsert, self._collection, part, wait=True))
 
     def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
@@ -118,18 +111,12 @@ class ServerStore:
             self._update("delete old chunks", partial(client.delete, self._collection, selector, wait=True))
 
     def search(
-        self,
-        vectors: Vectors,
-        limit: int,
-        filters: Sequence[FieldMatch] = (),
-        exact: bool = False,
-        language: str | None = None,
+        self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
     ) -> list[list[Hit]]:
         """The nearest passages of each query vector, best first, at most ``limit`` each.
 
         :param vectors: shape (queries, dimension).
         :param exact: look at every point instead of the approximate index.
-        :param language: compare with this language's vectors; None means the default ones.
         """
         client = self._client()
         if any(not match.values for match in filters):
@@ -139,14 +126,7 @@ class ServerStore:
         numbers = np.asarray(vectors, dtype=np.float32).tolist()
         for start in range(0, len(numbers), QUERIES_AT_ONCE):
             requests = [
-                models.QueryRequest(
-                    query=vector,
-                    using=language,
-                    limit=limit,
-                    filter=condition,
-                    params=parameters,
-                    with_payload=True,
-                )
+                models.QueryRequest(query=vector, limit=limit, filter=condition, params=parameters, with_payload=True)
                 for vector in numbers[start : start + QUERIES_AT_ONCE]
             ]
             answers = self._call("search", partial(client.query_batch_points, self._collection, requests))
@@ -162,16 +142,15 @@ class ServerStore:
 
     @contextmanager
     def bulk_load(self) -> Iterator[None]:
-        """While inside, the server puts off indexing; on leaving, also by an error, it indexes again."""
-        pause = IndexingPause(self._client(), self._collection, self._call, self._sleep)
+        """Nothing: a server indexes while it is written to; but an index that is missing is made first."""
+        self._open_to_write()
         self._index_documents()
-        with pause.hold():
-            yield
+        yield
 
     def close(self) -> None:
         """Release the connections; calling it twice does nothing."""
         self._connection.close()
-        self._languages = None
+        self._writable = None
 
     def _client(self) -> QdrantClient:
         return self._connection.client()
@@ -179,6 +158,14 @@ class ServerStore:
     def _info(self) -> models.CollectionInfo:
         client = self._client()
         return self._call("look at the collection", lambda: client.get_collection(self._collection))
+
+    def _open_to_write(self) -> Collection:
+        """What the collection takes, looked up once; mends what an older version may have left."""
+        if self._writable is None:
+            info = self._info()
+            restore_indexing(self._client(), self._collection, self._call, info)
+            self._writable = read_collection(self._collection, info, 0)
+        return self._writable
 
     def _index_documents(self) -> None:
         index = partial(

@@ -9,9 +9,9 @@ from typing import Any
 from qdrant_client import models
 
 from xqg.errors import StoreError
-from xqg.protocols import Point
+from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, point_id
-from xqg.stores.payload import DEFAULT_VECTOR, DOCUMENT_HASH, DOCUMENT_ID, filter_key, to_payload, to_vectors
+from xqg.stores.payload import DOCUMENT_HASH, DOCUMENT_ID, as_vector, filter_key, to_payload, to_rows
 
 POINTS_AT_ONCE = 256
 """Points written or read with one request (Qdrant's own advice is 64 to 256)."""
@@ -23,13 +23,12 @@ ENVELOPE_BYTES = 256
 """What a request has around its points, generously."""
 
 
-def split_points(points: Sequence[Point], languages: Sequence[str], limit: int) -> Iterator[list[models.PointStruct]]:
+def split_points(points: Sequence[Point], collection: Collection, limit: int) -> Iterator[list[models.PointStruct]]:
     """The points in parts of at most `POINTS_AT_ONCE` points and ``limit`` bytes of JSON.
 
-    :param languages: those that have a vector of their own in the collection.
-    :raises StoreError: if one point alone is larger, or cannot be stored.
+    :raises StoreError: if one point alone is larger, or cannot be stored in ``collection``.
     """
-    yield from split_rows((_row(point, languages) for point in points), limit)
+    yield from split_rows([_row(point, collection) for point in points], limit)  # all are checked before one is sent
 
 
 def split_rows(
@@ -55,9 +54,9 @@ def split_rows(
         yield part
 
 
-def _row(point: Point, languages: Sequence[str]) -> tuple[str, Any, dict[str, Any]]:
-    vectors = to_vectors(point, languages)
-    return point_id(point.passage.id), vectors if languages else vectors[DEFAULT_VECTOR], to_payload(point)
+def _row(point: Point, collection: Collection) -> tuple[str, Any, dict[str, Any]]:
+    rows = to_rows(point, collection.dimension, collection.multivector)
+    return point_id(point.passage.id), as_vector(rows, collection.multivector), to_payload(point)
 
 
 def to_filter(filters: Sequence[FieldMatch], path: Callable[[str], str] = filter_key) -> models.Filter | None:
