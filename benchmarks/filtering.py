@@ -19,15 +19,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from tasks import DATA, article_passages, load, read_tasks
+from xqg.ingest.calibration import DEFAULT_ALPHA
+from xqg.ingest.fusion import Fusion, fuse
+from xqg.ingest.subspace import remove, unit_rows
 
 from xqg.console import print_table
 from xqg.evaluation.clustered import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import holm
-from xqg.ingest.calibration import DEFAULT_ALPHA
-from xqg.ingest.fusion import Fusion, fuse
-from xqg.ingest.subspace import remove, unit_rows
 from xqg.records import FusionRule
 from xqg.sweep.cells import Cell, Stored, choose_fusion, evaluate_stored, only_languages
 from xqg.sweep.material import Material, Texts

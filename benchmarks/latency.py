@@ -18,11 +18,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from xqg.ingest.fusion import Fusion, fuse
+from xqg.ingest.subspace import language_space, unit_rows
 
 from xqg.console import print_table
 from xqg.encoders.bundled import BundledEncoder
-from xqg.ingest.fusion import Fusion, fuse
-from xqg.ingest.subspace import language_space, unit_rows
 from xqg.protocols import Point
 from xqg.records import FusionRule, LedgerEntry, Passage, Vectors
 from xqg.search.searcher import Searcher

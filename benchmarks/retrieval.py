@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks import DATA, Task, load, read_tasks
+from xqg.ingest.calibration import DEFAULT_ALPHA
 
 from xqg.console import print_lines, print_table
 from xqg.evaluation.clustered import clustered_p
@@ -22,7 +23,6 @@ from xqg.evaluation.comparison import compare_evaluations
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import holm
-from xqg.ingest.calibration import DEFAULT_ALPHA
 from xqg.ingest.readers.squad import parse_articles
 from xqg.records import FusionRule
 from xqg.settings import PAPER_ALPHA, UNCALIBRATED_ALPHA

@@ -5,9 +5,9 @@ from __future__ import annotations
 from help_centre import CORPUS, WrittenQueries, read_lines
 from langchain_core.documents import Document
 from langchain_qdrant import QdrantVectorStore
+from xqg.ingest.fusion import Fusion
 
 from xqg.encoders.bundled import BundledEncoder
-from xqg.ingest.fusion import Fusion
 from xqg.plugin.augmenter import Augmenter
 from xqg.plugin.langchain import AugmentedEmbeddings, EncoderEmbeddings
 from xqg.records import FusionRule

@@ -8,9 +8,9 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import TextNode
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import QdrantClient
+from xqg.ingest.fusion import Fusion
 
 from xqg.encoders.bundled import BundledEncoder
-from xqg.ingest.fusion import Fusion
 from xqg.plugin.augmenter import Augmenter
 from xqg.plugin.llamaindex import EncoderEmbedding, PassageAugmenter
 from xqg.records import FusionRule

@@ -112,9 +112,7 @@ class FakeStore:
             return None
         return replace(self.collection, points=len(self.stored))
 
-    def create(
-        self, dimension: int, distance: str, metadata: Mapping[str, Any], multivector: bool = False
-    ) -> None:
+    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], multivector: bool = False) -> None:
         if self.collection is not None:
             raise StoreError("exists")
         self.collection = Collection(dimension, distance, 0, dict(metadata), multivector)

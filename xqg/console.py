@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from xqg.fusion.pieces import PieceKind
 from xqg.ingest.report import IngestReport
 from xqg.records import Hit
-from xqg.fusion.pieces import PieceKind
 from xqg.search.searcher import Explanation
 from xqg.search.show import passage_to_json
 

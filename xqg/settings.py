@@ -115,7 +115,8 @@ class GeneratorSettings(ModelSettings):
     """The model that writes the queries."""
 
     spec: str = Field(
-        "none", description="bundled, hf:MODEL, openai:MODEL, file:QUERIES.jsonl or none; bundled where languages are named"
+        "none",
+        description="bundled, hf:MODEL, openai:MODEL, file:QUERIES.jsonl or none; bundled where languages are named",
     )
     languages: tuple[str, ...] = Field((), description="languages of the queries, ISO 639-1")
     queries_per_language: int = Field(5, ge=1, le=100, description="queries for each passage in each language")
@@ -206,7 +207,11 @@ class FusionSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _no_views_is_neutral(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("views") == 0 and values.get("rule") in (None, "views", FusionRule.VIEWS):
+        if (
+            isinstance(values, dict)
+            and values.get("views") == 0
+            and values.get("rule") in (None, "views", FusionRule.VIEWS)
+        ):
             return {**values, "rule": FusionRule.NEUTRAL}
         return values
 
@@ -275,7 +280,9 @@ class IngestSettings(Settings):
     def _rule_and_generator_fit(self) -> IngestSettings:
         rule, generates = self.fusion.rule, self.generator.spec != "none"
         if rule.needs_queries and not generates:
-            raise ValueError(f"--rule {rule.value} adds generated queries only, but none are asked for; name a --generator")
+            raise ValueError(
+                f"--rule {rule.value} adds generated queries only, but none are asked for; name a --generator"
+            )
         if rule is FusionRule.PLAIN and generates:
             raise ValueError("--rule plain leaves passages as they are; drop --generator and --languages")
         return self

@@ -122,7 +122,9 @@ def test_rules_without_the_language_need_a_profile(rule: FusionRule) -> None:
 
 
 def test_pieces_that_lost_all_their_versions_are_left_out() -> None:
-    parts = pieces((0, True, False, [[1, 0, 0]]), (1, False, True, [[2, 0, 0], [3, 0, 0]]), (1, True, True, [[4, 0, 0]]))
+    parts = pieces(
+        (0, True, False, [[1, 0, 0]]), (1, False, True, [[2, 0, 0], [3, 0, 0]]), (1, True, True, [[4, 0, 0]])
+    )
     kept = select_pieces(parts, np.array([False, False, True, True]))
     assert kept.vectors[:, 0].tolist() == [3, 4]
     assert (kept.pieces.tolist(), kept.owners.tolist()) == ([0, 1], [1, 1])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from xqg.ingest.calibration import DEFAULT_ALPHA, Wishes
 
 from tests.fakes import FakeEncoder, FakeGenerator, FakeStore
 from xqg.errors import FingerprintError, SettingsError
-from xqg.ingest.calibration import DEFAULT_ALPHA, Wishes
 from xqg.ingest.job import IngestJob
 from xqg.languages import LanguageDetector
 from xqg.records import FusionRule

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from xqg.ingest.calibration import DEFAULT_ALPHA
 
 from tests.sweep.samples import QUERIES, TEXTS, generated, material
 from xqg.errors import InputError
 from xqg.evaluation.measures import MRR
-from xqg.ingest.calibration import DEFAULT_ALPHA
 from xqg.records import FusionRule
 from xqg.sweep import cells
 from xqg.sweep.cells import HIT, Cell, best_rows, build, evaluate_stored, only_languages, plain

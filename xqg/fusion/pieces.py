@@ -1,8 +1,8 @@
 """The pieces of a passage: the texts that are encoded as if they were questions, beside the passage itself.
 
-*Whole* pieces are about all of the passage (its title, its generated queries) and enter its first row. Its sentences are
-about parts of it and get a row each: in the mean they cost English questions and short descriptions (docs/results.md).
-Nothing of the text is without a piece: headings and other short lines join the sentence after them.
+*Whole* pieces are about all of the passage (its title, its generated queries) and enter its first row. Its sentences
+are about parts of it and get a row each: in the mean they cost English questions and short descriptions. Nothing of the
+text is without a piece: headings and other short lines join the sentence after them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The profile of an encoder: where it keeps the language of a text, and where its passages lie there.
 
-Let μ_L be the mean vector of questions in language L, whatever they ask. The span of all μ_L says which language a text
-is in, and nothing about its topic. After Yang et al. 2021 (LIR) and Xie et al. 2022 (LSAR), but from questions that ship
-with this package: the subspace belongs to the encoder, so no corpus and no labels are needed.
+Let μ_L be the mean vector of questions in language L, whatever they ask. The span of all μ_L says which language a
+text is in, and nothing about its topic. After Yang et al. 2021 (LIR) and Xie et al. 2022 (LSAR), but from questions that
+ship with this package: the subspace belongs to the encoder, so no corpus and no labels are needed.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ _NEGLIGIBLE = 1e-6
 class EncoderProfile:
     """An encoder's language subspace, and the constant part of it that every neutral row gets back.
 
-    ``languages``: of the probe questions. ``basis``: shape (r, d), float32, orthonormal rows. ``direction``: shape (d,),
-    the unit mean of the probe passages' projections on the subspace. ``share``: the mean length of these projections
-    where passages have length 1, so 0 to 1. ``scale``: the mean length of the probe passages, 1 for unit vectors.
+    ``languages``: of the probe questions. ``basis``: shape (r, d), float32, orthonormal rows. ``direction``: shape
+    (d,), the unit mean of the probe passages' projections on the subspace. ``share``: the mean length of these
+    projections where passages have length 1, so 0 to 1. ``scale``: the mean length of the probe passages, 1 for unit
+    vectors.
     """
 
     languages: tuple[str, ...]
@@ -110,7 +111,8 @@ def with_constant_part(rows: Doubles, profile: EncoderProfile) -> Doubles:
     That adds a·(q·m) to every score of a query q: no order changes, and scores stay where plain ones are.
     """
     share = profile.share
-    return profile.scale * (np.sqrt(1 - share**2) * rows + share * profile.direction.astype(np.float64))
+    anchored: Doubles = profile.scale * (np.sqrt(1 - share**2) * rows + share * profile.direction.astype(np.float64))
+    return anchored
 
 
 def _encode(array: Vectors) -> dict[str, Any]:

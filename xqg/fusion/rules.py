@@ -80,7 +80,11 @@ def limit_views(pieces: PieceVectors, most: int) -> PieceVectors:
             numbers[parts] = parts[np.unique(groups, return_index=True)[1]][groups]
     kept, renumbered = np.unique(numbers, return_inverse=True)
     return PieceVectors(
-        pieces.vectors, renumbered[pieces.pieces].astype(np.int64), pieces.owners[kept], pieces.whole[kept], viewed[kept]
+        pieces.vectors,
+        renumbered[pieces.pieces].astype(np.int64),
+        pieces.owners[kept],
+        pieces.whole[kept],
+        viewed[kept],
     )
 
 
@@ -149,9 +153,7 @@ def _augmented(own: Doubles, pieces: PieceVectors, fusion: Fusion) -> Doubles:
     return np.where(counts > 0, (1 - fusion.alpha) * own + fusion.alpha * queries, own)
 
 
-def _neutral_rows(
-    own: Doubles, pieces: PieceVectors, fusion: Fusion, profile: EncoderProfile
-) -> tuple[Doubles, Rows]:
+def _neutral_rows(own: Doubles, pieces: PieceVectors, fusion: Fusion, profile: EncoderProfile) -> tuple[Doubles, Rows]:
     """`neutral` and `views`: rows (r, d) and the passage of each."""
     versions = without_language(pieces.vectors.astype(np.float64), profile)
     merged = _sums(versions, pieces.pieces, len(pieces.owners))
