@@ -7,19 +7,23 @@ from xqg.records import Passage
 
 
 @pytest.mark.parametrize(
-    ("language", "text", "expected"),
+    ("language", "first", "second"),
     [
-        ("en", "Dr. Smith paid $3.50 for it. Was it worth it, really?", ["Dr. Smith paid $3.50 for it.", "Was it worth it, really?"]),
-        ("en", "A line that was only\nwrapped goes on. The next one\nstarts here.", ["A line that was only wrapped goes on.", "The next one starts here."]),
-        ("zh", "您可以在设置中更改您的密码。如果忘记密码，请点击登录页面上的链接。", ["您可以在设置中更改您的密码。", "如果忘记密码，请点击登录页面上的链接。"]),
-        ("ja", "パスワードを忘れた場合はここをクリックしてください。メールが一通届きます。", ["パスワードを忘れた場合はここをクリックしてください。", "メールが一通届きます。"]),
-        ("ar", "كيف يمكنني تغيير كلمة المرور؟ افتح الإعدادات ثم اختر الأمان.", ["كيف يمكنني تغيير كلمة المرور؟", "افتح الإعدادات ثم اختر الأمان."]),
-        ("hi", "अपना पासवर्ड कैसे बदलें? सेटिंग्स खोलें और सुरक्षा चुनें।", ["अपना पासवर्ड कैसे बदलें?", "सेटिंग्स खोलें और सुरक्षा चुनें।"]),
-        ("xx", "An unknown language code. It is split all the same.", ["An unknown language code.", "It is split all the same."]),
+        ("en", "Dr. Smith paid $3.50 for it.", " Was it worth it, really?"),
+        ("zh", "您可以在设置中更改您的密码。", "如果忘记密码，请点击登录页面上的链接。"),
+        ("ja", "パスワードを忘れた場合はここをクリックしてください。", "メールが一通届きます。"),
+        ("ar", "كيف يمكنني تغيير كلمة المرور؟", " افتح الإعدادات ثم اختر الأمان."),
+        ("hi", "अपना पासवर्ड कैसे बदलें?", " सेटिंग्स खोलें और सुरक्षा चुनें।"),
+        ("xx", "An unknown language code.", " It is split all the same."),
     ],
-)  # fmt: skip
-def test_sentences_of_many_scripts(language: str, text: str, expected: list[str]) -> None:
-    assert split_sentences(text, language) == expected
+)
+def test_sentences_of_many_scripts(language: str, first: str, second: str) -> None:
+    assert split_sentences(first + second, language) == [first, second.strip()]
+
+
+def test_lines_that_were_only_wrapped_are_joined() -> None:
+    text = "A line that was only\nwrapped goes on. The next one\nstarts here."
+    assert split_sentences(text, "en") == ["A line that was only wrapped goes on.", "The next one starts here."]
 
 
 def test_headings_and_short_lines_join_what_follows() -> None:

@@ -1,8 +1,8 @@
 """The profile of an encoder: where it keeps the language of a text, and where its passages lie there.
 
 Let μ_L be the mean vector of questions in language L, whatever they ask. The span of all μ_L says which language a
-text is in, and nothing about its topic. After Yang et al. 2021 (LIR) and Xie et al. 2022 (LSAR), but from questions that
-ship with this package: the subspace belongs to the encoder, so no corpus and no labels are needed.
+text is in, and nothing about its topic. After Yang et al. 2021 (LIR) and Xie et al. 2022 (LSAR), but from questions
+that ship with this package: the subspace belongs to the encoder, so no corpus and no labels are needed.
 """
 
 from __future__ import annotations

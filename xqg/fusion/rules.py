@@ -34,8 +34,8 @@ class PieceVectors:
     """The pieces of some passages as vectors; a piece may have several versions (translations), which share its row.
 
     ``vectors``: shape (v, d), one for each version. ``pieces``: shape (v,), the number of the piece of each version.
-    ``owners``: shape (m,), for each of m pieces the row of its passage. ``whole``: shape (m,), whether the piece is about
-    the whole passage and enters the first row. ``viewed``: shape (m,), whether it gets a row of its own.
+    ``owners``: shape (m,), for each of m pieces the row of its passage. ``whole``: shape (m,), whether the piece is
+    about the whole passage and enters the first row. ``viewed``: shape (m,), whether it gets a row of its own.
     """
 
     vectors: Vectors

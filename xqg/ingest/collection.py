@@ -142,8 +142,8 @@ def _check_schema(found: Collection, multivector: bool, settings: IngestSettings
         return
     raise FingerprintError(
         f"Collection {settings.store.collection!r} has schema {schema}; this version of xqg writes schema {SCHEMA}",
-        remedy="Give --update --views 0 to fuse it anew as it is, one vector a passage, from its stored queries; for views "
-        "choose a new --collection and carry the queries over: `xqg show --queries > queries.jsonl`, then "
+        remedy="Give --update --views 0 to fuse it anew as it is, one vector a passage, from its stored queries; for "
+        "views choose a new --collection and carry the queries over: `xqg show --queries > queries.jsonl`, then "
         "`--generator file:queries.jsonl`",
     )
 
