@@ -64,7 +64,7 @@ def test_the_pieces_of_a_passage() -> None:
     found = passage_pieces(passage, {"fr": ["Comment la charger ?"], "ja": []})
     assert [(piece.kind, piece.whole, piece.viewed) for piece in found] == [
         (PieceKind.TITLE, True, True),
-        (PieceKind.SENTENCE, False, True),
+        (PieceKind.SENTENCE, True, True),
         (PieceKind.SENTENCE, False, True),
         (PieceKind.QUERY, True, False),
     ]

@@ -238,11 +238,13 @@ def test_without_a_generator_title_and_sentences_become_rows(bench: Bench) -> No
     # the constant part of the fake profile stands on every row
     np.testing.assert_allclose(rows[:, WORDS.index("language")], 0.6, atol=1e-6)
     own = np.array([1, 1, 0, 1, 1, 1])  # battery, invoice, password, valve, wifi, refund: once each but for one
-    base = 0.5 * own / np.sqrt(5) + 0.5 * np.array([1, 0, 0, 0, 0, 0])
+    title, lead, second = [1, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 0], [0, 1, 0, 0, 0, 1]
+    whole = np.array(title) + np.array(lead) / np.sqrt(2)
+    base = 0.5 * own / np.sqrt(5) + 0.5 * whole / np.linalg.norm(whole)
     base /= np.linalg.norm(base)
     np.testing.assert_allclose(rows[0][:6], 0.8 * base, atol=1e-6)
-    sentence = 0.5 * base + 0.5 * np.array([0, 0, 0, 1, 1, 0]) / np.sqrt(2)
-    np.testing.assert_allclose(rows[2][:6], 0.8 * sentence / np.linalg.norm(sentence), atol=1e-6)
+    view = 0.5 * base + 0.5 * np.array(second) / np.sqrt(2)
+    np.testing.assert_allclose(rows[3][:6], 0.8 * view / np.linalg.norm(view), atol=1e-6)
 
 
 def test_generated_queries_enter_the_first_row_and_get_none_of_their_own(bench: Bench) -> None:

@@ -1,8 +1,9 @@
 """The pieces of a passage: the texts that are encoded as if they were questions, beside the passage itself.
 
-*Whole* pieces are about all of the passage (its title, its generated queries) and enter its first row. Its sentences
-are about parts of it and get a row each: in the mean they cost English questions and short descriptions. Nothing of the
-text is without a piece: headings and other short lines join the sentence after them.
+*Whole* pieces are about all of the passage and enter its first row: its title, its first sentence, which says what the
+text is about or is its heading, and its generated queries. The other sentences are about parts of it: in the first row
+they cost English questions and short descriptions. Title and sentences get a row each. Nothing of the text is without a
+piece: short headings join the sentence after them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ SHORTEST = 15
 
 LONGEST = 600
 """Columns; a longer sentence (a table, code, Thai, which has no full stops) is cut where a line or a word ends."""
+
+NARROWEST, WRAPPED = 60, 100
+"""Characters; editors wrap lines at a width between these. In other texts each line is meant as one."""
+
+_ITEM = re.compile(r"[-*+•‣·–] |\(?\w{1,3}[.)] ")
 
 _BLANKS = re.compile(r"\s+")
 
@@ -59,8 +65,8 @@ def _own_pieces(passage: Passage) -> Iterator[Piece]:
     title = passage.title.strip()
     if title:
         yield Piece(PieceKind.TITLE, title, passage.language, whole=True, viewed=True)
-    for sentence in split_sentences(passage.text, passage.language):
-        yield Piece(PieceKind.SENTENCE, sentence, passage.language, whole=False, viewed=True)
+    for number, sentence in enumerate(split_sentences(passage.text, passage.language)):
+        yield Piece(PieceKind.SENTENCE, sentence, passage.language, whole=number == 0, viewed=True)
 
 
 def split_sentences(text: str, language: str) -> list[str]:
@@ -72,18 +78,39 @@ def split_sentences(text: str, language: str) -> list[str]:
 
     sentences: list[str] = []
     waiting = ""
-    for found in sentencex.segment(language, text):
-        waiting += found
-        sentence = _BLANKS.sub(" ", waiting).strip()
-        if _width(sentence) >= SHORTEST:
-            sentences.extend(_cut(sentence))
-            waiting = ""
-    rest = _BLANKS.sub(" ", waiting).strip()
-    if rest and sentences:
-        sentences[-1] = f"{sentences[-1]} {rest}"
-    elif rest:
-        sentences.append(rest)
+    for block in _blocks(text):
+        for found in sentencex.segment(language, block):
+            waiting = f"{waiting} {found}".strip() if waiting else found.strip()
+            if _width(waiting) >= SHORTEST:
+                sentences.extend(_cut(waiting))
+                waiting = ""
+    if waiting and sentences:
+        sentences[-1] = f"{sentences[-1]} {waiting}"
+    elif waiting:
+        sentences.append(waiting)
     return sentences
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """The paragraphs, headings and items of ``text``: its lines, but for the line breaks that only wrap a sentence.
+
+    Where no line is wider than `WRAPPED`, a line goes on in the next one if that starts with a small letter, or if its
+    first word would not have fit into the width of the text; but an item of a list is a line of its own.
+    """
+    lines = [_BLANKS.sub(" ", line).strip() for line in text.splitlines()]
+    width = max(map(len, lines), default=0)
+    block = before = ""
+    for line in lines:
+        first_word = line.split(" ", 1)[0]
+        full = width >= NARROWEST and len(before) + 1 + len(first_word) > width
+        goes_on = first_word[:1].islower() or (full and not _ITEM.match(line))
+        if block and not (width <= WRAPPED and before and line and goes_on):
+            yield block
+            block = ""
+        block = f"{block} {line}".strip()
+        before = line
+    if block:
+        yield block
 
 
 def _width(text: str) -> int:
