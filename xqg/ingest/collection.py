@@ -94,7 +94,7 @@ def open_collection(
     found = store.describe()
     if found is None:
         if not dry_run:
-            store.create(encoder.dimension, distance, metadata, own)
+            store.create(encoder.dimension, distance, metadata)
         return opened
     if not found.metadata:
         raise StoreError(
@@ -111,9 +111,9 @@ def check_shape(found: Collection, dimension: int, distance: str, languages: tup
 
     :raises StoreError: names both.
     """
-    if (found.dimension, found.distance, set(found.languages)) != (dimension, distance, set(languages)):
+    if (found.dimension, found.distance) != (dimension, distance):
         raise StoreError(
-            f"Collection {name!r} holds {_shape(found.dimension, found.distance, found.languages)}",
+            f"Collection {name!r} holds {_shape(found.dimension, found.distance, ())}",
             _shape(dimension, distance, languages),
             "What a collection's vectors are is fixed: choose another --collection, and carry the queries over with "
             "`xqg show --queries > queries.jsonl` and `--generator file:queries.jsonl`",

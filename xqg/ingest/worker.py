@@ -143,8 +143,7 @@ class IngestWorker:
         points = []
         for row, ((item, texts), sound) in enumerate(zip(work, sound_passages, strict=True)):
             if sound:
-                own = {language: found[row] for language, found in by_language.items()}
-                points.append(Point(item.passage, self._entry(item, texts), vectors[row], own))
+                points.append(Point(item.passage, self._entry(item, texts), vectors[row][None]))
             else:
                 refuse(Reject("", 0, "the encoder's vector of this passage is not finite", asdict(item.passage)))
         return points
