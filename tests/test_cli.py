@@ -76,7 +76,7 @@ class TestIngest:
         store = EdgeStore(Path("data"), "help")
         (point,) = store.points(["password"], with_vectors=True)
         store.close()
-        np.testing.assert_allclose(point.vector, 0.99 * passage + 0.01 * queries.sum(axis=0), atol=1e-6)
+        np.testing.assert_allclose(point.rows, (0.99 * passage + 0.01 * queries.sum(axis=0))[None], atol=1e-6)
 
     def test_a_second_run_does_nothing(self) -> None:
         ingest()

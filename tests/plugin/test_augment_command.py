@@ -209,11 +209,11 @@ def test_killed_at_any_write_a_run_ends_like_an_undisturbed_one(
     undisturbed, writes, runs = wire.faults.next, 0, []
 
     def kill_in_time(request: str) -> Any:
-        """Each run lives four writes longer than the one before: the first dies after making the collection."""
+        """Each run lives two writes longer than the one before: the first dies after making the collection."""
         nonlocal writes
         if "/collections/killed" in request and request.startswith(("PUT", "PATCH")):
             writes += 1
-            if writes == 4 * len(runs) - 3:
+            if writes == 2 * len(runs) - 1:
                 runs[-1].kill()
                 runs[-1].wait()
         return undisturbed(request)

@@ -53,8 +53,8 @@ def with_several_rows(info: models.CollectionInfo, name: str, vector: str) -> An
     quantization = params.quantization_config or info.config.quantization_config
     if isinstance(quantization, models.BinaryQuantization):
         logger.warning(
-            "%s is quantised to bits, which cost e5's vectors most of their recall when measured, plain ones too; its "
-            "copy is as well",
+            "%r is quantised to bits, and so will be its copy: when measured, that cost the vectors of e5 most of "
+            "their recall, one a point or several",
             name,
         )
     raised = params.model_copy(update={"multivector_config": MAX_SIM, "hnsw_config": _more_links(info, params, name)})
