@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.fakes import FakeEncoder, FakeGenerator
 from xqg.ingest.fusion import Fusion
+
+from tests.fakes import FakeEncoder, FakeGenerator
 from xqg.plugin.augmenter import Augmenter
 from xqg.records import FusionRule
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from xqg.ingest.fusion import Fusion
+from xqg.ingest.subspace import LanguageSpace
 
 from tests.fakes import FakeEncoder, FakeGenerator
 from tests.plugin.fakes import FUSED, HALF, TEXTS, augmenter, counts
 from xqg.errors import EncodingError, GenerationError, SettingsError
-from xqg.ingest.fusion import Fusion
-from xqg.ingest.subspace import LanguageSpace
 from xqg.plugin.augmenter import Augmenter
 from xqg.protocols import Generation
 from xqg.records import FusionRule, Passage

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from qdrant_client import models
+from xqg.ingest.calibration import Calibration
+from xqg.ingest.fusion import Fusion
+from xqg.ingest.subspace import LanguageSpace
 
 from tests.fakes import WORDS
 from tests.plugin.fakes import counts
 from tests.stores.wire import WireServer
 from xqg.errors import MissingDependencyError, SettingsError, StoreError
-from xqg.ingest.calibration import Calibration
-from xqg.ingest.fusion import Fusion
-from xqg.ingest.subspace import LanguageSpace
 from xqg.plugin.augmenting import AugmenterSettings, open_augmenter
 from xqg.records import FusionRule
 from xqg.settings import validated
