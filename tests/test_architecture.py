@@ -23,6 +23,7 @@ LEVELS = {
     "xqg.protocols": 2,
     "xqg.layouts": 2,
     "xqg.fingerprints": 3,
+    "xqg.fusion": 3,
     "xqg.http": 3,
     "xqg.models": 3,
     "xqg.options": 3,

@@ -47,6 +47,11 @@ class Layout:
         value = _at(payload, self.text_key)
         return value if isinstance(value, str) else ""
 
+    def text_place(self, payload: Mapping[str, Any]) -> tuple[str, str]:
+        """Where the text lies, as a path for Qdrant's filters, and what lies there."""
+        parts = [self.text_key] if self.text_key in payload else self.text_key.split(".")
+        return ".".join(map(_quoted, parts)), self.text(payload)
+
     def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         """The metadata of the passage, without its text; {} where there are none."""
         value = _at(payload, self.metadata_key) if self.metadata_key else payload
@@ -111,8 +116,7 @@ class Layout:
         """The payload path of a metadata key, as Qdrant's filters want it; a dotted path is taken as it is."""
         if "." in key:
             return key
-        quoted = key if _PLAIN_KEY.fullmatch(key) else f'"{key}"'
-        return f"{self.metadata_key}.{quoted}" if self.metadata_key else quoted
+        return f"{self.metadata_key}.{_quoted(key)}" if self.metadata_key else _quoted(key)
 
     def to_json(self) -> dict[str, str]:
         """What `layout_from_json` makes the layout from again."""
@@ -133,6 +137,11 @@ class LlamaIndexLayout(Layout):
             if isinstance(value, str) and value:
                 return value
         return super().text(payload)
+
+    def text_place(self, payload: Mapping[str, Any]) -> tuple[str, str]:
+        """The whole node, which is a string too; the bare text where there is none."""
+        node = payload.get("_node_content")
+        return ("_node_content", node) if isinstance(node, str) else super().text_place(payload)
 
     def embedded_texts(self, payload: Mapping[str, Any]) -> tuple[str, ...]:
         """The text with the metadata that the node's templates put before it, then the bare text."""
@@ -234,6 +243,10 @@ def _at(payload: Mapping[str, Any], path: str) -> Any:
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
+
+
+def _quoted(key: str) -> str:
+    return key if _PLAIN_KEY.fullmatch(key) else f'"{key}"'
 
 
 def _first_text(values: Mapping[str, Any], keys: Sequence[str]) -> str:

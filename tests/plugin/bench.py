@@ -7,7 +7,7 @@ from typing import Any
 
 from qdrant_client import models
 
-from tests.fakes import WORDS, FakeEncoder, FakeGenerator
+from tests.fakes import WORDS, FakeEncoder, FakeGenerator, fake_profile
 from tests.stores.wire import WireServer
 from xqg.languages import LanguageDetector
 from xqg.plugin.augment import AugmentJob
@@ -17,6 +17,7 @@ from xqg.records import Passage
 from xqg.settings import IngestSettings, StoreSettings, validated
 from xqg.stores.foreign import ForeignServer
 
+HALF = {"rule": "mean", "alpha": 0.5}
 TEXTS = ("battery battery is full", "invoice is late", "password is gone", "wifi is gone", "refund is late")
 
 
@@ -55,13 +56,14 @@ class Bench:
         values = {
             "store": {"spec": self.wire.url, "collection": settings.into},
             "generator": {"spec": "hf:unused", "languages": ("fr", "ja"), "queries_per_language": 2},
-            "fusion": fusion or {"rule": "mean", "alpha": 0.5, "calibration_sample": 0},
+            "fusion": fusion or HALF,
             "batch_size": 2,
             "update": update,
         }
         ingest: IngestSettings = validated(IngestSettings, values)
         server = ForeignServer(StoreSettings(spec=self.wire.url, collection=source), lambda seconds: None)
-        return AugmentJob(source, settings, ingest, self.generator, self.encoder, server, LanguageDetector())
+        parts = self.generator, self.encoder, server, LanguageDetector(), fake_profile
+        return AugmentJob(source, settings, ingest, *parts)
 
     def augment(self, **options: Any) -> AugmentReport:
         with self.job(**options) as job:

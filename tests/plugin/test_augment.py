@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,6 @@ from tests.fakes import WORDS, FakeEncoder
 from tests.plugin.bench import TEXTS, Bench, make_source, plain_points, vector_of
 from tests.stores.wire import WireServer
 from xqg.errors import FingerprintError, SettingsError, StoreError
-
-PAIRS = tuple(combinations(WORDS[:6], 2))
 
 
 @pytest.fixture
@@ -157,59 +154,13 @@ def test_points_without_text_are_copied(bench: Bench) -> None:
 
 def test_other_settings_are_refused_and_update_brings_them_without_generating(bench: Bench) -> None:
     bench.augment()
-    other = {"rule": "mean", "alpha": 0.2, "calibration_sample": 0}
+    other = {"rule": "mean", "alpha": 0.2}
     with pytest.raises(FingerprintError, match=r"alpha: stored 0\.5, asked 0\.2"):
         bench.augment(fusion=other)
     bench.generator.asked.clear()
     report = bench.augment(fusion=other, update=True)
     assert (report.stored, bench.generator.asked) == (5, [])
     assert bench.wire.local.get_collection("better").config.metadata["xqg"]["state"] == "ready"
-
-
-class TestCalibration:
-    """With enough points a sample decides on the fusion, once."""
-
-    NEUTRAL = {"rule": "neutral", "calibration_sample": 30}  # noqa: RUF012
-
-    @pytest.fixture
-    def many(self, bench: Bench) -> Bench:
-        texts = [f"{first} {second} is {number}" for number in range(5) for first, second in PAIRS]
-        bench.wire.local.upsert("docs", plain_points(texts, first=10))
-        bench.wire.local.upsert("docs", [models.PointStruct(id=9, vector=vector_of("wifi"), payload={})])
-        return bench
-
-    def test_is_frozen_and_every_point_is_fused_by_it(self, many: Bench) -> None:
-        report = many.augment(fusion=self.NEUTRAL)
-        metadata = many.wire.local.get_collection("better").config.metadata["xqg"]
-        assert (metadata["state"], metadata["calibration"]["passages"]) == ("ready", 30)
-        contents = many.contents()
-        fingerprints = {payload["xqg"]["fingerprint"] for payload, _ in contents.values()}
-        assert fingerprints == {metadata["fingerprint"]}
-        assert report.points == len(contents) == 5 + 1 + 5 * len(PAIRS)
-        # two queries in each language of every point with a text, and in English of the sample
-        assert report.work.generated == 4 * (report.points - 1) + 2 * 30
-
-    def test_a_second_run_takes_the_frozen_one(self, many: Bench) -> None:
-        many.augment(fusion=self.NEUTRAL)
-        before, many.generator.asked = many.contents(), []
-        report = many.augment(fusion=self.NEUTRAL)
-        assert (report.stored, report.passes, many.generator.asked) == (0, 1, [])
-        assert many.contents() == before
-
-    @pytest.mark.parametrize("cut", [3, 14, 17, 25])
-    def test_a_run_that_is_cut_off_anywhere_ends_like_one_that_is_not(self, many: Bench, cut: int) -> None:
-        many.augment(fusion=self.NEUTRAL, into="whole")
-        asked = iter(range(10_000))
-        with many.job(fusion=self.NEUTRAL) as job:
-            assert job.run(stopping=lambda: next(asked) >= cut).interrupted
-        assert many.augment(fusion=self.NEUTRAL).settled
-        assert many.contents() == many.contents("whole")
-
-    def test_a_share_that_cosine_cannot_hold_and_vectors_by_language_are_refused(self, many: Bench) -> None:
-        with pytest.raises(SettingsError, match=r"0\.5 goes with the dot product only.*cosine"):
-            many.augment(fusion={"rule": "neutral", "share": 0.5})
-        with pytest.raises(SettingsError, match="per-language"):
-            many.augment(fusion={"rule": "per-language"})
 
 
 def test_the_plan_tells_all_and_writes_nothing(bench: Bench) -> None:

@@ -131,7 +131,7 @@ class TestCommand:
         )
         (hit,) = json.loads(found.stdout)["hits"]
         assert (hit["id"], hit["text"], hit["metadata"]) == ("7", TEXTS[7], {"box": 7, "language": "en"})
-        assert hit["closest_query"]["query"].endswith(TEXTS[7])
+        assert hit["closest"]["text"] == TEXTS[7]
         shown = json.loads(xqg(wire, "show", "--collection", "better", "--json").stdout)
         assert (shown["passages"], shown["queries"]["fr"], shown["augmented"]["source"]) == (30, 30, "docs")
         one = json.loads(xqg(wire, "show", "--collection", "better", "7", "--json").stdout)
@@ -143,13 +143,8 @@ class TestCommand:
         refused = xqg(wire, "ingest", "more.jsonl", "--collection", "better", "--generator", "none")
         assert (refused.exit_code, "`xqg augment` made it" in refused.output) == (1, True)
 
-    def test_calibrating_it_is_refused(self, wire: WireServer) -> None:
-        augment(wire)
-        refused = xqg(wire, "calibrate", "--collection", "better")
-        assert (refused.exit_code, "plain vectors are in its source" in refused.output) == (1, True), refused.output
-
-    def test_without_a_generator_it_is_a_plain_copy_to_compare_with(self, wire: WireServer) -> None:
-        done = xqg(wire, "augment", "--collection", "docs", "--into", "plain", "--generator", "none", "--json")
+    def test_the_rule_plain_makes_a_copy_to_compare_with(self, wire: WireServer) -> None:
+        done = xqg(wire, "augment", "--collection", "docs", "--into", "plain", "--rule", "plain", "--json")
         assert json.loads(done.stdout)["points"] == 30
         before, after = contents(wire, "docs"), contents(wire, "plain")
         for key, (_, vector) in before.items():
@@ -197,7 +192,7 @@ class TestCommand:
 
 def start(wire: WireServer, folder: Path, into: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "xqg.cli", "--quiet", "augment", "--store", wire.url, "--collection", "docs"]
-    return subprocess.Popen([*command, "--into", into, *PARTS, "--json"], cwd=folder, text=True, stdout=subprocess.PIPE)
+    return subprocess.Popen([*command, "--into", into, *PARTS, "--batch-size", "3", "--json"], cwd=folder, text=True, stdout=subprocess.PIPE)
 
 
 def test_killed_at_any_write_a_run_ends_like_an_undisturbed_one(
@@ -209,11 +204,11 @@ def test_killed_at_any_write_a_run_ends_like_an_undisturbed_one(
     undisturbed, writes, runs = wire.faults.next, 0, []
 
     def kill_in_time(request: str) -> Any:
-        """Each run lives two writes longer than the one before: the first dies after making the collection."""
+        """Each run lives one write longer than the one before: the first dies after making the collection."""
         nonlocal writes
         if "/collections/killed" in request and request.startswith(("PUT", "PATCH")):
             writes += 1
-            if writes == 2 * len(runs) - 1:
+            if writes == len(runs):
                 runs[-1].kill()
                 runs[-1].wait()
         return undisturbed(request)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from qdrant_client import QdrantClient, models
 from qdrant_client.local.local_collection import DEFAULT_VECTOR_NAME, LocalCollection
 from qdrant_client.local.qdrant_local import QdrantLocal
@@ -23,6 +24,15 @@ class EngineCollection(LocalCollection):
 
     def _validate_point(self, point: models.PointStruct) -> models.PointStruct:
         return super()._validate_point(point.model_copy(update={"vector": self._expand_all(point.vector)}))
+
+    def _update_point(self, point: models.PointStruct) -> None:
+        """As `_add_point` does it, in float32: the same rows are the same to the last bit, however often written."""
+        vectors = point.vector if isinstance(point.vector, dict) else {DEFAULT_VECTOR_NAME: point.vector}
+        exact = {
+            name: np.array(vector, dtype=np.float32) if name in self.multivectors else vector
+            for name, vector in vectors.items()
+        }
+        super()._update_point(point.model_copy(update={"vector": exact}))
 
     def _validate_named_vectors(self, vectors: Any) -> Any:
         return super()._validate_named_vectors(self._expand_all(vectors))

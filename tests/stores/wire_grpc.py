@@ -136,6 +136,7 @@ class _Points(messages.PointsServicer):
     def Scroll(self, request, context):  # noqa: N802
         records, following = self._local.scroll(
             request.collection_name,
+            scroll_filter=_filter(request.filter),
             limit=request.limit,
             offset=GrpcToRest.convert_point_id(request.offset) if request.HasField("offset") else None,
             with_payload=GrpcToRest.convert_with_payload_selector(request.with_payload),

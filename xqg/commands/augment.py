@@ -31,9 +31,9 @@ SETTINGS.remove("fusion.distance")  # it is the source's
 def augment(ctx: click.Context, /, rollback: bool, dry_run: bool, as_json: bool, **options: Any) -> None:
     """Make a better collection of one that LangChain, LlamaIndex, Haystack or another stack wrote.
 
-    Reads --collection, which stays as it is, and writes --into: same ids, payloads and configuration, vectors with
-    queries in other languages fused in. Then --alias is moved from one to the other. Run it again to catch up on what
-    changed meanwhile.
+    Reads --collection, which stays as it is, and writes --into: same ids, payloads and configuration, and several rows
+    a point (--views 0: one) that questions in other languages find. Then --alias is moved from one to the other. Run it
+    again to catch up on what changed meanwhile, there and in --into.
     """
     from xqg.console import print_json, print_lines, progress_display
     from xqg.plugin.opening import open_augmentation, open_server
@@ -87,9 +87,10 @@ def _summary(report: AugmentReport) -> list[str]:
         f"queries: {work.generated} made, {work.reused} kept from before, dropped: {dropped}",
     ]
     if report.without_text:
-        lines.append(f"{report.without_text} points have no text or no vector, and so no queries")
-    if report.others:
-        lines.append(f"{report.others} points were written to {into} by others since, and left as they are")
+        lines.append(f"{report.without_text} points have no text or no vector, and are copied as they are")
+    if report.in_place or report.others:
+        left = f", {report.others} left as they are" if report.others else ""
+        lines.append(f"written to {into} by others: {report.in_place} points augmented in place{left}")
     if report.alias is not None:
         lines.append(f"alias {report.alias['alias']}: {report.alias['was'] or 'new'} -> {report.alias['now']}")
     if report.interrupted:

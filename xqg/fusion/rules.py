@@ -15,6 +15,7 @@ rows (MaxSim). After ME-BERT (Luan et al. 2021) and MVR (Zhang et al. 2022); rul
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ import numpy.typing as npt
 
 from xqg.errors import SettingsError
 from xqg.fusion.arrays import Doubles, refuse_non_finite, unit_rows
+from xqg.fusion.pieces import Piece
 from xqg.fusion.profile import EncoderProfile, with_constant_part, without_language
 from xqg.records import FusionRule, Vectors
 
@@ -43,6 +45,18 @@ class PieceVectors:
     owners: Rows
     whole: Flags
     viewed: Flags
+
+
+def piece_vectors(pieces: Sequence[Sequence[Piece]], vectors: Vectors) -> PieceVectors:
+    """The pieces of each of some passages, encoded, each in one version. :param vectors: of all pieces, in their order."""
+    flat = [piece for found in pieces for piece in found]
+    return PieceVectors(
+        vectors,
+        np.arange(len(flat), dtype=np.int64),
+        np.repeat(np.arange(len(pieces), dtype=np.int64), [len(found) for found in pieces]),
+        np.array([piece.whole for piece in flat], dtype=np.bool_),
+        np.array([piece.viewed for piece in flat], dtype=np.bool_),
+    )
 
 
 def select_pieces(pieces: PieceVectors, versions: Flags) -> PieceVectors:

@@ -78,14 +78,19 @@ def open_collection(
     opened = _asked_for(settings, identity, asked, languages, profile, dry_run)
     multivector = settings.fusion.multivector
     if found is None:
-        if not dry_run:
-            store.create(encoder.dimension, distance, opened.metadata, multivector)
-        return opened
+        if dry_run:
+            return opened
+        store.create(encoder.dimension, distance, opened.metadata, multivector)
+        return _within_bounds(opened, store.describe())
     _check_schema(found, multivector, settings)
     check_shape(found, encoder.dimension, distance, multivector, settings.store.collection)
-    if found.most_rows is not None and opened.most_views >= found.most_rows:
-        opened = replace(opened, most_views=found.most_rows - 1)
-    return _reopen(store, found, opened, settings, dry_run)
+    return _reopen(store, found, _within_bounds(opened, found), settings, dry_run)
+
+
+def _within_bounds(opened: Opened, found: Collection | None) -> Opened:
+    """The same with no more rows a passage than the store takes."""
+    bound = None if found is None else found.most_rows
+    return opened if bound is None else replace(opened, most_views=min(opened.most_views, bound - 1))
 
 
 def _asked_for(

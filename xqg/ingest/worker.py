@@ -10,7 +10,7 @@ import numpy as np
 
 from xqg.fusion.arrays import finite_rows
 from xqg.fusion.pieces import Piece, PieceKind, passage_pieces, query_pieces
-from xqg.fusion.rules import PieceVectors, fuse, limit_views, select_pieces
+from xqg.fusion.rules import PieceVectors, fuse, limit_views, piece_vectors, select_pieces
 from xqg.ingest.collection import Opened, finish_update
 from xqg.ingest.planning import Work, by_passage, plan
 from xqg.ingest.report import IngestReport
@@ -150,13 +150,7 @@ class IngestWorker:
             vectors[asked] = self._encoder.encode_queries([flat[row].text for row in asked])
         if written:
             vectors[written] = self._encoder.encode_passages([Passage("", flat[row].text) for row in written])
-        return PieceVectors(
-            vectors,
-            np.arange(len(flat), dtype=np.int64),
-            np.repeat(np.arange(len(pieces), dtype=np.int64), [len(found) for found in pieces]),
-            np.array([piece.whole for piece in flat], dtype=np.bool_),
-            np.array([piece.viewed for piece in flat], dtype=np.bool_),
-        )
+        return piece_vectors(pieces, vectors)
 
     def _entry(self, item: Work, queries: Queries) -> LedgerEntry:
         passage, fingerprint = item.passage, self._opened.target.fingerprint

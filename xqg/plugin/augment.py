@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 from xqg.errors import EncodingError, SettingsError, StoreError
-from xqg.ingest.calibration import MINIMUM_PASSAGES
-from xqg.ingest.collection import Opened, open_collection
+from xqg.fusion.profile import EncoderProfile
+from xqg.ingest.collection import FindProfile, Opened, open_collection
 from xqg.ingest.estimate import estimate
-from xqg.ingest.passage_side import encoder_for
-from xqg.ingest.pilot import calibrate_collection, draw_passages
-from xqg.ingest.remembering import RememberingEncoder
 from xqg.ingest.report import IngestReport
 from xqg.ingest.worker import IngestWorker
 from xqg.languages import LanguageDetector
@@ -22,10 +19,10 @@ from xqg.plugin.inspection import inspect_source
 from xqg.plugin.report import AugmentReport
 from xqg.plugin.settings import AugmentSettings
 from xqg.plugin.source import Seen, Source
-from xqg.plugin.stored import AugmentableOnly, StoredVectors, is_augmentable
-from xqg.protocols import Encoder, Point, QueryGenerator
-from xqg.records import FusionRule, Passage, Reject
-from xqg.settings import FusionSettings, IngestSettings
+from xqg.plugin.stored import AugmentableOnly, StoredVectors
+from xqg.protocols import Encoder, QueryGenerator
+from xqg.records import Passage, Reject
+from xqg.settings import IngestSettings
 from xqg.stores.augmented import Augmented, AugmentedStore, augmented_from
 from xqg.stores.foreign import ForeignServer
 
@@ -35,7 +32,7 @@ MOST_PASSES = 10
 
 @dataclass(frozen=True)
 class Plan:
-    """What was found out before anything is written."""
+    """What was found out before anything is written. ``others``: whether what others wrote is augmented, too."""
 
     block: Augmented
     agreement: float | None
@@ -43,6 +40,7 @@ class Plan:
     source: Source
     encoder: StoredVectors
     generator: AugmentableOnly | None
+    others: bool
 
 
 class AugmentJob:
@@ -60,10 +58,11 @@ class AugmentJob:
         encoder: Encoder,
         server: ForeignServer,
         detector: LanguageDetector,
+        find_profile: FindProfile,
     ) -> None:
         self._named_source, self._settings, self._ingest = source, settings, ingest
         self._generator, self._encoder = generator, encoder
-        self._server, self._detector = server, detector
+        self._server, self._detector, self._find_profile = server, detector, find_profile
         named = ingest.generator.languages
         self._languages = generator.languages() if generator is not None and not named else named
 
@@ -93,7 +92,7 @@ class AugmentJob:
             seen = Seen()
             work = self._pass(plan, seen, progress, stopping)
             report.add(work)
-            report.others, report.without_text = seen.others, seen.without_text
+            report.without_text, report.in_place, report.others = seen.without_text, seen.in_place, seen.others
             if not work.interrupted:
                 deleted = plan.source.delete_lost()
                 report.deleted += deleted
@@ -105,9 +104,9 @@ class AugmentJob:
     def estimate(self) -> dict[str, Any]:
         """What `run` would do and cost; writes nothing."""
         plan = self._plan()
-        opened = open_collection(plan.store, plan.encoder, plan.generator, self._ingest, self._languages, dry_run=True)
+        opened = self._open(plan, dry_run=True)
         cost = estimate(
-            plan.source.passages(opened.fresh, Seen()),
+            self._passages(plan, opened, Seen()),
             plan.generator,
             plan.encoder,
             plan.store,
@@ -142,18 +141,17 @@ class AugmentJob:
         if self._settings.alias is not None:
             check_alias(server, self._settings.alias, source, into)
         inspected = inspect_source(server, source, self._settings, self._encoder)
-        _check_fusion(self._ingest.fusion, inspected.distance)
         block = self._check_made(inspected.block, before)
         store = AugmentedStore(server, into, block)
-        language = self._ingest.reader.language
-        encoder = encoder_for(self._encoder, self._ingest.generator.augment_with)
+        named = self._settings.alias is not None or into in aliases.values()
         return Plan(
             block,
             inspected.agreement,
             store,
-            Source(server, store, block, self._detector, language),
-            StoredVectors(RememberingEncoder(encoder), block.vector, inspected.distance),
+            Source(server, store, block, self._detector, self._ingest.reader.language),
+            StoredVectors(self._encoder, block.vector, inspected.distance),
             None if self._generator is None else AugmentableOnly(self._generator, block.vector),
+            named if self._settings.others is None else self._settings.others,
         )
 
     def _check_made(self, asked: Augmented, before: Augmented | None) -> Augmented:
@@ -172,36 +170,25 @@ class AugmentJob:
     def _pass(
         self, plan: Plan, seen: Seen, progress: Callable[[IngestReport], None], stopping: Callable[[], bool]
     ) -> IngestReport:
-        opened = open_collection(plan.store, plan.encoder, plan.generator, self._ingest, self._languages)
+        opened = self._open(plan)
         self._server.copy_indexes(plan.block.source, self._settings.into)
+        worker = IngestWorker(plan.generator, plan.encoder, plan.store, opened, self._ingest.batch_size)
+        return worker.run(self._passages(plan, opened, seen), _refuse, progress, stopping)
 
-        def work(passages: Iterable[Passage], opened: Opened) -> IngestReport:
-            worker = IngestWorker(plan.generator, plan.encoder, plan.store, opened, self._ingest.batch_size)
-            return worker.run(passages, _refuse, progress, stopping)
+    def _open(self, plan: Plan, dry_run: bool = False) -> Opened:
+        # the profile is the encoder's: its vectors as it makes them, not as the server stores them
+        def find_profile(_: Encoder) -> EncoderProfile:
+            return self._find_profile(self._encoder)
 
-        if not opened.to_calibrate:
-            return work(plan.source.passages(opened.fresh, seen), opened)
-        sample = self._sample(plan)
-        pilot = work(sample, opened.pilot(len(sample) >= MINIMUM_PASSAGES))
-        if pilot.interrupted:
-            return pilot
-        with pilot.timed("calibrate"):
-            opened = self._calibrate(plan, sample, opened)
-        report = work(plan.source.passages(opened.fresh, seen), opened)
-        report.absorb(pilot)
-        return report
+        return open_collection(
+            plan.store, plan.encoder, plan.generator, self._ingest, self._languages, find_profile, dry_run
+        )
 
-    def _sample(self, plan: Plan) -> list[Passage]:
-        """Some of the passages that can be augmented, drawn at random."""
-        passages = plan.source.passages(fresh=False, seen=Seen())
-        usable = (passage for passage in passages if is_augmentable(passage, plan.block.vector))
-        return draw_passages(usable, self._ingest.fusion.calibration_sample)
-
-    def _calibrate(self, plan: Plan, sample: Sequence[Passage], opened: Opened) -> Opened:
-        """Calibrate on the source's vectors of the sample and the queries that are stored now; freeze that."""
-        read = {passage.id: passage for passage in sample}
-        points = [Point(read[point.passage.id], point.entry) for point in plan.store.points(list(read))]
-        return calibrate_collection(plan.store, opened, plan.encoder, self._ingest.fusion, points)
+    def _passages(self, plan: Plan, opened: Opened, seen: Seen) -> Iterator[Passage]:
+        """Those of the source, then those that others wrote into the new collection."""
+        yield from plan.source.passages(opened.fresh, seen)
+        if not opened.fresh:
+            yield from plan.source.passages_of_others(plan.others, seen)
 
     def _move_alias(self, plan: Plan) -> dict[str, str | None] | None:
         alias, into = self._settings.alias, self._settings.into
@@ -212,22 +199,6 @@ class AugmentJob:
             check_alias(self._server, alias, plan.block.source, into)
             self._server.point_alias(alias, into)
         return {"alias": alias, "was": before, "now": into}
-
-
-def _check_fusion(settings: FusionSettings, distance: str) -> None:
-    """Raise where a rule asks for what a collection like the source cannot hold."""
-    if settings.rule is FusionRule.PER_LANGUAGE:
-        raise SettingsError(
-            "The rule per-language needs a vector for each language",
-            "asked for a collection with the vectors of its source",
-            "Choose --rule neutral or mean",
-        )
-    if settings.distance_for(distance) != distance:
-        raise SettingsError(
-            f"A share of {settings.share} goes with the dot product only",
-            f"the source compares by {distance}",
-            "Give --share 0 or 1, or leave it to the calibration",
-        )
 
 
 def _refuse(reject: Reject) -> None:

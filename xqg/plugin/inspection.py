@@ -15,7 +15,8 @@ from xqg.plugin.settings import AugmentSettings
 from xqg.protocols import Encoder
 from xqg.records import Passage
 from xqg.stores.augmented import Augmented, augmented_from
-from xqg.stores.foreign import ForeignPoint, ForeignServer, Shape, VectorShape, require_shape
+from xqg.stores.foreign import ForeignServer, Shape, VectorShape, require_shape
+from xqg.stores.foreign_points import ForeignPoint
 
 logger = logging.getLogger(__name__)
 

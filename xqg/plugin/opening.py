@@ -37,9 +37,10 @@ def open_augmentation(source: StoreSettings, settings: AugmentSettings, ingest: 
     :param source: the collection to start from. :param ingest: its store is the new collection.
     :raises XqgError: if a part cannot be used; nothing was written.
     """
+    from xqg.encoders.profiles import find_profile
     from xqg.plugin.augment import AugmentJob
 
     server, detector = open_server(source), LanguageDetector()
     generator = build_generator(ingest.generator, detector)
     encoder = build_encoder(ingest.encoder)
-    return AugmentJob(source.collection, settings, ingest, generator, encoder, server, detector)
+    return AugmentJob(source.collection, settings, ingest, generator, encoder, server, detector, find_profile)

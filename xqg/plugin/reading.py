@@ -16,7 +16,8 @@ from xqg.records import FieldMatch, Hit, LedgerEntry
 from xqg.search.searcher import Searcher, check_encoder
 from xqg.settings import EncoderSettings, SearchSettings, Settings, StoreSettings, validated
 from xqg.stores.augmented import Augmented, AugmentedStore, augmented_from
-from xqg.stores.foreign import ForeignPoint, ForeignServer, Shape, identity, require_shape
+from xqg.stores.foreign import ForeignServer, Shape, require_shape
+from xqg.stores.foreign_points import ForeignPoint, identity
 
 
 class ReadingSettings(Settings):

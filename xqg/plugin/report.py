@@ -14,8 +14,9 @@ class AugmentReport:
     """The counts over all passes of a run.
 
     :param agreement: median cosine of the encoder with the stored vectors; None where it was not measured.
-    :param without_text: points that have no text or no vector, and so no queries.
-    :param others: points of the new collection that others wrote since, left as they are.
+    :param without_text: points that have no text or no vector, and are copied as they are.
+    :param in_place: points that others wrote into the new collection, augmented there.
+    :param others: such points that were left as they are.
     :param alias: its name and the collections that it named before (None: it is new) and names now.
     """
 
@@ -26,6 +27,7 @@ class AugmentReport:
     stored: int = 0
     deleted: int = 0
     without_text: int = 0
+    in_place: int = 0
     others: int = 0
     passes: int = 0
     settled: bool = False
@@ -39,8 +41,11 @@ class AugmentReport:
         self.points = work.read
         self.stored += work.upserted
         self.interrupted = work.interrupted
+        self.work.generated += work.generated
         self.work.reused += work.reused
-        self.work.absorb(work)
+        self.work.count_dropped(work.dropped)
+        for stage, seconds in work.seconds.items():
+            self.work.seconds[stage] += seconds
 
     def to_json(self) -> dict[str, Any]:
         """The shape of ``xqg augment --json``."""
@@ -54,7 +59,7 @@ class AugmentReport:
             "stored": self.stored,
             "deleted": self.deleted,
             "without_text": self.without_text,
-            "written_by_others": self.others,
+            "written_by_others": {"augmented": self.in_place, "left": self.others},
             "passes": self.passes,
             "complete": self.settled,
             "queries": {

@@ -14,10 +14,14 @@ class AugmentSettings(Settings):
 
     into: str = Field(description="the new collection")
     alias: str | None = Field(None, min_length=1, description="alias that is moved to the new collection at the end")
+    others: bool | None = Field(
+        None,
+        description="also augment, in place, what others wrote into the new collection; None: where an alias names it",
+    )
     layout: Literal["langchain", "llamaindex", "haystack", "mcp", "plain"] | None = Field(
         None, description="who wrote the payloads; None: recognised"
     )
     text_key: str | None = Field(None, min_length=1, description="payload key of the text; None: the layout's")
     metadata_key: str | None = Field(None, description="payload key of the metadata; None: the layout's")
-    vector_name: str | None = Field(None, description="dense vector to improve; None: the only one")
+    vector_name: str | None = Field(None, description="dense vector to augment; None: the only one")
     trust_encoder: bool = Field(False, description="take the encoder for the one that made the stored vectors")

@@ -1,4 +1,4 @@
-"""The stream of passages out of a collection that exists, and what it lost since."""
+"""Passages out of collections that exist: those of the source, and those that others wrote into the new one."""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ from xqg.errors import StoreError
 from xqg.ingest.readers.building import DETECTED_CHARACTERS
 from xqg.languages import LanguageDetector
 from xqg.plugin.stored import is_augmentable
-from xqg.stores.augmented import Augmented, AugmentedStore, foreign_passage
-from xqg.stores.foreign import ForeignPassage, ForeignPoint, ForeignServer
+from xqg.stores.augmented import Augmented, AugmentedStore
+from xqg.stores.conditions import PLAIN_VECTOR
+from xqg.stores.foreign import ForeignServer
+from xqg.stores.foreign_points import ForeignPassage, ForeignPoint, foreign_passage
 
 
 @dataclass
 class Seen:
-    """What one pass over the source met: points of no use for queries, and such as others have written since."""
+    """What one pass met: points of no use, and points that others wrote into the new collection.
+
+    ``in_place``: those of others that are augmented. ``others``: those that stay as they were written.
+    """
 
     without_text: int = 0
+    in_place: int = 0
     others: int = 0
 
 
@@ -40,7 +46,7 @@ class Source:
         self._detector, self._language = detector, language
 
     def passages(self, fresh: bool, seen: Seen) -> Iterator[ForeignPassage]:
-        """All points that are ours to write, with vectors; those that others have written since are left out.
+        """All points of the source but those that others have written anew in the store.
 
         :param fresh: the store has nothing yet. :param seen: counts on the way.
         :raises StoreError: if a point has our key: then its vector is fused already.
@@ -48,17 +54,33 @@ class Source:
         for page in self._server.pages(self._block.source):
             known = {} if fresh else self._store.own_fields([point.id for point in page])
             for point in page:
-                if point.id in known and known[point.id] is None:
-                    seen.others += 1
+                own = known.get(point.id, {})
+                if own is None or PLAIN_VECTOR in own:
                     continue
-                passage = self._passage(point, known.get(point.id) or {})
+                if self._block.layout.own(point.payload) is not None:
+                    raise self._fused(point)
+                passage = self._passage(point, own, point.digest())
                 seen.without_text += not is_augmentable(passage, self._block.vector)
                 yield passage
 
+    def passages_of_others(self, take: bool, seen: Seen) -> Iterator[ForeignPassage]:
+        """The points that others wrote into the store: those augmented before, and the others where ``take``.
+
+        Left out are those without text or vector, and those of several rows, which are fused already.
+        """
+        for point, own in self._store.points_of_others():
+            rows = point.rows(self._block.vector)
+            passage = self._passage(point, own or {}, own["document_hash"] if own else point.digest(), in_place=True)
+            if rows is None or len(rows) > 1 or not passage.text.strip() or not (own or take):
+                seen.others += 1
+                continue
+            seen.in_place += 1
+            yield passage
+
     def delete_lost(self) -> int:
-        """Delete those of our points in the store that the source has no more; tells how many."""
+        """Delete what the store has of points that the source has no more; tells how many."""
         deleted = 0
-        for ours in self._store.own_ids():
+        for ours in self._store.copied_ids():
             there = self._server.points(self._block.source, ours, with_payload=False)
             lost = [key for key in ours if key not in there]
             if lost:
@@ -66,18 +88,21 @@ class Source:
             deleted += len(lost)
         return deleted
 
-    def _passage(self, point: ForeignPoint, own: Mapping[str, Any]) -> ForeignPassage:
-        layout = self._block.layout
-        if layout.own(point.payload) is not None:
-            raise StoreError(
-                f"Point {point.id} of {self._block.source!r} has xqg's key: its vector is fused already",
-                "asked to fuse queries into plain vectors, once",
-                "Ingest that point again with the software that wrote it",
-            )
-        digest = point.digest()
-        same = own.get("document_hash") == digest
-        passage = layout.passage(str(point.id), point.payload, (lambda text: own["language"]) if same else self._detect)
-        return foreign_passage(passage, point, passage.language, digest)
+    def _passage(
+        self, point: ForeignPoint, own: Mapping[str, Any], digest: str, in_place: bool = False
+    ) -> ForeignPassage:
+        """``point``, of this digest, as a passage. :param own: what stands under our key in the store; {}: nothing."""
+        before = own.get("document_hash")
+        detect = (lambda text: str(own["language"])) if before == digest else self._detect
+        passage = self._block.layout.passage(str(point.id), point.payload, detect)
+        return foreign_passage(passage, point, document_hash=digest, replaces=before, in_place=in_place)
 
     def _detect(self, text: str) -> str:
         return self._language or self._detector.detect(text[:DETECTED_CHARACTERS])
+
+    def _fused(self, point: ForeignPoint) -> StoreError:
+        return StoreError(
+            f"Point {point.id} of {self._block.source!r} has xqg's key: its vector is fused already",
+            "asked to fuse plain vectors, once",
+            "Ingest that point again with the software that wrote it",
+        )

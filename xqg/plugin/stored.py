@@ -7,45 +7,58 @@ from typing import Any
 
 import numpy as np
 
-from xqg.ingest.wrapping import WrappedEncoder
+from xqg.fusion.arrays import unit_rows
 from xqg.protocols import Encoder, Generation, QueryGenerator
 from xqg.records import Passage, Vectors
-from xqg.stores.foreign import ForeignPassage
-
-SMALLEST_NORM = 1e-12
+from xqg.stores.foreign_points import ForeignPassage
 
 
-class StoredVectors(WrappedEncoder):
-    """An `Encoder` that takes the stored vectors for those of the passages, and encodes queries with ``inner``.
+class StoredVectors:
+    """An `Encoder` that takes the stored vectors for those of stored passages, and encodes all else with ``inner``.
 
     :param vector: name of the dense vector. :param distance: that of the source, "cosine" or "dot".
     """
 
     def __init__(self, inner: Encoder, vector: str, distance: str) -> None:
-        super().__init__(inner)
-        self._vector, self._distance = vector, distance
+        self._inner, self._vector, self.distance = inner, vector, distance
 
     @property
-    def distance(self) -> str:
-        """That of the source."""
-        return self._distance
+    def identity(self) -> Mapping[str, Any]:
+        """That of the encoder."""
+        return self._inner.identity
+
+    @property
+    def dimension(self) -> int:
+        """That of the encoder."""
+        return self._inner.dimension
+
+    def check(self) -> None:
+        """As the encoder does."""
+        self._inner.check()
+
+    def count_tokens(self, text: str) -> int:
+        """As the encoder does."""
+        return self._inner.count_tokens(text)
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of questions, of length 1 under cosine: so are the stored ones, which the server normalised."""
-        vectors = self._inner.encode_queries(texts)
-        if self._distance != "cosine":
-            return vectors
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.asarray(vectors / np.maximum(lengths, SMALLEST_NORM), dtype=np.float32)
+        """Vectors of questions, shape (len(texts), dimension)."""
+        return self._as_stored(self._inner.encode_queries(texts))
 
     def encode_passages(self, passages: Sequence[Passage]) -> Vectors:
-        """The stored vectors; zeros for a point that has none, and then gets none."""
+        """Their stored vectors, zeros for a point that has none; generated passages are encoded."""
         vectors = np.zeros((len(passages), self.dimension), dtype=np.float32)
+        written = [row for row, passage in enumerate(passages) if not isinstance(passage, ForeignPassage)]
+        if written:
+            vectors[written] = self._as_stored(self._inner.encode_passages([passages[row] for row in written]))
         for row, passage in enumerate(passages):
             stored = stored_vector(passage, self._vector)
             if stored is not None:
                 vectors[row] = stored
         return vectors
+
+    def _as_stored(self, vectors: Vectors) -> Vectors:
+        """At length 1 under cosine: so are the stored ones, which the server normalised."""
+        return unit_rows(vectors.astype(np.float64)).astype(np.float32) if self.distance == "cosine" else vectors
 
 
 class AugmentableOnly:
@@ -85,5 +98,5 @@ def stored_vector(passage: Passage, name: str) -> Vectors | None:
 
 
 def is_augmentable(passage: Passage, vector: str) -> bool:
-    """Whether there is a text to write queries for, and a vector to fuse them into."""
+    """Whether there is a text to take pieces from, and a vector to fuse them into."""
     return bool(passage.text.strip()) and stored_vector(passage, vector) is not None

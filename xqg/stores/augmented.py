@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +15,11 @@ from qdrant_client import models
 from xqg.errors import StoreError
 from xqg.layouts import Layout, layout_from_json
 from xqg.protocols import Collection, Point
-from xqg.records import FieldMatch, Hit, LedgerEntry, Passage, Vectors
+from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors
 from xqg.settings import StoreSettings
-from xqg.stores.foreign import ForeignPassage, ForeignPoint, ForeignServer, Shape, identity, require_shape
+from xqg.stores.conditions import PLAIN_VECTOR, copied, of_others, still_plain, unchanged
+from xqg.stores.foreign import ForeignServer, Shape, require_shape
+from xqg.stores.foreign_points import ForeignPassage, ForeignPoint, foreign_passage, identity
 from xqg.stores.payload import AUGMENTED, KEY, as_stored, entry_from_payload, own_fields, to_rows
 from xqg.stores.server import QUERIES_AT_ONCE
 from xqg.stores.server_indexing import own_metadata
@@ -49,7 +52,7 @@ class AugmentedStore:
     """A `VectorStore` on one augmented collection of a server.
 
     Passages are written with the point they came from (`ForeignPassage`): same id, same payload and our key, same
-    other vectors. Points without our key were written by others since; they are found, but never touched.
+    other vectors. A point that others changed after it was read is never replaced or deleted.
     """
 
     def __init__(self, server: ForeignServer, name: str, block: Augmented) -> None:
@@ -85,23 +88,40 @@ class AugmentedStore:
         found = self._server.points(self._name, ids, with_payload=[layout.own_path])
         return {key: layout.own(point.payload) for key, point in found.items()}
 
-    def own_ids(self) -> Iterator[list[int | str]]:
-        """The ids of our points, some at a time."""
-        layout = self._block.layout
-        for page in self._server.pages(self._name, with_payload=[layout.own_path], with_vectors=False):
-            yield [point.id for point in page if layout.own(point.payload) is not None]
+    def copied_ids(self) -> Iterator[list[int | str]]:
+        """The ids of the points that came from the source, some at a time."""
+        ours = copied(self._block.layout.own_path)
+        for page in self._server.pages(self._name, with_payload=False, with_vectors=False, condition=ours):
+            yield [point.id for point in page]
+
+    def points_of_others(self) -> Iterator[tuple[ForeignPoint, Mapping[str, Any] | None]]:
+        """The points that others wrote into the collection, as they wrote them, with what stands under our key."""
+        layout, vector = self._block.layout, self._block.vector
+        for page in self._server.pages(self._name, condition=of_others(layout.own_path)):
+            for point in page:
+                own = layout.own(point.payload)
+                if own is None:
+                    yield point, None
+                    continue
+                plain = np.frombuffer(base64.b64decode(own[PLAIN_VECTOR]), dtype="<f4").astype(np.float32)
+                yield ForeignPoint(point.id, layout.without_own(point.payload), point.vectors_with(vector, plain)), own
 
     def upsert(self, points: Sequence[Point]) -> None:
-        """Store the points, idempotent by id; returns when the server has applied all of them."""
+        """Store the points, idempotent by id; returns when the server has applied all of them.
+
+        A point is left as it is where another one stands there than when the passage was read.
+        """
         collection = self._open_to_write()
-        self._server.write(self._name, [self._row(point, collection) for point in points])
+        rows = [self._row(point, collection) for point in points]
+        conditions = {row[0]: self._conditions(point) for row, point in zip(rows, points, strict=True)}
+        self._server.write(self._name, rows, conditions)
 
     def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
         """Nothing: every point stands for itself, and `delete` takes those that the source lost."""
 
     def delete(self, ids: Sequence[int | str]) -> None:
-        """Delete these points."""
-        self._server.delete(self._name, ids)
+        """Delete those of these points that came from the source and were not written by others since."""
+        self._server.delete(self._name, copied(self._block.layout.own_path, ids))
 
     def search(
         self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
@@ -172,17 +192,30 @@ class AugmentedStore:
         return Collection(vector.size, vector.distance, points, metadata, vector.multivector, vector.most_rows)
 
     def _row(self, point: Point, collection: Collection) -> tuple[int | str, Any, Mapping[str, Any]]:
+        passage, origin = self._origin(point)
+        own = {**own_fields(point), "language": passage.language}
+        vectors, plain = origin.vectors, origin.vector(self._block.vector)
+        if passage.text.strip():
+            rows = np.asarray(to_rows(point, collection.dimension, collection.multivector), dtype=np.float32)
+            vectors = origin.vectors_with(self._block.vector, rows if collection.multivector else rows[0])
+        if passage.in_place and plain is not None:
+            own[PLAIN_VECTOR] = base64.b64encode(plain.astype("<f4").tobytes()).decode("ascii")
+        return origin.id, vectors, as_stored(self._block.layout.with_own(origin.payload, own), passage.id)
+
+    def _conditions(self, point: Point) -> list[models.Condition]:
+        """What the point that is there must meet to be replaced by ``point``."""
+        (passage, origin), layout = self._origin(point), self._block.layout
+        if passage.in_place and passage.replaces is None:
+            return still_plain(layout.own_path, *layout.text_place(origin.payload))
+        # its own hash as well: a write whose answer was lost is tried again
+        hashes = [passage.document_hash, *([] if passage.replaces is None else [passage.replaces])]
+        return unchanged(layout.own_path, hashes)
+
+    def _origin(self, point: Point) -> tuple[ForeignPassage, ForeignPoint]:
         passage = point.passage
         if not isinstance(passage, ForeignPassage) or passage.origin is None:
             raise StoreError(f"Passage {passage.id!r} was not read from {self._block.source!r}")
-        own = {**own_fields(point), "language": passage.language}
-        rows = np.asarray(to_rows(point, collection.dimension, collection.multivector), dtype=np.float32)
-        vectors = passage.origin.vectors_with(self._block.vector, rows if collection.multivector else rows[0])
-        return (
-            passage.origin.id,
-            vectors,
-            as_stored(self._block.layout.with_own(passage.origin.payload, own), passage.id),
-        )
+        return passage, passage.origin
 
     def _point(self, found: ForeignPoint) -> Point:
         return Point(self._passage(found), self._entry(found), found.rows(self._block.vector))
@@ -195,7 +228,8 @@ class AugmentedStore:
         own = layout.own(found.payload) or {}
         origin = ForeignPoint(found.id, layout.without_own(found.payload), found.vectors)
         passage = layout.passage(str(found.id), origin.payload, lambda text: "")
-        return foreign_passage(passage, origin, own.get("language", passage.language), own.get("document_hash", ""))
+        language = own.get("language", passage.language)
+        return foreign_passage(passage, origin, language=language, document_hash=own.get("document_hash", ""))
 
     def _hits(self, scored: Sequence[Any]) -> list[Hit]:
         hits = []
@@ -216,16 +250,3 @@ def open_augmented(settings: StoreSettings) -> AugmentedStore | None:
         server.close()
         return None
     return AugmentedStore(server, settings.collection, block)
-
-
-def foreign_passage(passage: Passage, origin: ForeignPoint, language: str, document_hash: str) -> ForeignPassage:
-    """``passage`` with the point that it was read from."""
-    return ForeignPassage(
-        id=passage.id,
-        text=passage.text,
-        title=passage.title,
-        language=language,
-        metadata=passage.metadata,
-        document_hash=document_hash,
-        origin=origin,
-    )

@@ -7,22 +7,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 from qdrant_client import QdrantClient, models
 
 from xqg.errors import StoreError
-from xqg.records import Passage, Vectors, digest
 from xqg.settings import StoreSettings
+from xqg.stores.conditions import any_of
 from xqg.stores.foreign_copy import creation_arguments, index_schema, with_several_rows
-from xqg.stores.payload import KEY, read_rows
+from xqg.stores.foreign_points import ForeignPoint, Identity, read_point
+from xqg.stores.payload import KEY
 from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError, ServerCalls, check_done
 from xqg.stores.server_connection import ServerConnection
 from xqg.stores.server_indexing import restore_indexing
 from xqg.stores.server_layout import most_rows
 from xqg.stores.server_requests import POINTS_AT_ONCE, split_rows
-
-Identity = int | str
-"""A point's own id: an unsigned number or a UUID."""
 
 
 @dataclass(frozen=True)
@@ -46,45 +43,6 @@ class Shape:
     vectors: Mapping[str, VectorShape]
     metadata: Mapping[str, Any]
     custom_sharding: bool
-
-
-@dataclass(frozen=True)
-class ForeignPoint:
-    """A point as it was read. ``vectors``: a list of numbers, rows of such, or vectors by name, in JSON's types."""
-
-    id: Identity
-    payload: Mapping[str, Any]
-    vectors: Any
-
-    def rows(self, name: str) -> Vectors | None:
-        """The rows of the dense vector ``name``, shape (r, dimension), of a plain one (1, dimension); None without."""
-        return read_rows(self.vectors, name)
-
-    def vector(self, name: str) -> Vectors | None:
-        """The dense vector ``name``, of a multivector its first row, shape (dimension,); None where there is none."""
-        rows = self.rows(name)
-        return None if rows is None else rows[0]
-
-    def vectors_with(self, name: str, rows: Vectors) -> Any:
-        """All its vectors with another one ``name``, if it has one.
-
-        :param rows: shape (r, dimension); (dimension,) for a plain vector.
-        """
-        if self.rows(name) is None:
-            return self.vectors
-        numbers = np.asarray(rows, dtype=np.float32).tolist()
-        return {**self.vectors, name: numbers} if isinstance(self.vectors, Mapping) else numbers
-
-    def digest(self) -> str:
-        """Hash of payload and vectors, the same over REST and gRPC."""
-        return digest([self.payload, _exact(self.vectors)])
-
-
-@dataclass(frozen=True)
-class ForeignPassage(Passage):
-    """A passage with the point that it was read from; its id is the point's, its document hash the point's digest."""
-
-    origin: ForeignPoint | None = None
 
 
 class ForeignServer:
@@ -133,20 +91,27 @@ class ForeignServer:
         client = self.client()
         return self.calls(name)("count the points", lambda: client.count(name, exact=True)).count
 
-    def pages(self, name: str, with_payload: bool | list[str] = True, with_vectors: bool = True) -> Pages:
-        """All points by id, some at a time."""
+    def pages(
+        self,
+        name: str,
+        with_payload: bool | list[str] = True,
+        with_vectors: bool = True,
+        condition: models.Filter | None = None,
+    ) -> Pages:
+        """All points by id, some at a time; only those that meet ``condition`` where there is one."""
         client, offset = self.client(), None
         while True:
             scroll = partial(
                 client.scroll,
                 name,
+                scroll_filter=condition,
                 limit=POINTS_AT_ONCE,
                 offset=offset,
                 with_payload=with_payload,
                 with_vectors=with_vectors,
             )
             records, offset = self.calls(name)("read points", scroll)
-            yield [_point(record) for record in records]
+            yield [read_point(record) for record in records]
             if offset is None:
                 return
 
@@ -160,19 +125,27 @@ class ForeignServer:
             page: list[Any] = list(ids[start : start + POINTS_AT_ONCE])
             read = partial(client.retrieve, name, page, with_payload=with_payload, with_vectors=with_vectors)
             records = self.calls(name)("read points", read)
-            found |= {point.id: point for point in map(_point, records)}
+            found |= {point.id: point for point in map(read_point, records)}
         return found
 
-    def write(self, name: str, rows: Sequence[tuple[Identity, Any, Mapping[str, Any]]]) -> None:
-        """Store rows of id, vectors and payload, idempotent by id; returns when they are applied."""
+    def write(
+        self,
+        name: str,
+        rows: Sequence[tuple[Identity, Any, Mapping[str, Any]]],
+        conditions: Mapping[Identity, Sequence[models.Condition]],
+    ) -> None:
+        """Store rows of id, vectors and payload, idempotent by id; returns when they are applied.
+
+        :param conditions: for each id what a point that is there must meet to be replaced; else it stays as it is.
+        """
         client = self.client()
         for part in split_rows(rows, self._limit):
-            self._update(name, "store points", partial(client.upsert, name, part, wait=True))
+            met = any_of([(point.id, conditions[point.id]) for point in part])  # type: ignore[index]  # UUIDs are str
+            self._update(name, "store points", partial(client.upsert, name, part, update_filter=met, wait=True))
 
-    def delete(self, name: str, ids: Sequence[Identity]) -> None:
-        """Delete these points."""
-        client = self.client()
-        selector = models.PointIdsList(points=list(ids))
+    def delete(self, name: str, condition: models.Filter) -> None:
+        """Delete the points that meet ``condition``."""
+        client, selector = self.client(), models.FilterSelector(filter=condition)
         self._update(name, "delete points", partial(client.delete, name, selector, wait=True))
 
     def create_like(self, source: str, name: str, metadata: Mapping[str, Any], several_rows: str | None = None) -> None:
@@ -248,11 +221,6 @@ class ForeignServer:
 Pages = Iterator[list[ForeignPoint]]
 
 
-def identity(passage_id: str) -> Identity:
-    """The point id that a passage id was made from by `str`; a UUID has hyphens, so it is never all digits."""
-    return int(passage_id) if passage_id.isdigit() else passage_id
-
-
 def require_shape(server: ForeignServer, name: str) -> Shape:
     """The shape of a collection that must be there.
 
@@ -267,21 +235,3 @@ def require_shape(server: ForeignServer, name: str) -> Shape:
 def _shape(vector: models.VectorParams) -> VectorShape:
     datatype = "float32" if vector.datatype is None else vector.datatype.value
     return VectorShape(vector.size, vector.distance.value.lower(), datatype, vector.multivector_config is not None)
-
-
-def _point(record: models.Record) -> ForeignPoint:
-    vectors = record.vector
-    if isinstance(vectors, Mapping):
-        vectors = {name: _plain(vector) for name, vector in vectors.items()}
-    return ForeignPoint(record.id, dict(record.payload or {}), vectors)  # type: ignore[arg-type]  # a UUID is a str
-
-
-def _plain(vector: Any) -> Any:
-    return vector.model_dump(mode="json") if isinstance(vector, models.SparseVector) else vector
-
-
-def _exact(vectors: Any) -> Any:
-    """Vectors as hashed: floats by their 32 bits, whatever decimals the protocol wrote them in."""
-    if isinstance(vectors, Mapping):
-        return {name: _exact(part) for name, part in vectors.items()}
-    return None if vectors is None else np.asarray(vectors, dtype=np.float32).tobytes().hex()
