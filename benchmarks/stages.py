@@ -63,13 +63,13 @@ def take_passages(corpus: Path | None, count: int, scratch: Path) -> Path:
 
 
 def measure_ingestion(corpus: Path, scratch: Path, options: argparse.Namespace) -> dict[str, Any]:
-    runs = {"plain": {"spec": "none"}, "xqg": {"spec": options.generator}}
+    generator = {"spec": options.generator, "queries_per_language": options.queries_per_language}
     if not options.generator.startswith("file:"):
-        runs["xqg"]["languages"] = tuple(options.languages.split(","))
-    runs["xqg"]["queries_per_language"] = options.queries_per_language
+        generator["languages"] = tuple(options.languages.split(","))
+    runs = {"plain": {"fusion": {"rule": "plain"}}, "views": {}, "views of queries": {"generator": generator}}
     measured = {}
-    for name, generator in runs.items():
-        settings = {"store": {"spec": f"edge:{scratch}", "collection": name}, "generator": generator}
+    for name, options_of_run in runs.items():
+        settings = {"store": {"spec": f"edge:{scratch}", "collection": name}, **options_of_run}
         measured[name] = ingest(corpus, settings)
         measured[f"{name}, again"] = ingest(corpus, settings)
     return measured
@@ -83,20 +83,20 @@ def ingest(corpus: Path, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure_search(scratch: Path) -> dict[str, float]:
-    """Milliseconds a query on both collections, in turn: nothing is added to the query side."""
+    """Milliseconds a query on two of the collections, in turn."""
     lines = (SAMPLE / "questions.jsonl").read_text(encoding="utf-8").splitlines()
     queries = [json.loads(line)["query"] for line in lines][:60]
-    times: dict[str, list[float]] = {"plain": [], "xqg": []}
+    times: dict[str, list[float]] = {"plain": [], "views": []}
     searchers = {
         name: open_searcher(SearchSettings.model_validate({"store": {"spec": f"edge:{scratch}", "collection": name}}))
         for name in times
     }
-    with closing(searchers["plain"]), closing(searchers["xqg"]):
+    with closing(searchers["plain"]), closing(searchers["views"]):
         for _ in range(ROUNDS):
             for name, searcher in searchers.items():
                 times[name].append(timed(lambda s=searcher: [s.search(query) for query in queries]) / len(queries))
     medians = {name: round(1000 * statistics.median(values), 2) for name, values in times.items()}
-    ratios = [xqg / plain for plain, xqg in zip(times["plain"], times["xqg"], strict=True)]
+    ratios = [views / plain for plain, views in zip(times["plain"], times["views"], strict=True)]
     return {**medians, "ratio": round(statistics.median(ratios), 3)}
 
 
@@ -132,7 +132,7 @@ def show(result: dict[str, Any]) -> None:
         rows.append([name, *(f"{run['seconds'][stage]:.2f}" for stage in stages), f"{run['total']:.2f}"])
     print_table("Seconds by stage (the total holds the loading of models)", ["run", *stages, "total"], rows)
     search, encoder = result["search"], result["encoder"]
-    print_table("Search, ms a query", ["plain", "xqg", "ratio"], [[str(value) for value in search.values()]])
+    print_table("Search, ms a query", ["plain", "views", "ratio"], [[str(value) for value in search.values()]])
     print_table("Bundled encoder, passages/s", list(encoder), [[str(value) for value in encoder.values()]])
     print(f"peak memory {result['peak_memory_mib']} MiB")
 

@@ -20,6 +20,7 @@ from xqg.datasets.pools import PASSAGES, QUERIES, write_pool
 from xqg.datasets.sources import ReadingOptions, read_dataset
 from xqg.encoders.bundled import BundledEncoder
 from xqg.evaluation.queries import LabelledQuery, read_queries
+from xqg.ingest.planning import asked_languages
 from xqg.languages import LanguageDetector
 from xqg.records import Passage
 from xqg.settings import GeneratorSettings
@@ -28,8 +29,6 @@ from xqg.sweep.texts import read_texts, write_texts
 from xqg.sweep.vectors import VectorCache
 
 DATA = Path("../shared/data")
-SAMPLE = 500
-"""Passages to calibrate on, as `xqg ingest` does; queries in the passages' own language are generated for them only."""
 DEBIAN_POOL = 3000
 MINIMUM_QUERIES = 50
 OWN_LANGUAGE = "en"
@@ -73,9 +72,7 @@ def load(task: Task, english: Task, folder: Path, quiet: bool = False) -> Materi
         _generate(english, path, quiet)
     with count_display(quiet, f"{task.name}: texts encoded") as show:
         cache = VectorCache(BundledEncoder(), folder, show)
-        texts = read_texts(path, task.passages)
-        sample = range(min(SAMPLE, len(task.passages)))
-        return gather(task.passages, texts, [], task.queries, sample, cache)
+        return gather(task.passages, {"queries": read_texts(path, task.passages)}, task.queries, cache, neutral=True)
 
 
 def _xquad(data: Path, folder: Path, pool: str, articles: tuple[int, int] | None) -> Task:
@@ -120,13 +117,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 def _generate(task: Task, path: Path, quiet: bool) -> None:
     from xqg.assembly import build_generator
 
-    settings = GeneratorSettings(
-        languages=task.targets, queries_per_language=task.texts_per_language, style=task.style, own_language=True
-    )
+    settings = GeneratorSettings(languages=task.targets, queries_per_language=task.texts_per_language, style=task.style)
     generator = build_generator(settings, LanguageDetector())
-    requests = [
-        (passage, (*task.targets, OWN_LANGUAGE) if row < SAMPLE else task.targets)
-        for row, passage in enumerate(task.passages)
-    ]
+    requests = [(passage, asked_languages(passage, task.targets)) for passage in task.passages]
     with count_display(quiet, f"{task.name}: passages generated for") as show:
         write_texts(path, generator, requests, show)

@@ -29,4 +29,5 @@ TEXTS = generated(("b", "fr", "password"), ("b", "fr", "valve"), ("i", "ja", "in
 def material(
     folder: Path, texts: list[GeneratedQuery] = TEXTS, passages: list[GeneratedQuery] | None = None
 ) -> Material:
-    return gather(PASSAGES, texts, passages or [], QUERIES, range(2), VectorCache(FakeEncoder(), folder))
+    found = {"queries": texts, "passages": passages or []}
+    return gather(PASSAGES, found, QUERIES, VectorCache(FakeEncoder(), folder), neutral=False)

@@ -1,21 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from xqg.ingest.calibration import DEFAULT_ALPHA
 
+from tests.fakes import FakeEncoder, fake_profile
 from tests.sweep.samples import QUERIES, TEXTS, generated, material
 from xqg.errors import InputError
-from xqg.evaluation.measures import MRR
-from xqg.records import FusionRule
-from xqg.sweep import cells
-from xqg.sweep.cells import HIT, Cell, best_rows, build, evaluate_stored, only_languages, plain
+from xqg.evaluation.queries import LabelledQuery
+from xqg.fusion.rules import StoredRows
+from xqg.records import FusionRule, Passage
+from xqg.sweep.cells import HIT, PLAIN, Cell, best_passages, build, evaluate_stored, only_languages
+from xqg.sweep.material import gather
+from xqg.sweep.vectors import VectorCache
 
 SUM = Cell(FusionRule.SUM, ("fr", "ja"), 0.5)
 
 
 def test_plain_vectors_are_searched_exactly(tmp_path):
-    found = evaluate_stored(material(tmp_path), plain(material(tmp_path)))
+    found = evaluate_stored(material(tmp_path), build(material(tmp_path), PLAIN))
     # "password" finds neither: both score 0, and the earlier passage comes first
     assert [result.values[HIT] for result in found.results] == [1, 1, 1, 1]
     assert only_languages(found, ["ja"]).languages() == {"ja": 1}
@@ -40,37 +44,40 @@ def test_generated_passages_are_fused_instead_of_queries_or_beside_them(tmp_path
     assert (stored[0][2], stored[0][4]) == (password, wifi)
 
 
-def test_too_small_a_sample_falls_back_to_mean(tmp_path):
-    stored = build(material(tmp_path), Cell(FusionRule.NEUTRAL, ("fr", "ja")))
-    assert (stored.fusion.rule, stored.fusion.alpha) == (FusionRule.MEAN, DEFAULT_ALPHA)
+def test_a_question_meets_the_view_nearest_to_it_without_the_language(tmp_path, monkeypatch):
+    monkeypatch.setattr("xqg.sweep.vectors.find_profile", fake_profile)
+    passages = [Passage("a", "Battery battery now. Wifi is still there."), Passage("b", "wifi wifi " + "battery " * 3)]
+    asked = [LabelledQuery("1", "fr", "wifi", {"a": 1})]
+    found = gather(passages, {}, asked, VectorCache(FakeEncoder(), tmp_path), neutral=True)
+    rows = {rule: build(found, Cell(rule, (), beta=0.3)) for rule in (FusionRule.NEUTRAL, FusionRule.VIEWS)}
+    assert {rule.value: evaluate_stored(found, stored).means(HIT)["fr"] for rule, stored in rows.items()} == {
+        "neutral": 0,  # wifi is 1 of a's 3 words, and 2 of b's 5
+        "views": 1,
+    }
+    views = rows[FusionRule.VIEWS]
+    assert views.owners.tolist() == [0, 0, 0, 1, 1]
+    # unit(0.7 · (2, 1)/√5 + 0.3 · (0, 1)) = (0.7145, 0.6996), of which 0.8 is left beside 0.6 on the language's axis
+    np.testing.assert_allclose(views.vectors[2], [0.5716, 0, 0, 0, 0.5597, 0, 0.6, 0], atol=1e-4)
 
 
-def test_with_passages_nothing_is_held_out_and_the_weights_are_the_defaults(tmp_path, monkeypatch):
-    wishes = []
-
-    def calibrate(sample, wish):
-        wishes.append((wish.alpha, wish.share, len(sample.queries)))
-        return real(sample, wish)
-
-    real = cells.calibrate
-    monkeypatch.setattr(cells, "calibrate", calibrate)
-    found = material(tmp_path, TEXTS, generated(("b", "fr", "wifi")))
-    for kind in ("queries", "passages", "both"):
-        build(found, Cell(FusionRule.NEUTRAL, ("fr",), augment_with=kind))
-    assert wishes == [(None, None, 4), (DEFAULT_ALPHA, 1.0, 1), (None, None, 4)]
-
-
-def test_each_language_is_asked_of_its_own_vectors(tmp_path):
+def test_the_rules_have_their_own_alpha_and_plain_has_nothing_fused(tmp_path):
     found = material(tmp_path)
-    base = plain(found)
-    swapped = cells.Stored(base.vectors, {"ja": base.vectors[::-1]}, base.fusion)
-    evaluation = evaluate_stored(found, swapped)
-    assert evaluation.means(MRR) == {"macro": pytest.approx((1 + 1 + 0.5) / 3), "en": 1, "fr": 1, "ja": 0.5}
+    # the passage has 0.7 of it, the mean of its two French queries 0.3
+    np.testing.assert_allclose(build(found, Cell(FusionRule.MEAN, ("fr",))).vectors[0][:4], [1.4, 0.7, 0.15, 0.15])
+    np.testing.assert_array_equal(build(found, PLAIN).vectors, found.vectors)
 
 
-def test_ten_are_found_at_most():
-    stored = np.arange(12, dtype=np.float32)[:, None]
-    assert best_rows(np.ones((1, 1), dtype=np.float32), stored).tolist() == [list(range(11, 1, -1))]
+def test_under_cosine_rows_have_length_one(tmp_path):
+    found = replace(material(tmp_path), distance="cosine")
+    np.testing.assert_allclose(np.linalg.norm(build(found, SUM).vectors, axis=1), 1, atol=1e-6)
+
+
+def test_ten_passages_are_found_at_most_each_by_its_best_row():
+    rows = np.array([*range(12), 0], dtype=np.float32)[:, None]
+    owners = np.array([*range(12), 11])
+    assert best_passages(np.ones((1, 1), dtype=np.float32), StoredRows(rows, owners)).tolist() == [
+        list(range(11, 1, -1))
+    ]
 
 
 def test_queries_for_other_passages_are_refused(tmp_path, monkeypatch):

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.fakes import FakeEncoder, FakeGenerator
+from tests.fakes import FakeEncoder, FakeGenerator, fake_profile
 from xqg.cli import main
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.setattr("xqg.commands.sweep.build_encoder", lambda settings: FakeEncoder())
+    monkeypatch.setattr("xqg.sweep.vectors.find_profile", fake_profile)
     monkeypatch.chdir(tmp_path)
     write("passages.jsonl", {"id": "b", "text": "battery", "language": "en"}, {"id": "i", "text": "invoice"})
     write(
@@ -43,25 +44,44 @@ def test_generated_queries_bring_a_passage_back(run):
 def test_texts_are_generated_once_for_all_sweeps(run, monkeypatch, tmp_path):
     generator = FakeGenerator(count=1)
     monkeypatch.setattr("xqg.commands.sweep.build_generator", lambda settings, detector: generator)
-    options = ["--rules", "sum", "--languages", "fr", "--calibration-sample", "1", "--queries-per-language", "1"]
+    options = ["--languages", "en,fr", "--queries-per-language", "1"]
     assert run(*options).exit_code == 0
-    # one of the two passages is in the sample, and gets a query in its own language too
-    assert sorted(len(languages) for _, languages in generator.asked) == [1, 2]
-    assert run(*options, "--alphas", "0.2,0.4").exit_code == 0
+    assert generator.asked == [("b", ("fr",)), ("i", ("fr",))]
+    assert run(*options, "--rules", "sum", "--alphas", "0.2,0.4").exit_code == 0
     assert len(generator.asked) == 2
+
+
+def test_queries_and_passages_are_compared_over_numbers_of_languages(run, monkeypatch):
+    monkeypatch.setattr("xqg.commands.sweep.build_generator", lambda settings, detector: FakeGenerator(count=1))
+    result = run("--languages", "fr,de", "--augment-with", "both", "--languages-counts", "0,1,2", "--json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)
+    # four rules and three kinds: without languages and with both of them once, with one of them three draws
+    assert len(rows) == 1 + 4 * 3 * (1 + 3 + 1)
+    assert (Path("out") / "target-languages.png").exists()
+
+
+def test_views_need_nothing_generated(run):
+    result = run("--rules", "neutral,views", "--alphas", "default,0.5", "--json")
+    assert result.exit_code == 0, result.output
+    told = [(row["rule"], row["alpha"], row["languages"]) for row in json.loads(result.stdout)]
+    assert told == [("plain", 0, []), *((rule, alpha, []) for rule in ("neutral", "views") for alpha in (0.3, 0.5))]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--rules", "best"], "'best'"),
+        (["--rules", "plain"], "always measured"),
         (["--alphas", "2"], "numbers from 0 to 1"),
         (["--queries-per-language", "0"], "numbers from 1"),
         (["--languages-counts", "3"], "3 target languages"),
-        (["--generator", "none"], "--generator none"),
+        ([], "no generated queries"),
+        (["--rules", "views", "--augment-with", "both"], "no generated queries"),
     ],
 )
 def test_what_cannot_be_swept_is_told(run, options, message):
-    result = run(*([] if "none" in options else ["--generated", "generated.jsonl"]), *options)
+    given = [] if "no generated" in message else ["--generated", "generated.jsonl"]
+    result = run(*given, *options)
     assert result.exit_code == 2
     assert message in result.output

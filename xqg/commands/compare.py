@@ -81,7 +81,9 @@ def _generate(against: str, params: dict[str, Any], quiet: bool) -> tuple[list[L
         generator = build_generator(settings, LanguageDetector())
         if generator is None:
             raise SettingsError(
-                "--generator none writes no queries", "asked for held-out queries", "Name one, or give --queries"
+                "--generator none writes no queries",
+                "asked for held-out queries",
+                "Name --languages, or give --queries",
             )
         passages = sample_passages(first, second, params["sample"], settings.seed)
         with count_display(quiet, "passages asked about") as show:

@@ -10,6 +10,7 @@ import click
 
 from xqg.assembly import build_encoder, build_generator
 from xqg.errors import InputError, SettingsError
+from xqg.ingest.planning import asked_languages
 from xqg.languages import LanguageDetector
 from xqg.options import collect, settings_options
 from xqg.records import FusionRule, Passage, Reject, digest
@@ -17,14 +18,14 @@ from xqg.settings import EncoderSettings, GeneratorSettings, ReaderSettings, val
 
 if TYPE_CHECKING:
     from xqg.sweep.grid import Grid
-    from xqg.sweep.material import Material
+    from xqg.sweep.material import Kind, Material
 
 GENERATOR_OPTIONS = [
     f"generator.{name}"
     for name in GeneratorSettings.model_fields
-    if name not in ("queries_per_language", "augment_with", "api_key", "timeout_seconds")
+    if name not in ("queries_per_language", "augment_with", "own_language", "api_key", "timeout_seconds")
 ]
-CALIBRATED = "calibrated"
+DEFAULT = "default"
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -32,18 +33,19 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--passages", "corpus", type=FILE, required=True, help="JSONL, CSV or whatever `xqg ingest` reads")
 @click.option("--queries", type=FILE, required=True, help="labelled queries, JSON lines")
 @click.option("--qrels", type=FILE, help="who answers what: a BEIR or TREC file")
-@click.option("--generated", type=FILE, help="generated queries, as for --generator file:; without it, they are made")
+@click.option(
+    "--generated", type=FILE, help="generated queries, as for --generator file:; without, --languages has them made"
+)
 @click.option("--generated-passages", type=FILE, help="generated passages, in the same form")
-@click.option("--rules", default="sum,mean,neutral,per-language", show_default=True)
-@click.option("--alphas", default=CALIBRATED, show_default=True, help="numbers, and calibrated (for sum: the paper's)")
+@click.option("--rules", default="sum,mean,neutral,views", show_default=True)
+@click.option("--alphas", default=DEFAULT, show_default=True, help="numbers, and default: the rule's own")
 @click.option("--queries-per-language", default="all", show_default=True, help="numbers, and all")
-@click.option("--languages-counts", default="", help="numbers of target languages; default: all there are")
+@click.option("--languages-counts", default="", help="numbers of target languages, from 0; default: all there are")
 @click.option("--draws", type=click.IntRange(1), default=3, show_default=True, help="choices of so many languages")
-@click.option("--sweep-seed", type=click.IntRange(0), default=0, show_default=True, help="of choices and the sample")
+@click.option("--sweep-seed", type=click.IntRange(0), default=0, show_default=True, help="of the choices")
 @click.option(
     "--augment-with", type=click.Choice(["queries", "passages", "both"]), default="queries", show_default=True
 )
-@click.option("--calibration-sample", type=click.IntRange(0), default=500, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="folder for the results")
 @click.option("--json", "as_json", is_flag=True, help="print the rows as JSON")
 @settings_options("encoder", "reader.format", "reader.language", *GENERATOR_OPTIONS)
@@ -53,7 +55,8 @@ def sweep(ctx: click.Context, /, out: Path, as_json: bool, **params: Any) -> Non
 
     Everything is encoded once, and kept in --out for the next sweep. Every combination of what is varied is fused anew
     and asked all queries, by exact search; nothing is stored. With --augment-with both, generated queries, generated
-    passages and the two together are compared. Needs: pip install "xqg[evaluate]"
+    passages and the two together are compared. The rules neutral and views need nothing generated.
+    Needs: pip install "xqg[evaluate]"
     """
     from xqg.console import count_display, print_json, print_lines, print_table
     from xqg.evaluation.requirements import require_packages
@@ -64,9 +67,8 @@ def sweep(ctx: click.Context, /, out: Path, as_json: bool, **params: Any) -> Non
     quiet = ctx.obj["quiet"]
     grid = _grid(params)
     material = _gather(params, grid, out, quiet)
-    languages = sorted(set(material.texts.languages) - {material.own_language})
     with count_display(quiet, "cells measured") as show:
-        rows = run_sweep(material, grid, languages, show)
+        rows = run_sweep(material, grid, show)
     paths = write_sweep(rows, material.own_language, out)
     if as_json:
         print_json([row.to_json() for row in rows])
@@ -82,13 +84,13 @@ def _grid(params: dict[str, Any]) -> Grid:
 
     asked = params["augment_with"]
     return Grid(
-        tuple(_known(rule, [known.value for known in FusionRule], "--rules") for rule in _parts(params["rules"])),
-        tuple(None if part == CALIBRATED else _number(part, "--alphas") for part in _parts(params["alphas"])),
+        tuple(_rule(part) for part in _parts(params["rules"])),
+        tuple(None if part == DEFAULT else _number(part, "--alphas") for part in _parts(params["alphas"])),
         tuple(
-            None if part == "all" else _count(part, "--queries-per-language")
+            None if part == "all" else _count(part, "--queries-per-language", 1)
             for part in _parts(params["queries_per_language"])
         ),
-        tuple(_count(part, "--languages-counts") for part in _parts(params["languages_counts"])),
+        tuple(_count(part, "--languages-counts", 0) for part in _parts(params["languages_counts"])),
         ("queries", "passages", "both") if asked == "both" else (asked,),
         params["draws"],
         params["sweep_seed"],
@@ -98,23 +100,22 @@ def _grid(params: dict[str, Any]) -> Grid:
 def _gather(params: dict[str, Any], grid: Grid, out: Path, quiet: bool) -> Material:
     from xqg.console import count_display
     from xqg.evaluation.queries import read_queries
-    from xqg.ingest.pilot import draw_passages
     from xqg.sweep.material import gather
     from xqg.sweep.texts import read_texts
     from xqg.sweep.vectors import VectorCache
 
     queries = read_queries(params["queries"], params["qrels"]).queries
     passages = _read_passages(params)
-    row_of = {passage.id: row for row, passage in enumerate(passages)}
-    sample = [row_of[passage.id] for passage in draw_passages(passages, params["calibration_sample"])]
-    kinds = {"queries": params["generated"], "passages": params["generated_passages"]}
-    wanted = [kind for kind in kinds if kind in grid.augmentations]
-    files = {kind: kinds[kind] or _generate(kind, params, grid, passages, sample, out, quiet) for kind in wanted}
-    texts = {kind: read_texts(path, passages) for kind, path in files.items()}
+    kinds: dict[Kind, Path | None] = {"queries": params["generated"], "passages": params["generated_passages"]}
+    generated = {
+        kind: read_texts(path, passages)
+        for kind in kinds
+        if kind in grid.augmentations and (path := kinds[kind] or _generate(kind, params, grid, passages, out, quiet))
+    }
     encoder = build_encoder(validated(EncoderSettings, collect(params)["encoder"]))
     with count_display(quiet, "texts encoded") as show:
         cache = VectorCache(encoder, out, show)
-        return gather(passages, texts.get("queries", []), texts.get("passages", []), queries, sample, cache)
+        return gather(passages, generated, queries, cache, any(rule.is_neutral for rule in grid.rules))
 
 
 def _read_passages(params: dict[str, Any]) -> list[Passage]:
@@ -133,18 +134,9 @@ def _read_passages(params: dict[str, Any]) -> list[Passage]:
 
 
 def _generate(
-    kind: str,
-    params: dict[str, Any],
-    grid: Grid,
-    passages: Sequence[Passage],
-    sample: Sequence[int],
-    out: Path,
-    quiet: bool,
-) -> Path:
-    """The file with texts of these settings, made where it is not there yet.
-
-    In a passage's own language they are made for the sample alone: the calibration holds them out.
-    """
+    kind: Kind, params: dict[str, Any], grid: Grid, passages: Sequence[Passage], out: Path, quiet: bool
+) -> Path | None:
+    """The file with texts of these settings, made where it is not there yet; None where nothing is to be generated."""
     from xqg.console import count_display
     from xqg.sweep.texts import write_texts
 
@@ -155,34 +147,36 @@ def _generate(
     settings: GeneratorSettings = validated(GeneratorSettings, values)
     generator = build_generator(settings, LanguageDetector())
     if generator is None:
-        raise SettingsError(
-            "--generator none writes nothing", "asked for texts to fuse", "Name one, or give --generated"
-        )
+        _check_needless(kind, grid)
+        return None
     languages = settings.languages or generator.languages()
     path = out / f"{kind}-{digest([dict(generator.identity), languages, settings.queries_per_language])[:12]}.jsonl"
-    if path.exists():
-        return path
-    sampled = set(sample)
-    requests = [
-        (passage, list(dict.fromkeys([*_foreign(passage, languages), *([passage.language] if row in sampled else [])])))
-        for row, passage in enumerate(passages)
-    ]
-    with count_display(quiet, f"passages with generated {kind}") as show:
-        write_texts(path, generator, requests, show)
+    if not path.exists():
+        requests = [(passage, asked_languages(passage, languages)) for passage in passages]
+        with count_display(quiet, f"passages with generated {kind}") as show:
+            write_texts(path, generator, [request for request in requests if request[1]], show)
     return path
 
 
-def _foreign(passage: Passage, languages: Sequence[str]) -> list[str]:
-    return [code for code in languages if code != passage.language]
+def _check_needless(kind: Kind, grid: Grid) -> None:
+    """:raises SettingsError: if something is to be fused of which there is none."""
+    needing = [rule.value for rule in grid.rules if rule.needs_queries]
+    if needing or grid.augmentations != ("queries",):
+        raise SettingsError(
+            f"There are no generated {kind} to fuse",
+            f"asked for --rules {','.join(rule.value for rule in grid.rules)} with {', '.join(grid.augmentations)}",
+            "Name --languages, give a file of them, or sweep --rules neutral,views without",
+        )
 
 
 def _parts(text: str) -> list[str]:
     return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
-def _known(part: str, known: Sequence[str], flag: str) -> FusionRule:
+def _rule(part: str) -> FusionRule:
+    known = [rule.value for rule in FusionRule if rule is not FusionRule.PLAIN]
     if part not in known:
-        raise SettingsError(f"{flag}: {part!r}", f"asked for {', '.join(known)}")
+        raise SettingsError(f"--rules: {part!r}", f"asked for {', '.join(known)}; plain vectors are always measured")
     return FusionRule(part)
 
 
@@ -192,11 +186,11 @@ def _number(part: str, flag: str) -> float:
     except ValueError:
         number = -1.0
     if not 0 <= number <= 1:
-        raise SettingsError(f"{flag}: {part!r}", f"asked for numbers from 0 to 1, and {CALIBRATED}")
+        raise SettingsError(f"{flag}: {part!r}", f"asked for numbers from 0 to 1, and {DEFAULT}")
     return number
 
 
-def _count(part: str, flag: str) -> int:
-    if not part.isdigit() or int(part) < 1:
-        raise SettingsError(f"{flag}: {part!r}", "asked for numbers from 1")
+def _count(part: str, flag: str, least: int) -> int:
+    if not part.isdigit() or int(part) < least:
+        raise SettingsError(f"{flag}: {part!r}", f"asked for numbers from {least}")
     return int(part)

@@ -16,7 +16,6 @@ from xqg.ingest.planning import asked_languages
 from xqg.protocols import Collection, QueryGenerator, VectorStore
 from xqg.records import GeneratedQuery, Passage, content_hash, digest
 
-PASSAGES = 200
 GENERATION_BATCH = 32
 LOOK_UP_BATCH = 256
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from xqg.errors import SettingsError
@@ -13,7 +14,7 @@ from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import holm
 from xqg.records import FusionRule
-from xqg.sweep.cells import MEASURES, Augmentation, Cell, build, evaluate_stored, only_languages, plain
+from xqg.sweep.cells import MEASURES, PLAIN, Augmentation, Cell, build, evaluate_stored, only_languages
 from xqg.sweep.material import Material
 from xqg.sweep.vectors import Progress
 
@@ -22,7 +23,7 @@ from xqg.sweep.vectors import Progress
 class Grid:
     """What is varied; every combination is a cell.
 
-    ``alphas``: None stands for calibrated. ``texts_per_language``: None for all. ``languages_counts``: numbers of
+    ``alphas``: None stands for the rule's own. ``texts_per_language``: None for all. ``languages_counts``: numbers of
     target languages, () for all of them. ``draws``: how many choices of so many languages.
     """
 
@@ -37,32 +38,27 @@ class Grid:
 
 @dataclass(frozen=True)
 class Row:
-    """What a cell measured: means by measure and language ("macro": without the passages' own), alpha as it was used.
+    """What a cell measured: means by measure and language ("macro": without the passages' own).
 
-    ``p``: of MRR@10's macro average against plain vectors, by passages, corrected for the number of cells (Holm).
-    ``cell``: None for plain vectors.
+    ``p``: of MRR@10's macro average against plain vectors, by passages, corrected for the number of cells (Holm); None
+    for plain vectors themselves.
     """
 
-    cell: Cell | None
+    cell: Cell
     draw: int
-    alpha: float
-    share: float
     means: dict[str, dict[str, float]]
     p: float | None
 
     def to_json(self) -> dict[str, Any]:
         """All of it by name."""
         cell = self.cell
-        varied: dict[str, Any] = {"rule": "plain", "augment_with": None, "texts_per_language": 0, "languages": []}
-        if cell is not None:
-            varied = {
-                "rule": cell.rule.value,
-                "augment_with": cell.augment_with,
-                "texts_per_language": cell.texts_per_language,
-                "languages": list(cell.languages),
-            }
-        asked = None if cell is None else cell.alpha
-        return {**varied, "draw": self.draw, "asked_alpha": asked, "alpha": self.alpha, "share": self.share} | {
+        return {
+            "rule": cell.rule.value,
+            "alpha": cell.weight,
+            "augment_with": cell.augment_with,
+            "texts_per_language": cell.texts_per_language,
+            "languages": list(cell.languages),
+            "draw": self.draw,
             "p": self.p,
             **self.means,
         }
@@ -76,42 +72,37 @@ def draw_languages(languages: Sequence[str], count: int, draw: int, seed: int) -
 
 
 def make_cells(grid: Grid, languages: Sequence[str]) -> Iterator[tuple[int, Cell]]:
-    """The cells with the number of their draw; all languages are drawn once.
+    """The cells with the number of their draw; no and all languages are drawn once.
 
     :raises SettingsError: if more languages are asked for than texts were generated in.
     """
     for count in grid.languages_counts or (len(languages),):
-        if not 1 <= count <= len(languages):
+        if count > len(languages):
             raise SettingsError(
                 f"{count} target languages",
-                f"asked for 1 to {len(languages)}: texts were generated in {', '.join(languages)}",
+                f"asked for at most {len(languages)}: texts were generated in {', '.join(languages) or 'none'}",
                 "Change --languages-counts",
             )
-        for draw in range(1 if count == len(languages) else grid.draws):
+        for draw in range(1 if count in (0, len(languages)) else grid.draws):
             chosen = draw_languages(languages, count, draw, grid.seed)
-            for augmentation in grid.augmentations:
-                for texts in grid.texts_per_language:
-                    for rule in grid.rules:
-                        for alpha in grid.alphas:
-                            yield draw, Cell(rule, chosen, alpha, texts, augmentation)
+            varied = product(grid.augmentations, grid.texts_per_language, grid.rules, grid.alphas)
+            for augmentation, texts, rule, alpha in varied:
+                yield draw, Cell(rule, chosen, alpha, texts, augmentation)
 
 
-def run_sweep(
-    material: Material, grid: Grid, languages: Sequence[str], progress: Progress = lambda done, total: None
-) -> list[Row]:
+def run_sweep(material: Material, grid: Grid, progress: Progress = lambda done, total: None) -> list[Row]:
     """Measure plain vectors (first row) and every cell, with paired significance against plain."""
-    cells = list(make_cells(grid, languages))
-    base = evaluate_stored(material, plain(material))
+    cells = list(make_cells(grid, material.target_languages))
+    base = evaluate_stored(material, build(material, PLAIN))
     found = []
     for number, (_, cell) in enumerate(cells, start=1):
-        stored = build(material, cell)
-        found.append((stored.fusion, evaluate_stored(material, stored)))
+        found.append(evaluate_stored(material, build(material, cell)))
         progress(number, len(cells))
     narrow = _without_own(material)
-    p_values = holm([clustered_p(narrow(one), narrow(base), MRR) for _, one in found])
-    rows = [Row(None, 0, 0.0, 0.0, _means(material, base), None)]
-    for (draw, cell), (fusion, evaluation), p in zip(cells, found, p_values, strict=True):
-        rows.append(Row(cell, draw, fusion.alpha, fusion.share, _means(material, evaluation), p))
+    p_values = holm([clustered_p(narrow(one), narrow(base), MRR) for one in found])
+    rows = [Row(PLAIN, 0, _means(material, base), None)]
+    for (draw, cell), evaluation, p in zip(cells, found, p_values, strict=True):
+        rows.append(Row(cell, draw, _means(material, evaluation), p))
     return rows
 
 

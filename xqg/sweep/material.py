@@ -1,53 +1,47 @@
-"""What all cells of a sweep share: passages, generated texts and labelled queries, each with its vector."""
+"""What all cells of a sweep share: passages, what can be fused into them, and labelled queries, each with its vector."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from xqg.errors import InputError
 from xqg.evaluation.queries import LabelledQuery
-from xqg.ingest.calibration import Sample
-from xqg.ingest.fusion import Rows
-from xqg.records import GeneratedQuery, Passage, Vectors, owners
+from xqg.fusion.pieces import Piece, passage_pieces, query_pieces
+from xqg.fusion.profile import EncoderProfile
+from xqg.fusion.rules import PieceVectors, Rows
+from xqg.records import GeneratedQuery, Passage, Vectors
 from xqg.sweep.vectors import VectorCache
 
 Codes = npt.NDArray[np.object_]
+Kind = Literal["own", "queries", "passages"]
+"""Where a piece is from: the passage itself, or a generator that writes queries or passages."""
 
 
 @dataclass(frozen=True, eq=False)
 class Texts:
-    """Generated texts: vectors (m, d), rows of their passages (m,), languages (m,), and their places (m,).
+    """All that can be fused: the passages' own pieces, and what was generated for them in other languages; m in all.
 
-    A text's place counts from 0 among those of its passage in its language. ``are_passages``: (m,) whether it is a
-    passage rather than a query.
+    ``kinds``: shape (m,), a `Kind` each. ``languages``: shape (m,). ``places``: shape (m,), each from 0 among those of
+    its kind, passage and language.
     """
 
-    vectors: Vectors
-    owners: Rows
+    pieces: PieceVectors
+    kinds: Codes
     languages: Codes
     places: Rows
-    are_passages: npt.NDArray[np.bool_]
-
-    def select(self, chosen: npt.NDArray[np.bool_]) -> Texts:
-        """Those of the texts where ``chosen``, shape (m,), is true."""
-        return Texts(
-            self.vectors[chosen],
-            self.owners[chosen],
-            self.languages[chosen],
-            self.places[chosen],
-            self.are_passages[chosen],
-        )
 
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Passages with vectors (n, d), generated texts, and the queries to ask with vectors (q, d).
+    """Passages with vectors (n, d), what can be fused into them, and the queries to ask with vectors (q, d).
 
-    ``sample``: rows of the passages to calibrate on. ``distance``: "cosine" or "dot".
+    ``profile``: the encoder's; None where no rule needs it. ``distance``: "cosine" or "dot".
     """
 
     passages: tuple[Passage, ...]
@@ -55,13 +49,8 @@ class Material:
     texts: Texts
     queries: tuple[LabelledQuery, ...]
     asked: Vectors
-    sample: Rows
+    profile: EncoderProfile | None
     distance: str
-
-    @property
-    def spoken(self) -> Codes:
-        """The language of each passage, shape (n,)."""
-        return np.array([passage.language for passage in self.passages], dtype=object)
 
     @property
     def own_language(self) -> str | None:
@@ -69,31 +58,31 @@ class Material:
         languages = {passage.language for passage in self.passages}
         return languages.pop() if len(languages) == 1 else None
 
-    def calibration_sample(self, texts: Texts) -> Sample:
-        """The sampled passages with those of ``texts`` that were generated for them."""
-        row_of = np.full(len(self.passages), -1)
-        row_of[self.sample] = np.arange(len(self.sample))
-        rows = row_of[texts.owners]
-        kept = rows >= 0
-        return Sample(
-            self.vectors[self.sample],
-            list(self.spoken[self.sample]),
-            texts.vectors[kept],
-            rows[kept],
-            list(texts.languages[kept]),
-        )
+    @property
+    def target_languages(self) -> list[str]:
+        """The languages of the generated texts, sorted; empty where there are none."""
+        return sorted(set(self.texts.languages[self.texts.kinds != "own"]))
+
+
+class _Text(NamedTuple):
+    kind: Kind
+    owner: int
+    piece: Piece
 
 
 def gather(
     passages: Sequence[Passage],
-    generated: Sequence[GeneratedQuery],
-    generated_passages: Sequence[GeneratedQuery],
+    generated: Mapping[Kind, Sequence[GeneratedQuery]],
     queries: Sequence[LabelledQuery],
-    sample: Sequence[int],
     cache: VectorCache,
+    neutral: bool,
 ) -> Material:
-    """Encode everything; generated passages are encoded as passages, without a title.
+    """Encode everything.
 
+    Generated texts in a passage's own language are left out, as `xqg ingest` does.
+
+    :param generated: "queries", "passages" or both; the passages are encoded as such, without a title.
+    :param neutral: also what the rules `neutral` and `views` need: the passages' own pieces and the encoder's profile.
     :raises InputError: if no query asks for one of the passages.
     """
     known = {passage.id for passage in passages}
@@ -104,34 +93,56 @@ def gather(
             "asked for queries whose passage_id is the id of a passage",
             "Check that the two files belong together",
         )
-    texts = [*generated, *generated_passages]
-    vectors = [
-        cache.queries([text.text for text in generated]),
-        cache.passages([Passage(text.passage_id, text.text, language=text.language) for text in generated_passages]),
-    ]
-    kinds = np.array([False] * len(generated) + [True] * len(generated_passages), dtype=np.bool_)
+    texts = [*(_own(passages) if neutral else ()), *_foreign(passages, generated)]
     return Material(
         tuple(passages),
         cache.passages(passages),
-        Texts(
-            np.concatenate(vectors),
-            owners(passages, texts),
-            np.array([text.language for text in texts], dtype=object),
-            _places(texts, kinds.tolist()),
-            kinds,
-        ),
+        _encode(texts, cache),
         asked,
         cache.queries([query.text for query in asked]),
-        np.array(sample, dtype=np.int64),
+        cache.profile if neutral else None,
         cache.distance,
     )
 
 
-def _places(texts: Sequence[GeneratedQuery], kinds: Sequence[bool]) -> Rows:
-    counts: dict[tuple[str, str, bool], int] = {}
+def _own(passages: Sequence[Passage]) -> Iterator[_Text]:
+    for owner, passage in enumerate(passages):
+        for piece in passage_pieces(passage):
+            yield _Text("own", owner, piece)
+
+
+def _foreign(passages: Sequence[Passage], generated: Mapping[Kind, Sequence[GeneratedQuery]]) -> Iterator[_Text]:
+    rows = {passage.id: row for row, passage in enumerate(passages)}
+    for kind, texts in generated.items():
+        for text in texts:
+            owner = rows[text.passage_id]
+            if text.language != passages[owner].language:
+                for piece in query_pieces({text.language: [text.text]}):
+                    yield _Text(kind, owner, piece)
+
+
+def _encode(texts: Sequence[_Text], cache: VectorCache) -> Texts:
+    written = np.array([text.kind == "passages" for text in texts], dtype=np.bool_)
+    asked = cache.queries([text.piece.text for text in texts if text.kind != "passages"])
+    vectors = np.empty((len(texts), asked.shape[1]), dtype=np.float32)
+    vectors[~written] = asked
+    vectors[written] = cache.passages([Passage("", text.piece.text) for text in texts if text.kind == "passages"])
+    pieces = PieceVectors(
+        vectors,
+        np.arange(len(texts), dtype=np.int64),
+        np.array([text.owner for text in texts], dtype=np.int64),
+        np.array([text.piece.whole for text in texts], dtype=np.bool_),
+        np.array([text.piece.viewed for text in texts], dtype=np.bool_),
+    )
+    languages = np.array([text.piece.language for text in texts], dtype=object)
+    return Texts(pieces, np.array([text.kind for text in texts], dtype=object), languages, _places(texts))
+
+
+def _places(texts: Sequence[_Text]) -> Rows:
+    seen: Counter[tuple[str, int, str]] = Counter()
     places = []
-    for text, kind in zip(texts, kinds, strict=True):
-        key = (text.passage_id, text.language, kind)
-        places.append(counts.get(key, 0))
-        counts[key] = places[-1] + 1
+    for text in texts:
+        key = (text.kind, text.owner, text.piece.language)
+        places.append(seen[key])
+        seen[key] += 1
     return np.array(places, dtype=np.int64)

@@ -46,14 +46,17 @@ def table_rows(rows: Sequence[Row], own: str | None) -> list[list[str]]:
     lines = []
     for group in groups.values():
         first, cell = group[0], group[0].cell
-        alphas = sorted({row.alpha for row in group})
         lines.append(
             [
-                "plain" if cell is None else cell.rule.value,
-                "–" if cell is None else cell.augment_with,
-                "–" if cell is None else "all" if cell.texts_per_language is None else str(cell.texts_per_language),
-                "–" if cell is None else str(len(cell.languages)),
-                "–" if cell is None else ("" if cell.alpha is not None else "≈") + " to ".join(_ends(alphas)),
+                cell.rule.value,
+                cell.augment_with if cell.languages else "–",
+                "–"
+                if not cell.languages
+                else "all"
+                if cell.texts_per_language is None
+                else str(cell.texts_per_language),
+                str(len(cell.languages)),
+                f"{cell.weight:g}",
                 *(f"{_mean(group, measure, MACRO):.3f}" for measure in MEASURES),
                 *(
                     "–" if own not in first.means[measure] else f"{_mean(group, measure, own):.3f}"
@@ -68,13 +71,7 @@ def table_rows(rows: Sequence[Row], own: str | None) -> list[list[str]]:
 def _settings(row: Row) -> tuple[Any, ...]:
     """What two draws of the same cell share."""
     cell = row.cell
-    return (
-        () if cell is None else (cell.augment_with, cell.texts_per_language, len(cell.languages), cell.rule, cell.alpha)
-    )
-
-
-def _ends(alphas: Sequence[float]) -> list[str]:
-    return [f"{alpha:g}" for alpha in (alphas if len(alphas) < 2 else (alphas[0], alphas[-1]))]
+    return cell.augment_with, cell.texts_per_language, len(cell.languages), cell.rule, cell.alpha
 
 
 def _mean(group: Sequence[Row], measure: str, language: str | None) -> float:
@@ -84,25 +81,21 @@ def _mean(group: Sequence[Row], measure: str, language: str | None) -> float:
 def _plot(rows: Sequence[Row], varied: str, folder: Path) -> Path | None:
     """MRR@10 against what was varied, the rest as it was asked for first, with the most languages; None if not varied.
 
-    Cells that leave what was varied to the calibration, or take all texts, have no place on its axis.
+    Cells that leave what was varied to the rule, or take all texts, have no place on its axis.
     """
-    cells = [(row, _places(row.cell)) for row in rows if row.cell is not None]
+    cells = [(row, _places(row.cell)) for row in rows[1:]]
     fixed = max((places for _, places in cells), key=lambda places: places["target_languages"] or 0)
     groups: dict[tuple[str, float], list[Row]] = {}
     for row, places in cells:
         place = places[varied]
         if place is not None and all(places[name] == fixed[name] for name in PLOTS if name != varied):
-            groups.setdefault((_line(row), place), []).append(row)
+            groups.setdefault((f"{row.cell.rule.value}, {row.cell.augment_with}", place), []).append(row)
     axis = sorted(dict.fromkeys(place for _, place in groups))
     if len(axis) < 2:
         return None
     lines = [{"language": name, varied: place, MRR: _mean(own, MRR, MACRO)} for (name, place), own in groups.items()]
     lines += [{"language": "plain", varied: place, MRR: rows[0].means[MRR][MACRO]} for place in axis]
     return PLOTS[varied](lines, MRR, folder / f"{varied.replace('_', '-')}.png")
-
-
-def _line(row: Row) -> str:
-    return "plain" if row.cell is None else f"{row.cell.rule.value}, {row.cell.augment_with}"
 
 
 def _places(cell: Cell) -> dict[str, float | None]:
@@ -129,8 +122,8 @@ def _markdown(rows: Sequence[Row], own: str | None, plots: Sequence[Path]) -> st
     lines = [COLUMNS, ["---"] * len(COLUMNS), *table_rows(rows, own)]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     notes = (
-        "Macro averages over the languages other than the passages' own; ≈: calibrated. p: MRR@10 against plain, "
-        "passages as units, corrected for the number of cells (Holm); draws of languages are averaged."
+        "Macro averages over the languages other than the passages' own. p: MRR@10 against plain, passages as units, "
+        "corrected for the number of cells (Holm); draws of languages are averaged."
     )
     pictures = [f"![{plot.stem}]({plot.name})" for plot in plots]
     return "\n\n".join(["# Sweep", table, notes, *pictures]) + "\n"

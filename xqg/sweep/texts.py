@@ -16,15 +16,14 @@ BATCH_SIZE = 32
 LIMIT = 100
 
 
-def read_texts(path: Path, passages: Sequence[Passage], languages: Sequence[str] = ()) -> list[GeneratedQuery]:
+def read_texts(path: Path, passages: Sequence[Passage]) -> list[GeneratedQuery]:
     """What the file holds for these passages, by passage and language; the file is that of ``--generator file:``.
 
-    :param languages: () takes all that are in the file.
     :raises InputError: if it cannot be read.
     """
     generator = FileGenerator(GeneratorSettings(spec=f"file:{path}", queries_per_language=LIMIT))
-    wanted = languages or generator.languages()
-    return list(generator.generate([(passage, wanted) for passage in passages]).queries)
+    languages = generator.languages()
+    return list(generator.generate([(passage, languages) for passage in passages]).queries)
 
 
 def write_texts(

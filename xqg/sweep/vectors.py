@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from xqg.encoders.profiles import find_profile
 from xqg.errors import InputError
+from xqg.fusion.profile import EncoderProfile
 from xqg.protocols import Encoder
 from xqg.records import Passage, Vectors, digest
 
@@ -31,6 +34,11 @@ class VectorCache:
         """The similarity that the encoder's vectors are made for, "cosine" or "dot"."""
         return self._encoder.distance
 
+    @cached_property
+    def profile(self) -> EncoderProfile:
+        """The encoder's profile, which may have to be measured when it is first asked for."""
+        return find_profile(self._encoder)
+
     def passages(self, passages: Sequence[Passage]) -> Vectors:
         """Vectors of passages, shape (len(passages), d)."""
         by_key = {_key("passage", passage.content): passage for passage in passages}
@@ -41,12 +49,6 @@ class VectorCache:
         """Vectors of queries, shape (len(texts), d)."""
         self._encode({_key("query", text): text for text in texts}, self._encoder.encode_queries)
         return self._stack([_key("query", text) for text in texts])
-
-    def add(self, passages: dict[str, Vectors], queries: dict[str, Vectors]) -> None:
-        """Take over vectors by text that the same encoder made elsewhere."""
-        for kind, vectors in (("passage", passages), ("query", queries)):
-            self._known |= {_key(kind, text): vector.astype(np.float32) for text, vector in vectors.items()}
-        self._save()
 
     def _encode(self, wanted: Mapping[str, object], encode: Callable[..., Vectors]) -> None:
         missing = {key: text for key, text in wanted.items() if key not in self._known}

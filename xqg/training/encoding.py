@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from xqg.ingest.fusion import refuse_non_finite
+from xqg.fusion.arrays import refuse_non_finite
 from xqg.records import Passage, Vectors
 
 Item = TypeVar("Item", str, Passage)

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from xqg.errors import InputError, SettingsError
+from xqg.fusion.arrays import refuse_non_finite
 from xqg.ingest.cleaning import LanguageCheck, comparable
-from xqg.ingest.fusion import refuse_non_finite
 from xqg.ingest.readers.jsonl import PlacedObject, read_objects
 from xqg.protocols import Encoder, QueryGenerator
 from xqg.records import GeneratedQuery, Passage, Reject
