@@ -27,7 +27,6 @@ LEVELS = {
     "xqg.http": 3,
     "xqg.models": 3,
     "xqg.options": 3,
-    "xqg.fusion": 3,
     "xqg.encoders": 4,
     "xqg.stores": 4,
     "xqg.ingest": 5,

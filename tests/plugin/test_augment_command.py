@@ -192,7 +192,9 @@ class TestCommand:
 
 def start(wire: WireServer, folder: Path, into: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "xqg.cli", "--quiet", "augment", "--store", wire.url, "--collection", "docs"]
-    return subprocess.Popen([*command, "--into", into, *PARTS, "--batch-size", "3", "--json"], cwd=folder, text=True, stdout=subprocess.PIPE)
+    return subprocess.Popen(
+        [*command, "--into", into, *PARTS, "--batch-size", "3", "--json"], cwd=folder, text=True, stdout=subprocess.PIPE
+    )
 
 
 def test_killed_at_any_write_a_run_ends_like_an_undisturbed_one(

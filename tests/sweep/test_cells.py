@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.fakes import FakeEncoder, fake_profile
-from tests.sweep.samples import QUERIES, TEXTS, generated, material
+from tests.sweep.samples import QUERIES, generated, material
 from xqg.errors import InputError
 from xqg.evaluation.queries import LabelledQuery
 from xqg.fusion.rules import StoredRows

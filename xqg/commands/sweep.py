@@ -13,7 +13,7 @@ from xqg.errors import InputError, SettingsError
 from xqg.ingest.planning import asked_languages
 from xqg.languages import LanguageDetector
 from xqg.options import collect, settings_options
-from xqg.records import FusionRule, Passage, Reject, digest
+from xqg.records import FusionRule, GeneratedQuery, Passage, Reject, digest
 from xqg.settings import EncoderSettings, GeneratorSettings, ReaderSettings, validated
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _gather(params: dict[str, Any], grid: Grid, out: Path, quiet: bool) -> Mater
     queries = read_queries(params["queries"], params["qrels"]).queries
     passages = _read_passages(params)
     kinds: dict[Kind, Path | None] = {"queries": params["generated"], "passages": params["generated_passages"]}
-    generated = {
+    generated: dict[Kind, Sequence[GeneratedQuery]] = {
         kind: read_texts(path, passages)
         for kind in kinds
         if kind in grid.augmentations and (path := kinds[kind] or _generate(kind, params, grid, passages, out, quiet))

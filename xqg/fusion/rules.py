@@ -48,7 +48,10 @@ class PieceVectors:
 
 
 def piece_vectors(pieces: Sequence[Sequence[Piece]], vectors: Vectors) -> PieceVectors:
-    """The pieces of each of some passages, encoded, each in one version. :param vectors: of all pieces, in their order."""
+    """The pieces of each of some passages as vectors, in one version each.
+
+    :param vectors: of all pieces, in their order, shape (m, d).
+    """
     flat = [piece for found in pieces for piece in found]
     return PieceVectors(
         vectors,

@@ -1,4 +1,4 @@
-"""What all cells of a sweep share: passages, what can be fused into them, and labelled queries, each with its vector."""
+"""What all cells of a sweep share, each with its vector: passages, what can be fused into them, labelled queries."""
 
 from __future__ import annotations
 
