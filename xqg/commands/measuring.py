@@ -94,6 +94,9 @@ def _evaluate(
     from xqg.evaluation.report import NamedEvaluation
 
     settings = search_settings(params, collection, beside)
-    with closing(open_searcher(settings)) as searcher, count_display(quiet, f"searched in {collection}") as show:
+    with (
+        closing(open_searcher(settings, for_many=True)) as searcher,
+        count_display(quiet, f"searched in {collection}") as show,
+    ):
         found = evaluate(searcher, queries, exact=bool(params["exact"]), progress=lambda done: show(done, len(queries)))
     return NamedEvaluation(collection, found)

@@ -93,7 +93,7 @@ def _foreign(server: ForeignServer, name: str, shape: Shape, settings: ReadingSe
         found: AugmentedStore(server, name, Augmented(name, layout, found))
         for found in (vector, *names_by_language(shape.vectors))
     }
-    encoder = build_encoder(_encoder_settings(name, shape, settings))
+    encoder = build_encoder(_encoder_settings(name, shape, settings), for_search=True)
     collection = stores[vector].describe()
     if collection is None:
         raise StoreError(f"Collection {name!r} is gone")
