@@ -121,6 +121,11 @@ class TestIngest:
         result = xqg("ingest", "corpus.jsonl", *PLACE, "--generator", "none", "--json")
         assert (result.exit_code, report(result)["upserted"]) == (0, 3)
 
+    def test_no_generator_where_the_environment_names_languages(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XQG_LANGUAGES", "fr,ja")
+        result = xqg("ingest", "corpus.jsonl", *PLACE, "--generator", "none", "--json")
+        assert (result.exit_code, report(result)["upserted"]) == (0, 3)
+
     def test_stdin(self) -> None:
         text = Path("corpus.jsonl").read_text(encoding="utf-8")
         arguments = ["ingest", "-", *PLACE, "--generator", "none", "--json"]
