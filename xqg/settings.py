@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from xqg.languages import known_language, language_name
 from xqg.records import FusionRule
+from xqg.validation import ConflictError
 from xqg.validation import Settings as Settings
 from xqg.validation import check_spec as check_spec
 from xqg.validation import validated as validated
@@ -93,7 +94,8 @@ class EncoderSettings(ModelSettings):
         fixed = {name: getattr(self, name) for name in ("pooling", "normalise", "query_prefix", "passage_prefix")}
         given = [name for name, value in fixed.items() if value is not None]
         if self.spec == "bundled" and given:
-            raise ValueError(f"the bundled encoder has its own {', '.join(given)}; drop the option or name hf:MODEL")
+            message = f"the bundled encoder has its own {', '.join(given)}; drop the option or name hf:MODEL"
+            raise ConflictError(message, "spec", *given)
         return self
 
     def portable(self) -> dict[str, Any]:
@@ -153,7 +155,8 @@ class GeneratorSettings(ModelSettings):
     @model_validator(mode="after")
     def _languages_go_with_a_generator(self) -> GeneratorSettings:
         if self.spec == "none" and self.languages:
-            raise ValueError("--languages has no meaning with --generator none; drop one of them")
+            message = "--languages has no meaning with --generator none; drop one of them"
+            raise ConflictError(message, "spec", "languages")
         if self.spec not in ("none",) and not self.spec.startswith("file:") and not self.languages:
             raise ValueError("no target languages; name them, for example --languages fr,ja,ar")
         return self
@@ -186,13 +189,14 @@ class FusionSettings(Settings):
     def _options_fit(self) -> FusionSettings:
         removes = self.rule in (FusionRule.NEUTRAL, FusionRule.PER_LANGUAGE)
         if removes and not self.calibrated:
-            raise ValueError(
-                f"the rule {self.rule.value} needs a calibration; give --calibration-sample or --rule mean"
-            )
+            message = f"the rule {self.rule.value} needs a calibration; give --calibration-sample or --rule mean"
+            raise ConflictError(message, "rule", "calibration_sample")
         if self.share is not None and not removes:
-            raise ValueError(f"--share has no meaning with --rule {self.rule.value}; drop one of them")
+            message = f"--share has no meaning with --rule {self.rule.value}; drop one of them"
+            raise ConflictError(message, "rule", "share")
         if self.share is not None and 0 < self.share < 1 and self.distance == "cosine":
-            raise ValueError(f"a share of {self.share} goes with --distance dot: what is left would rule under cosine")
+            message = f"a share of {self.share} goes with --distance dot: what is left would rule under cosine"
+            raise ConflictError(message, "share", "distance")
         return self
 
     def distance_for(self, encoder: str) -> str:
@@ -224,9 +228,11 @@ class ReaderSettings(Settings):
     @model_validator(mode="after")
     def _overlap_is_smaller(self) -> ReaderSettings:
         if self.chunk and self.chunk_overlap >= self.chunk_tokens:
-            raise ValueError(
+            raise ConflictError(
                 f"chunks of {self.chunk_tokens} tokens cannot overlap by {self.chunk_overlap}; "
-                "make the overlap smaller than the chunk"
+                "make the overlap smaller than the chunk",
+                "chunk_tokens",
+                "chunk_overlap",
             )
         return self
 
@@ -245,13 +251,21 @@ class IngestSettings(Settings):
     @model_validator(mode="after")
     def _passages_are_asked_for_as_such(self) -> IngestSettings:
         if self.generator.style == "passage" and self.generator.augment_with != "passages":
-            raise ValueError("--style passage writes passages; give --augment-with passages instead")
+            message = "--style passage writes passages; give --augment-with passages instead"
+            raise ConflictError(message, "generator.style", "generator.augment_with")
         return self
 
     @model_validator(mode="after")
     def _alpha_goes_with_a_generator(self) -> IngestSettings:
-        if self.generator.spec == "none" and (self.fusion.alpha is not None or "rule" in self.fusion.model_fields_set):
-            raise ValueError("α and the rule weigh generated queries, but --generator is none; drop one of them")
+        weighs = [
+            name for name in ("alpha", "rule") if self.fusion.model_dump(exclude_unset=True).get(name) is not None
+        ]
+        if self.generator.spec == "none" and weighs:
+            raise ConflictError(
+                "α and the rule weigh generated queries, but --generator is none; drop one of them",
+                "generator.spec",
+                *(f"fusion.{name}" for name in weighs),
+            )
         return self
 
 
@@ -265,7 +279,8 @@ class CalibrateSettings(Settings):
     @model_validator(mode="after")
     def _something_to_calibrate(self) -> CalibrateSettings:
         if not self.fusion.calibrated:
-            raise ValueError("nothing is calibrated with --rule sum or without a sample; drop that option")
+            message = "nothing is calibrated with --rule sum or without a sample; drop that option"
+            raise ConflictError(message, "fusion.rule", "fusion.calibration_sample")
         return self
 
 

@@ -37,7 +37,7 @@ def calibrate(ctx: click.Context, /, rejects: Path, as_json: bool, **options: An
     from xqg.ingest.recalibration import recalibrate
     from xqg.ingest.rejects import RejectsFile
 
-    values = collect(options)
+    values = collect(options, CalibrateSettings)
     store: StoreSettings = validated(StoreSettings, values["store"])
     settings: CalibrateSettings = validated(CalibrateSettings, {"store": values["store"], "fusion": values["fusion"]})
     collection, encoder, opened = open_parts(SearchSettings(store=store, endpoint=values["encoder"]))

