@@ -17,7 +17,8 @@ from typing import Any
 
 from xqg.console import count_display
 from xqg.datasets.pools import PASSAGES, QUERIES, write_pool
-from xqg.datasets.sources import ReadingOptions, read_dataset
+from xqg.datasets.records import ReadingOptions
+from xqg.datasets.sources import read_dataset
 from xqg.encoders.bundled import BundledEncoder
 from xqg.evaluation.queries import LabelledQuery, read_queries
 from xqg.languages import LanguageDetector
