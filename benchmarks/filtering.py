@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tasks import DATA, article_passages, load, read_tasks
+from pools import DATA, article_passages
+from tasks import load, read_tasks
 
 from xqg.console import print_table
 from xqg.evaluation.clustered import clustered_p
@@ -65,7 +66,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("benchmark-data"))
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
-    tasks = read_tasks(options.data, options.folder)
+    tasks = read_tasks(options.data)
     results = {}
     for task in tasks:
         english = tasks[0] if task.generated == tasks[0].generated else task

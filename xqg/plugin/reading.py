@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -190,9 +189,7 @@ class ForeignReader:
         return store.search(self._encoder.encode_queries([query]), limit, filters)[0]
 
     def look_up(self, passage_id: str) -> Point | None:
-        """The passage of this point; None if there is none, also where no point could have this id."""
-        if not _is_point_id(passage_id):
-            return None
+        """The passage of this point; None if there is none."""
         found = next(iter(self._server.points(self._name, [identity(passage_id)]).values()), None)
         return None if found is None else self._point(found)
 
@@ -205,10 +202,3 @@ class ForeignReader:
         passage = self._layout.passage(str(found.id), self._layout.without_own(found.payload), lambda text: "")
         queries = {language: tuple(texts) for language, texts in (own.get("queries") or {}).items()}
         return Point(passage, LedgerEntry("", "", "", "", queries))
-
-
-def _is_point_id(text: str) -> bool:
-    try:
-        return text.isdigit() or bool(uuid.UUID(text))
-    except ValueError:
-        return False

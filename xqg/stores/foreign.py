@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -137,8 +138,9 @@ class ForeignServer:
     def points(
         self, name: str, ids: Sequence[Identity], with_payload: bool | list[str] = True, with_vectors: bool = False
     ) -> dict[Identity, ForeignPoint]:
-        """Those of the points that are there, by id."""
+        """Those of the points that are there, by id; the server refuses to look for what can be no point's id."""
         client = self.client()
+        ids = [key for key in ids if _is_point_id(key)]
         found: dict[Identity, ForeignPoint] = {}
         for start in range(0, len(ids), POINTS_AT_ONCE):
             page: list[Any] = list(ids[start : start + POINTS_AT_ONCE])
@@ -221,6 +223,13 @@ Pages = Iterator[list[ForeignPoint]]
 def identity(passage_id: str) -> Identity:
     """The point id that a passage id was made from by `str`; a UUID has hyphens, so it is never all digits."""
     return int(passage_id) if passage_id.isdigit() else passage_id
+
+
+def _is_point_id(key: Identity) -> bool:
+    try:
+        return isinstance(key, int) or bool(uuid.UUID(key))
+    except ValueError:
+        return False
 
 
 def require_shape(server: ForeignServer, name: str) -> Shape:
