@@ -41,10 +41,11 @@ def read_table() -> dict[str, dict[str, bool]]:
 
 def why_not(packages: list[str], python: str, platform: str, *options: str) -> str:
     """Why the packages, of the pinned versions, cannot be had as wheels; empty where they can."""
-    command = [sys.executable, "-m", "uv", "pip", "compile", "-", "--quiet", "--no-python-downloads", "--only-binary", ":all:"]
-    command += ["--constraint", str(ROOT / "constraints.txt"), "--python-version", python]
+    command = [sys.executable, "-m", "uv", "pip", "compile", "-", "--quiet", "--no-python-downloads"]
+    command += ["--only-binary", ":all:", "--constraint", str(ROOT / "constraints.txt")]
+    command += ["--python-version", python, "--python-platform", PLATFORMS[platform]]
     ran = subprocess.run(
-        [*command, "--python-platform", PLATFORMS[platform], *options],
+        [*command, *options],
         input="\n".join(packages),
         env={**os.environ, "MACOSX_DEPLOYMENT_TARGET": OLDEST_MACOS},
         capture_output=True,

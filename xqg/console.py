@@ -49,7 +49,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         numbers = index > 0 and all(row[index].lstrip("+-–").replace(".", "").isdigit() for row in rows)
-        table.add_column(column, justify="right" if numbers else "left")
+        table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for index, row in enumerate(rows):
         table.add_row(*row, end_section=index in rules)
     _console().print(table)
