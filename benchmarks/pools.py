@@ -10,9 +10,9 @@ Prints the counts of each pool; with --out it writes NAME.passages.jsonl and NAM
 | mlqa | 978 English | 4,199 | ar de en es hi vi zh |
 | mlqa-mixed | 994 in 7 languages, 271 of them English | 4,199 | the same |
 | xquad | 160 English | 2,328 on articles 24-31 | ar de el en es hi ro ru th tr vi zh |
-| xquad-mixed | the same in 12 languages | 2,328 | the same |
+| xquad-mixed | 160 in 12 languages | 2,328 | the same |
 | xquad-24-31 | 40 English: articles 24-31 alone | 2,328 | the same |
-| xquad-24-31-mixed | the same in 12 languages | 2,328 | the same |
+| xquad-24-31-mixed | 40 in 12 languages | 2,328 | the same |
 | gnome | 296 English | 2,915 | de el en es fr it ja ko pl pt ru vi zh |
 | debian | 10,000 English | 5,164 | cs da de es fi fr it ja ko pl pt ru uk zh |
 | debian-1500 | 1,500 of them | 4,333 | the same |
