@@ -25,6 +25,9 @@ BLOCK_WEIGHTS = 32
 BLOCK_BYTES = 18
 """A block of Q4_0: its scale in float16, and 32 weights of 4 bits."""
 
+PREFIXES = {True: "query: ", False: "passage: "}
+"""What the model was trained to read before queries (True) and passages (False)."""
+
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 
@@ -84,10 +87,10 @@ class E5File:
         content = self._bytes.data
         if bytes(content[:4]) != MAGIC:
             raise ValueError("it does not start as it should")
-        *sizes, epsilon, block = struct.unpack_from("<7ifi", content, 8)
+        hidden, layers, heads, inner, words, positions, types, epsilon, block = struct.unpack_from("<7ifi", content, 8)
         if block != BLOCK_WEIGHTS:
             raise ValueError(f"its blocks are of {block} weights")
-        self.shape = Shape(*map(int, sizes), float(epsilon))
+        self.shape = Shape(hidden, layers, heads, inner, words, positions, types, epsilon)
         offset = 8 + struct.calcsize("<7ifi")
         self._pieces, self._begin, self._end, self._padding, self._unknown, self._text_size = struct.unpack_from(
             "<5iQ", content, offset
