@@ -14,8 +14,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tasks import DATA, Task, load, read_tasks
-from xqg.ingest.calibration import DEFAULT_ALPHA
+from pools import DATA
+from tasks import Task, load, read_tasks
 
 from xqg.console import print_lines, print_table
 from xqg.evaluation.clustered import clustered_p
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--articles", default="24-31", help="XQuAD articles to ask questions on, FIRST-LAST")
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
-    tasks = read_tasks(options.data, options.folder, parse_articles(options.articles))
+    tasks = read_tasks(options.data, parse_articles(options.articles))
     results = {}
     for task in tasks:
         english = tasks[0] if task.generated == tasks[0].generated else task

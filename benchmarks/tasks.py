@@ -7,19 +7,17 @@ them, and people's short descriptions in the languages that have at least 50.
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pools import OWN_LANGUAGE, article_passages, read_lines, read_squad_pool, to_passage, to_query
 
 from xqg.console import count_display
-from xqg.datasets.pools import PASSAGES, QUERIES, write_pool
-from xqg.datasets.sources import ReadingOptions, read_dataset
+from xqg.datasets.pools import MIXED
 from xqg.encoders.bundled import BundledEncoder
-from xqg.evaluation.queries import LabelledQuery, read_queries
+from xqg.evaluation.queries import LabelledQuery
 from xqg.ingest.planning import asked_languages
 from xqg.languages import LanguageDetector
 from xqg.records import Passage
@@ -31,7 +29,6 @@ from xqg.sweep.vectors import VectorCache
 DATA = Path("../shared/data")
 DEBIAN_POOL = 3000
 MINIMUM_QUERIES = 50
-OWN_LANGUAGE = "en"
 
 
 @dataclass(frozen=True)
@@ -47,19 +44,13 @@ class Task:
     texts_per_language: int
 
 
-def read_tasks(data: Path, folder: Path, articles: tuple[int, int] | None = None) -> list[Task]:
+def read_tasks(data: Path, articles: tuple[int, int] | None = None) -> list[Task]:
     """All tasks.
 
     :param articles: first and last XQuAD article whose questions are asked, among the passages of all; None: all.
     """
-    english = _xquad(data, folder, OWN_LANGUAGE, articles)
-    mixed = _xquad(data, folder, "mixed", articles)
+    english, mixed = (_xquad(data, pool, articles) for pool in (OWN_LANGUAGE, MIXED))
     return [english, mixed, _debian(data)]
-
-
-def article_passages(data: Path, first: int, last: int) -> set[str]:
-    """The ids of XQuAD's passages in these articles."""
-    return {found.id for found in read_dataset(data / "xquad", "squad", ReadingOptions((first, last))).passages}
 
 
 def load(task: Task, english: Task, folder: Path, quiet: bool = False) -> Material:
@@ -75,43 +66,30 @@ def load(task: Task, english: Task, folder: Path, quiet: bool = False) -> Materi
         return gather(task.passages, {"queries": read_texts(path, task.passages)}, task.queries, cache, neutral=True)
 
 
-def _xquad(data: Path, folder: Path, pool: str, articles: tuple[int, int] | None) -> Task:
-    out = folder / f"xquad-{pool}"
-    write_pool(read_dataset(data / "xquad", "squad"), pool, out)
-    passages = tuple(_passage(record) for record in _lines(out / PASSAGES))
-    asked = {passage.id for passage in passages} if articles is None else article_passages(data, *articles)
-    queries = tuple(query for query in read_queries(out / QUERIES).queries if asked & set(query.relevant))
+def _xquad(data: Path, pool: str, articles: tuple[int, int] | None) -> Task:
+    passages, queries = map(tuple, read_squad_pool(data / "xquad", pool))
+    if articles is not None:
+        asked = article_passages(data, *articles)
+        queries = tuple(query for query in queries if asked & set(query.relevant))
     languages = sorted({query.language for query in queries})
-    targets = tuple(code for code in languages if pool == "mixed" or code != OWN_LANGUAGE)
+    targets = tuple(code for code in languages if pool == MIXED or code != OWN_LANGUAGE)
     return Task(f"XQuAD, {pool} pool", passages, queries, targets, "xquad.jsonl", "question", 3)
 
 
 def _debian(data: Path) -> Task:
     """The pool is drawn with a seed; its order is by lot too, so the first ones are a sample."""
-    records = list(_lines(data / "debian" / "passages.jsonl.gz"))
-    asked = [
-        LabelledQuery(record["id"], record["language"], record["query"], {record["passage_id"]: 1})
-        for record in _lines(data / "debian" / "queries.dev.jsonl.gz")
-    ]
+    records = list(read_lines(data / "debian" / "passages.jsonl.gz"))
+    asked = [to_query(record) for record in read_lines(data / "debian" / "queries.dev.jsonl.gz")]
     relevant = {key for query in asked for key in query.relevant}
     lot = random.Random(0)
     rest = [record["id"] for record in records if record["id"] not in relevant]
     lot.shuffle(rest)
     order = sorted(relevant | set(rest[: DEBIAN_POOL - len(relevant)]))
     lot.shuffle(order)
-    by_id = {record["id"]: _passage(record) for record in records}
+    by_id = {record["id"]: to_passage(record) for record in records}
     counts = Counter(query.language for query in asked)
     queries = tuple(query for query in asked if counts[query.language] >= MINIMUM_QUERIES)
     return Task("Debian", tuple(by_id[key] for key in order), queries, ("de", "fr", "ja"), "debian.jsonl", "search", 1)
-
-
-def _passage(record: dict[str, Any]) -> Passage:
-    return Passage(record["id"], record["text"], record.get("title") or "", record.get("language", OWN_LANGUAGE))
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return [json.loads(line) for line in text.decode("utf-8").splitlines()]
 
 
 def _generate(task: Task, path: Path, quiet: bool) -> None:

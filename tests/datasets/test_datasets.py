@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.datasets.samples import XOR_TYDI, lines, squad, write, write_lines
 from xqg.cli import main
 from xqg.datasets.pools import write_pool
-from xqg.datasets.sources import ReadingOptions, read_dataset
+from xqg.datasets.records import ReadingOptions
+from xqg.datasets.sources import read_dataset
 from xqg.errors import InputError, SettingsError
 from xqg.evaluation.queries import read_queries
 from xqg.ingest.readers.sources import read_passages
@@ -21,58 +21,6 @@ from xqg.languages import LanguageDetector
 from xqg.settings import ReaderSettings
 
 XQUAD = Path(__file__).parents[3] / "shared" / "data" / "xquad"
-
-
-def squad(*paragraphs: tuple[str, dict[str, tuple[str, str]]], **extra: Any) -> dict[str, Any]:
-    """Articles of one paragraph each; its questions by id, with their answers."""
-    return {
-        "data": [
-            {
-                "title": f"T_{number}",
-                "paragraphs": [
-                    {
-                        "context": context,
-                        "qas": [
-                            {"id": key, "question": question, "answers": [{"text": answer}], **extra}
-                            for key, (question, answer) in questions.items()
-                        ],
-                    }
-                ],
-            }
-            for number, (context, questions) in enumerate(paragraphs)
-        ]
-    }
-
-
-def write(path: Path, value: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value), encoding="utf-8")
-
-
-def write_lines(path: Path, *records: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-@pytest.fixture
-def xquad(tmp_path: Path) -> Path:
-    """Two paragraphs, parallel in English and German."""
-    folder = tmp_path / "xquad"
-    english = squad(("A mill", {"1": ("How old?", "mill")}), ("A bridge", {"2": ("How long?", "bridge")}))
-    german = squad(("Eine Mühle", {"1": ("Wie alt?", "Mühle")}), ("Eine Brücke", {"2": ("Wie lang?", "Brücke")}))
-    write(folder / "xquad.en.json", english)
-    with gzip.open(_made(folder) / "xquad.de.json.gz", "wt", encoding="utf-8") as file:
-        json.dump(german, file)
-    return folder
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def test_a_pool_of_one_language_is_asked_in_all(xquad: Path, tmp_path: Path) -> None:
@@ -122,36 +70,12 @@ def test_the_pool_of_all_holds_every_version(xquad: Path, tmp_path: Path) -> Non
     assert (first["passage_id"], first["answers"]) == (["1-de", "1-en"], ["Mühle", "mill"])
 
 
-def test_mlqa_asks_in_one_language_about_another_and_not_about_all(tmp_path: Path) -> None:
-    folder = tmp_path / "mlqa"
-    write(folder / "test-context-en-question-en.json", squad(("A mill", {"1": ("Old?", "mill"), "2": ("Big?", "A")})))
-    write(folder / "test-context-en-question-es.json", squad(("A mill", {"1": ("¿Vieja?", "mill")})))
-    write(folder / "test-context-de-question-de.json", squad(("Eine Mühle", {"2": ("Groß?", "Eine")})))
-    report = write_pool(read_dataset(folder), "en", tmp_path / "en")
-    assert [(line["id"], line["language"]) for line in lines(tmp_path / "en/queries.jsonl")] == [
-        ("2-de", "de"),
-        ("1-en", "en"),
-        ("2-en", "en"),
-        ("1-es", "es"),
-    ]
-    assert report.passages == {"en": 1}
-    report = write_pool(read_dataset(folder), "de", tmp_path / "de")
-    assert [line["id"] for line in lines(tmp_path / "de/queries.jsonl")] == ["2-de", "2-en"]
-    assert report.left_out == 2
-
-
 def test_gold_paragraphs_of_xor_tydi_name_the_language_beside_the_question(tmp_path: Path) -> None:
     write(tmp_path / "gp_squad_dev_data.json", squad(("A mill", {"1": ("何歳？", "mill")}), lang="ja"))
     options = ReadingOptions(language="en")
     write_pool(read_dataset(tmp_path / "gp_squad_dev_data.json", options=options), "en", tmp_path / "out")
     (query,) = lines(tmp_path / "out/queries.jsonl")
     assert (query["language"], query["passage_id"]) == ("ja", "1")
-
-
-XOR_TYDI = [
-    {"id": "7", "question": "何歳？", "lang": "ja", "answers": ["1889", "in 1889"], "split": "dev"},
-    {"id": "8", "question": "Kuka?", "lang": "fi", "answers": ["yes"], "split": "dev"},
-]
 
 
 def test_xor_tydi_with_the_wikipedia_beside_it(tmp_path: Path) -> None:
@@ -179,27 +103,8 @@ def test_xor_tydi_alone_gives_queries_only(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["queries.jsonl"]
 
 
-@pytest.fixture
-def beir(tmp_path: Path) -> Path:
-    folder = tmp_path / "beir"
-    write_lines(
-        folder / "corpus.jsonl", {"_id": "a", "title": "T", "text": "x"}, {"_id": "b", "text": "y", "language": "fr"}
-    )
-    write_lines(
-        folder / "queries.jsonl",
-        {"_id": "1", "text": "Quoi ?", "metadata": {"language": "fr"}},
-        {"_id": "2", "text": "What?"},
-        {"_id": "3", "text": "Train?"},
-    )
-    header = "query-id\tcorpus-id\tscore\n"
-    (folder / "qrels").mkdir()
-    (folder / "qrels/test.tsv").write_text(header + "1\ta\t1\n1\tb\t1\n2\tb\t1\n2\ta\t0\n", encoding="utf-8")
-    (folder / "qrels/train.tsv").write_text(header + "3\ta\t1\n", encoding="utf-8")
-    return folder
-
-
 def test_beir_folders(beir: Path, tmp_path: Path) -> None:
-    options = ReadingOptions(language="en")
+    options = ReadingOptions(language="en", split="test")
     write_pool(read_dataset(beir, options=options), "mixed", tmp_path / "mixed")
     assert [line["language"] for line in lines(tmp_path / "mixed/passages.jsonl")] == ["en", "fr"]
     assert [line.get("passage_id") for line in lines(tmp_path / "mixed/queries.jsonl")] == [["a", "b"], "b"]
@@ -207,11 +112,15 @@ def test_beir_folders(beir: Path, tmp_path: Path) -> None:
     assert (report.passages, report.queries, report.left_out) == ({"en": 1}, {"fr": 1}, 1)
     train = write_pool(read_dataset(beir, options=ReadingOptions(language="en", split="train")), "en", tmp_path / "t")
     assert train.queries == {"en": 1}
+    everything = write_pool(
+        read_dataset(beir, options=ReadingOptions(language="en", split="all")), "en", tmp_path / "e"
+    )
+    assert everything.queries == {"fr": 1, "en": 1}
 
 
 def test_a_language_that_nobody_tells_is_an_error(beir: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"queries.jsonl, line 2.*--language"):
-        read_dataset(beir)
+        read_dataset(beir, options=ReadingOptions(split="test"))
     write(tmp_path / "data.json", squad(("A mill", {"1": ("Old?", "mill")})))
     with pytest.raises(SettingsError, match="--language"):
         read_dataset(tmp_path / "data.json")
@@ -239,7 +148,7 @@ def test_a_damaged_corpus_leaves_nothing_behind(beir: Path, tmp_path: Path) -> N
     with (beir / "corpus.jsonl").open("a", encoding="utf-8") as file:
         file.write("{broken\n")
     with pytest.raises(InputError, match=r"corpus.jsonl, line 3: not JSON"):
-        write_pool(read_dataset(beir, options=ReadingOptions(language="en")), "mixed", tmp_path / "out")
+        write_pool(read_dataset(beir, options=ReadingOptions(language="en", split="test")), "mixed", tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -281,6 +190,7 @@ class TestCommand:
             (("--pool", "en", "--format", "xor-tydi"), 1, "JSON lines"),
             (("--pool", "en", "--format", "beir"), 1, "no whole BEIR folder"),
             (("--pool", "en", "--format", "beir", "--articles", "1"), 2, "--articles"),
+            (("--pool", "en", "--split", "dev"), 2, "no splits"),
         ],
     )
     def test_mistakes_are_one_line(

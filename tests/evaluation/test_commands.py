@@ -29,8 +29,8 @@ FRESH = [
 LABELLED = [
     {"id": "1", "language": "fr", "query": "mot de passe oublié", "passage_id": "password", "answers": ["e-mail"]},
     {"id": "2", "language": "fr", "query": "remboursement", "passage_id": "refund"},
-    {"id": "3", "language": "de", "query": "Passwort vergessen", "passage_id": ["password", "nowhere"]},
-    {"id": "4", "language": "de", "query": "Lampe blinkt", "passage_id": "nowhere"},
+    {"id": "3", "language": "de", "query": "Passwort vergessen", "passage_id": ["password", "wifi"]},
+    {"id": "4", "language": "de", "query": "Lampe blinkt", "passage_id": "wifi"},
 ]
 PLACE = ("--store", "edge:data")
 
@@ -77,8 +77,8 @@ EVALUATE = ("evaluate", "--queries", "labelled.jsonl", *PLACE, "--collection", "
 class TestEvaluate:
     def test_measures_by_language(self) -> None:
         value = report(xqg(*EVALUATE, "--json"))
-        assert value["measures"]["MRR@10"] == {"macro": 0.75, "fr": 1.0, "de": 0.5}
-        assert value["measures"]["recall@1"]["de"] == 0.25
+        assert value["measures"]["MRR@10"] == {"macro": 1.0, "fr": 1.0, "de": 1.0}
+        assert value["measures"]["recall@1"]["de"] == 0.75
         assert value["measures"]["R@2kt"] == {"macro": 1.0, "fr": 1.0}
         assert value["queries"] == {"fr": 2, "de": 2}
         assert any("no answers in de" in note for note in value["notes"])
@@ -91,6 +91,13 @@ class TestEvaluate:
         assert {"report.md", "report.json", "queries.jsonl", "plain.trec", "xqg.trec", "MRR-at-10.png"} <= {
             path.name for path in Path("out").iterdir()
         }
+
+    def test_a_label_that_matches_no_passage_is_an_error_and_no_zero(self) -> None:
+        write("lost.jsonl", [LABELLED[0], {**LABELLED[1], "passage_id": ["refund", "nowhere"]}])
+        arguments = ("evaluate", "--queries", "lost.jsonl", *PLACE, "--collection", "xqg")
+        result = xqg(*arguments)
+        assert (result.exit_code, result.output.count("\n")) == (1, 1), result.output
+        assert "1 of 3 labels match no passage of collection 'xqg', 'nowhere' of the query '2'" in result.output
 
     def test_the_comparison_as_json(self) -> None:
         value = report(xqg(*EVALUATE, "--against", "plain", "--json"))

@@ -121,6 +121,9 @@ class TestCommand:
             report = json.loads(done.stdout)
             assert 0.5 < report["measures"]["MRR@10"]["fr"] <= 1
         assert [record.payload for record in wire.local.scroll("docs", limit=1000)[0]] == before
+        Path("lost.jsonl").write_text(json.dumps({**labelled[0], "passage_id": "no id of a point"}), "utf-8")
+        lost = xqg(wire, "evaluate", "--collection", "better", "--queries", "lost.jsonl")
+        assert (lost.exit_code, "1 of 1 labels match no passage of collection 'better'" in lost.output) == (1, True)
         alone = xqg(wire, "evaluate", "--collection", "docs", "--queries", "labelled.jsonl")
         assert (alone.exit_code, "'docs'" in alone.output) == (1, True)  # nothing tells its encoder
 

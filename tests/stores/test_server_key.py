@@ -10,11 +10,13 @@ from tests.stores.samples import make_point, make_store
 from tests.stores.wire import Fault, WireServer
 from xqg.errors import SettingsError, StoreError, StoreUnreachableError
 from xqg.protocols import Collection
+from xqg.settings import StoreSettings
+from xqg.stores.server_calls import ServerCalls
+from xqg.stores.server_connection import ServerConnection, _warn_of_open_key
 
 SECRET = "s3cr3t-k3y"
 
 
-@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
 def test_the_key_opens_the_server():
     with WireServer(api_key=SECRET) as server:
         store = make_store(server, api_key=SECRET)
@@ -22,7 +24,6 @@ def test_the_key_opens_the_server():
         assert store.describe() == Collection(4, "cosine", 0, {})
 
 
-@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
 @pytest.mark.parametrize("key", [None, SECRET])
 def test_a_refused_key_is_named_but_not_shown(key, caplog):
     caplog.set_level(logging.DEBUG)
@@ -34,7 +35,6 @@ def test_a_refused_key_is_named_but_not_shown(key, caplog):
     assert SECRET not in caplog.text
 
 
-@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
 def test_the_key_is_in_no_error_no_log_and_no_traceback(caplog):
     """Also where the server quotes it; a logged traceback shows causes too."""
     caplog.set_level(logging.DEBUG)
@@ -55,6 +55,31 @@ def test_the_key_is_in_no_error_no_log_and_no_traceback(caplog):
     assert "did not answer in 8 tries" in caplog.text
     assert SECRET not in caplog.text
     assert SECRET not in repr(store.__dict__["_settings"])
+
+
+@pytest.mark.parametrize(
+    ("url", "openly"),
+    [
+        ("http://qdrant:6333", True),
+        ("http://192.0.2.7:6333", True),
+        ("http://[2001:db8::1]:6333", True),
+        ("http://localhost:6333", False),
+        ("http://127.0.0.9:6333", False),
+        ("http://[::1]:6333", False),
+        ("https://qdrant:6333", False),
+    ],
+)
+def test_an_open_connection_is_told_of_once_in_our_words(url, openly, caplog, monkeypatch, recwarn):
+    _warn_of_open_key.cache_clear()
+    answer = type("Version", (), {"version": "1.18.3"})
+    monkeypatch.setattr(ServerCalls, "__call__", lambda *_: answer)
+    for _ in range(2):
+        connection = ServerConnection(StoreSettings(spec=url, collection="docs", api_key=SECRET))
+        connection.client()
+        connection.close()
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [f"The API key travels to {url} unencrypted: give the server TLS and an https address"] * openly
+    assert not [str(warning.message) for warning in recwarn]
 
 
 @pytest.mark.parametrize("key", ["with blank", "line\nend", "clé"])

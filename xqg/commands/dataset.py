@@ -18,7 +18,7 @@ from xqg.options import make_folder
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of the mixed pool")
 @click.option("--articles", metavar="FIRST-LAST", help="take only these articles of SQuAD files, counted from 0")
 @click.option("--language", metavar="CODE", help="of passages and questions that name none")
-@click.option("--split", default="test", show_default=True, help="of BEIR judgements; all, where there is no such file")
+@click.option("--split", help="train, dev, test …, or all; needed where there are several")
 @click.option("--json", "as_json", is_flag=True, help="print the summary as JSON")
 def dataset(path: Path, kind: str, pool: str, out: Path, as_json: bool, **options: Any) -> None:
     """Write passages.jsonl and queries.jsonl of the data set at PATH.
@@ -28,7 +28,8 @@ def dataset(path: Path, kind: str, pool: str, out: Path, as_json: bool, **option
     """
     from xqg.console import print_json, print_lines
     from xqg.datasets.pools import PASSAGES, QUERIES, check_pool, write_pool
-    from xqg.datasets.sources import ReadingOptions, read_dataset
+    from xqg.datasets.records import ReadingOptions
+    from xqg.datasets.sources import read_dataset
     from xqg.errors import SettingsError
     from xqg.ingest.readers.squad import parse_articles
     from xqg.languages import language_name

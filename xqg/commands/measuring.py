@@ -39,6 +39,7 @@ def measure(
     """Search the collection in ``params``, and the one it is compared with, one after the other.
 
     :param notes: what a reader must know of the queries.
+    :raises InputError: if a label matches no passage of one of the collections.
     """
     from xqg.evaluation.report import build_report
 
@@ -91,9 +92,14 @@ def _evaluate(
 ) -> NamedEvaluation:
     from xqg.console import count_display
     from xqg.evaluation.evaluate import evaluate
+    from xqg.evaluation.labels import check_labels
     from xqg.evaluation.report import NamedEvaluation
 
     settings = search_settings(params, collection, beside)
-    with closing(open_searcher(settings)) as searcher, count_display(quiet, f"searched in {collection}") as show:
+    with (
+        closing(open_searcher(settings, for_many=True)) as searcher,
+        count_display(quiet, f"searched in {collection}") as show,
+    ):
         found = evaluate(searcher, queries, exact=bool(params["exact"]), progress=lambda done: show(done, len(queries)))
+        check_labels(searcher, found, collection)
     return NamedEvaluation(collection, found)

@@ -2,7 +2,8 @@
 
 One language is MTEB's convention. In a mixed pool a retriever that prefers passages in the question's language loses:
 language bias shows there and only there. LAReQA (Roy et al. 2020) puts every language of every passage into the pool;
-so does ``all``. In ``mixed`` each passage exists in one language, drawn by lot, as in a corpus of many hands.
+so does ``all``. In ``mixed`` each passage exists in one language, drawn by lot, as in a corpus of many hands; where its
+questions are not answered in all of its languages (MLQA), the lot is among those that answer them all.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,15 @@ def write_pool(dataset: Dataset, pool: str, folder: Path, seed: int = 0) -> Pool
 
     :param pool: a language: the passages that exist in it; "mixed": every passage in one of its languages, drawn with
         the seed and its id; "all": every passage in all its languages, its id followed by the language.
-    :raises SettingsError: if the pool is not known. :raises InputError: if no question can be asked of it; nothing is
-        written then.
+    :raises SettingsError: if the pool is not known. :raises InputError: if no question can be asked of it, if two have
+        the same id, or if a label names a passage that the data set does not hold; nothing is written then.
     """
     check_pool(pool)
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f"{PASSAGES}.draft"
     try:
         passages, places = _write_passages(dataset, pool, seed, draft)
+        _check_labels(dataset.questions, places)
         records = [record for question in dataset.questions if (record := _record(question, places)) is not None]
         if not records:
             raise InputError(
@@ -82,40 +84,90 @@ def write_pool(dataset: Dataset, pool: str, folder: Path, seed: int = 0) -> Pool
 def _write_passages(
     dataset: Dataset, pool: str, seed: int, path: Path
 ) -> tuple[Counter[str], dict[str, list[Passage]]]:
-    """Write the passages of the pool; their number by language, and by id those that questions are asked of."""
-    asked = {key for question in dataset.questions for key in question.passages}
+    """Write the passages of the pool; their number by language, and by id those that questions are asked of.
+
+    An id that is asked for and whose passages are not in the pool has an empty list.
+    """
+    asked = {key for question in dataset.questions for keys in question.passages.values() for key in keys}
+    answering = _answering_languages(dataset.questions)
     places: dict[str, list[Passage]] = {}
     passages: Counter[str] = Counter()
     with path.open("w", encoding="utf-8") as file:
         for parallel in dataset.passages:
-            chosen = list(_choose(parallel, pool, seed))
-            if parallel.id in asked:
-                places[parallel.id] = chosen
-            for passage in chosen:
+            places |= {key: places.get(key, []) for key in asked & {passage.id for passage in _all(parallel)}}
+            for key, passage in _choose(parallel, pool, seed, answering):
+                if key in asked:
+                    places[key].append(passage)
                 file.write(_line(id=passage.id, title=passage.title, text=passage.text, language=passage.language))
                 passages[passage.language] += 1
     return passages, places
 
 
-def _choose(parallel: ParallelPassage, pool: str, seed: int) -> Iterator[Passage]:
+def _all(parallel: ParallelPassage) -> list[Passage]:
+    return [passage for own in parallel.versions.values() for passage in own]
+
+
+def _answering_languages(questions: Sequence[Question]) -> dict[tuple[str, str], frozenset[str]]:
+    """By language and id of a passage: the languages that all of its questions are answered in."""
+    answering: dict[tuple[str, str], frozenset[str]] = {}
+    for question in questions:
+        languages = frozenset(question.passages)
+        for language, keys in question.passages.items():
+            answering |= {(language, key): answering.get((language, key), languages) & languages for key in keys}
+    return answering
+
+
+def _choose(
+    parallel: ParallelPassage, pool: str, seed: int, answering: Mapping[tuple[str, str], frozenset[str]]
+) -> Iterator[tuple[str, Passage]]:
+    """The passages that are in the pool, each after the id that questions know it by."""
     versions = parallel.versions
     if pool == ALL:
-        for language, passage in versions.items():
-            yield Passage(f"{parallel.id}-{language}", passage.text, passage.title, language)
+        for passage in _all(parallel):
+            yield passage.id, replace(passage, id=f"{passage.id}-{passage.language}", document_id="")
     elif pool == MIXED:
+        languages = frozenset(versions)
+        for passage in _all(parallel):
+            languages &= answering.get((passage.language, passage.id), languages)
         # from the id, so that a passage's language does not depend on which others are there
-        yield versions[random.Random(f"{seed} {parallel.id}").choice(sorted(versions))]  # noqa: S311
-    elif pool in versions:
-        yield versions[pool]
+        drawn = random.Random(f"{seed} {parallel.id}").choice(sorted(languages or versions))  # noqa: S311
+        yield from ((passage.id, passage) for passage in versions[drawn])
+    else:
+        yield from ((passage.id, passage) for passage in versions.get(pool, ()))
+
+
+def _check_labels(questions: Sequence[Question], places: Mapping[str, Sequence[Passage]]) -> None:
+    twice = [key for key, count in Counter(question.id for question in questions).items() if count > 1]
+    if twice:
+        raise InputError(
+            f"{len(twice)} ids are used by several questions, {twice[0]!r} among them",
+            "asked for one id for each question",
+            "Rename them or read the files one by one",
+        )
+    missing = {
+        key: question.id
+        for question in questions
+        for keys in question.passages.values()
+        for key in keys
+        if key not in places
+    }
+    if missing:
+        key = min(missing)
+        raise InputError(
+            f"{len(missing)} labels match no passage, {key!r} of the question {missing[key]!r} among them",
+            "asked for passages that the data set holds",
+            "Complete the corpus or take these labels out",
+        )
 
 
 def _record(question: Question, places: Mapping[str, list[Passage]]) -> dict[str, Any] | None:
     """The question as a line; None if nothing in the pool answers it."""
     found = [
         passage
-        for key in question.passages
-        for passage in places.get(key, [])
-        if not question.answers or passage.language in question.answers
+        for language, keys in question.passages.items()
+        for key in keys
+        for passage in places[key]
+        if language in ("", passage.language)
     ]
     if question.passages and not found:
         return None

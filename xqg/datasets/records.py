@@ -1,33 +1,50 @@
-"""A data set before a pool is chosen: passages in all their languages, and questions."""
+"""A data set before a pool is chosen: passages in all their languages, and questions; and how to read one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from xqg.errors import InputError
 from xqg.records import Passage
 
 
 @dataclass(frozen=True)
+class ReadingOptions:
+    """What a data set does not tell.
+
+    ``articles`` are first and last article of SQuAD files (None: all), ``language`` that of what names none (None: an
+    error), ``split`` the one to take ("all": every one; None: the only one that is there).
+    """
+
+    articles: tuple[int, int] | None = None
+    language: str | None = None
+    split: str | None = None
+
+
+@dataclass(frozen=True)
 class ParallelPassage:
-    """A passage in each language (ISO 639-1) that it exists in; ``id`` is the same for all of them."""
+    """Passages that say the same, by their language (ISO 639-1): one each, or several where texts were cut differently.
+
+    Each passage's id is its own within its language; ``id`` names all of them.
+    """
 
     id: str
-    versions: Mapping[str, Passage]
+    versions: Mapping[str, tuple[Passage, ...]]
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question with the passages that answer it; () where only the answers are known.
+    """A question with the ids of the passages that answer it, by their language; {} where only answers are known.
 
-    ``answers`` are those that stand in a passage of a language, for each language in which the passages answer the
-    question (MLQA's do not in all of theirs); under "" those of whatever passage. {}: nothing is known of answers.
+    ``answers`` are those that stand in a passage of a language; {}: nothing is known of answers. In both, what is
+    under "" holds for passages of whatever language.
     """
 
     id: str
     language: str
     text: str
-    passages: tuple[str, ...]
+    passages: Mapping[str, tuple[str, ...]]
     answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -37,3 +54,8 @@ class Dataset:
 
     passages: Iterable[ParallelPassage]
     questions: Sequence[Question]
+
+
+def unfit(place: str, reason: str) -> InputError:
+    """The error for a line that cannot be read."""
+    return InputError(f"{place}: {reason}", "asked for a data set that can be read", "Mend the line or take it out")

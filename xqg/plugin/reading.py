@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -88,7 +87,7 @@ def _foreign(server: ForeignServer, name: str, shape: Shape, settings: ReadingSe
         )
     layout = _layout(server, name, block, settings)
     store = AugmentedStore(server, name, Augmented(name, layout, vector))
-    encoder = build_encoder(_encoder_settings(name, shape, settings))
+    encoder = build_encoder(_encoder_settings(name, shape, settings), for_search=True)
     collection = store.describe()
     if collection is None:
         raise StoreError(f"Collection {name!r} is gone")
@@ -170,9 +169,7 @@ class ForeignReader:
         return self._store.search(self._encoder.encode_queries([query]), limit, filters)[0]
 
     def look_up(self, passage_id: str) -> Point | None:
-        """The passage of this point; None if there is none, also where no point could have this id."""
-        if not _is_point_id(passage_id):
-            return None
+        """The passage of this point; None if there is none."""
         found = next(iter(self._server.points(self._name, [identity(passage_id)]).values()), None)
         return None if found is None else self._point(found)
 
@@ -185,10 +182,3 @@ class ForeignReader:
         passage = self._layout.passage(str(found.id), self._layout.without_own(found.payload), lambda text: "")
         queries = {language: tuple(texts) for language, texts in (own.get("queries") or {}).items()}
         return Point(passage, LedgerEntry("", "", "", "", queries))
-
-
-def _is_point_id(text: str) -> bool:
-    try:
-        return text.isdigit() or bool(uuid.UUID(text))
-    except ValueError:
-        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -118,8 +119,9 @@ class ForeignServer:
     def points(
         self, name: str, ids: Sequence[Identity], with_payload: bool | list[str] = True, with_vectors: bool = False
     ) -> dict[Identity, ForeignPoint]:
-        """Those of the points that are there, by id."""
+        """Those of the points that are there, by id; the server refuses to look for what can be no point's id."""
         client = self.client()
+        ids = [key for key in ids if _is_point_id(key)]
         found: dict[Identity, ForeignPoint] = {}
         for start in range(0, len(ids), POINTS_AT_ONCE):
             page: list[Any] = list(ids[start : start + POINTS_AT_ONCE])
@@ -219,6 +221,13 @@ class ForeignServer:
 
 
 Pages = Iterator[list[ForeignPoint]]
+
+
+def _is_point_id(key: Identity) -> bool:
+    try:
+        return isinstance(key, int) or bool(uuid.UUID(key))
+    except ValueError:
+        return False
 
 
 def require_shape(server: ForeignServer, name: str) -> Shape:

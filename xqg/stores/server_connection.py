@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
+import logging
 import math
 import re
 import threading
+import warnings
 from collections.abc import Callable
+from functools import lru_cache
+from urllib.parse import urlsplit
 
 from qdrant_client import QdrantClient
 
 from xqg.errors import SettingsError, StoreError
 from xqg.settings import StoreSettings
 from xqg.stores.server_calls import MissingCollectionError, ServerCalls
+
+logger = logging.getLogger(__name__)
 
 OLDEST_VERSION = (1, 16)
 """The first Qdrant that keeps metadata of a collection."""
@@ -56,16 +63,19 @@ class ServerConnection:
             opened.close()
 
     def _open(self) -> QdrantClient:
-        settings = self._settings
-        client = QdrantClient(
-            url=settings.spec,
-            grpc_port=settings.grpc_port,
-            prefer_grpc=settings.grpc,
-            api_key=self._secret,
-            timeout=math.ceil(settings.timeout_seconds),
-            check_compatibility=False,
-        )
-        call = self.calls(settings.collection)
+        settings, call = self._settings, self.calls(self._settings.collection)
+        if self._secret and travels_openly(settings.spec):
+            _warn_of_open_key(call.server)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Api key is used with an insecure connection")  # said above, or no matter
+            client = QdrantClient(
+                url=settings.spec,
+                grpc_port=settings.grpc_port,
+                prefer_grpc=settings.grpc,
+                api_key=self._secret,
+                timeout=math.ceil(settings.timeout_seconds),
+                check_compatibility=False,
+            )
         try:
             version = call("read the server's version", client.info).version
         except MissingCollectionError:
@@ -81,3 +91,21 @@ class ServerConnection:
                 "Update the server",
             )
         return client
+
+
+def travels_openly(url: str) -> bool:
+    """Whether what is sent to ``url`` leaves this machine unencrypted."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme != "http" or host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return True
+
+
+@lru_cache
+def _warn_of_open_key(server: str) -> None:
+    """Once a process, however many connections it opens."""
+    logger.warning("The API key travels to %s unencrypted: give the server TLS and an https address", server)

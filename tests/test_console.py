@@ -1,0 +1,43 @@
+"""What is printed is what was meant: brackets are no markup, colons no emoji, braces no places to fill in."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from xqg import console
+from xqg.records import Hit, Passage
+from xqg.search.searcher import Explanation
+
+TEXT = 'pip install "xqg[hf]" [bold]{task.total} :smile: [/]'
+
+
+def test_a_table_keeps_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    console.print_table(f"title {TEXT}", ["what", f"head {TEXT}"], [["extra hf", f"cell {TEXT}"]])
+    printed = capsys.readouterr().out
+    assert all(f"{place} {TEXT}" in printed for place in ("title", "head", "cell"))
+
+
+def test_hits_keep_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    hit = Hit(1, 0.5, Passage(id=f"id {TEXT}", title=f"title {TEXT}", text=f"text {TEXT}"), {})
+    console.print_hits(f"query {TEXT}", [hit], [Explanation("fr", f"closest {TEXT}", 0.9)])
+    printed = capsys.readouterr().out
+    assert all(f"{place} {TEXT}" in printed for place in ("id", "title", "text", "query", "closest"))
+
+
+@pytest.mark.parametrize("display", [console.count_display, console.status_display], ids=["bar", "status"])
+def test_a_live_line_keeps_brackets(
+    display: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a terminal: a bar with its name, or a line of text."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("TERM", "xterm")
+    assert Console(stderr=True).is_terminal
+    if display is console.count_display:
+        with console.count_display(False, TEXT) as count:
+            count(1, 2)
+    else:
+        with console.status_display(False) as tell:
+            tell(TEXT)
+    assert TEXT in capsys.readouterr().err

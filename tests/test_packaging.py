@@ -1,0 +1,48 @@
+"""What pip reads: docs/install.md has a row for each core dependency, and what has no wheel is left out there."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+from packaging.requirements import Requirement
+
+from tests.platforms import PLATFORMS, ROOT, read_table
+from xqg.doctor import OPTIONAL, REQUIRED
+
+
+def core() -> list[Requirement]:
+    found = [Requirement(text) for text in importlib.metadata.requires("xqg") or []]
+    return [requirement for requirement in found if "extra" not in str(requirement.marker)]
+
+
+def test_the_table_has_every_core_dependency() -> None:
+    names = [requirement.name for requirement in core()]
+    table = read_table()
+    assert list(table) == list(PLATFORMS)
+    assert all(sorted(claims) == sorted(names) for claims in table.values())
+
+
+def test_every_core_dependency_is_pinned() -> None:
+    """The table speaks of those versions."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {Requirement(line).name for line in lines if line and not line.startswith("#")}
+    assert {requirement.name for requirement in core()} <= pinned
+
+
+def test_what_has_no_wheel_for_windows_is_no_dependency_there() -> None:
+    claims = read_table()["Windows x86-64"]
+    for requirement in core():
+        wanted = requirement.marker is None or requirement.marker.evaluate({"sys_platform": "win32", "extra": ""})
+        assert wanted == claims[requirement.name], requirement.name
+
+
+def test_doctor_looks_at_what_must_be_there_and_at_every_extra() -> None:
+    offered = importlib.metadata.metadata("xqg").get_all("Provides-Extra") or []
+    assert {extra for extra, _ in OPTIONAL.values()} == set(offered) - {"dev"}
+    assert set(REQUIRED) - {"xqg"} <= {requirement.name for requirement in core()}
+
+
+def test_linux_gets_everything() -> None:
+    for platform in ("Linux x86-64", "Linux aarch64"):
+        assert all(read_table()[platform].values())
+    assert all(requirement.marker is None or requirement.marker.evaluate() for requirement in core())
