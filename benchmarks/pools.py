@@ -16,7 +16,7 @@ Prints the counts of each pool; with --out it writes NAME.passages.jsonl and NAM
 | gnome | 296 English | 2,915 | de el en es fr it ja ko pl pt ru vi zh |
 | debian | 10,000 English | 5,164 | cs da de es fi fr it ja ko pl pt ru uk zh |
 | debian-1500 | 1,500 of them | 4,333 | the same |
-| sample | 120 English | 360 | ar de en es fr hi it ja ko pt ru th tr vi zh |
+| sample | 120 English | 456 | ar de en es fr hi it ja ko pt ru th tr vi zh |
 
 Debian's pools exist in three kinds each: with the title beside the text, with it as the text's first line
 (debian-headed), and with neither (debian-untitled).

@@ -174,7 +174,7 @@ class TestSearch:
         assert (hits[0]["closest_piece"]["kind"], hits[0]["closest_piece"]["language"]) == ("query", "fr")
         printed = xqg("search", "mot de passe oublié", *PLACE, "--explain").output
         assert "Reset a password" in printed
-        assert "closest query (fr" in printed
+        assert "closest query in fr (" in printed
 
     def test_filters(self) -> None:
         ingest()
@@ -218,7 +218,6 @@ class TestShow:
         assert (value["passages"], value["queries"], value["passages_without_queries"]) == (3, {"fr": 2, "ja": 1}, 1)
         assert (value["settings"]["rule"], value["vectors"]) == ("views", "several a passage")
         assert len(value["profile"]["languages"]) >= 18
-        assert "too few to calibrate on" in value["calibration"]["note"]
         assert "multilingual-e5-small" in xqg("show", *PLACE).output
 
     def test_queries_are_printed_as_the_file_generator_reads_them(self) -> None:

@@ -16,7 +16,6 @@ from xqg.fingerprints import differences, fingerprint, vector_settings
 from xqg.options import FLAGS, collect
 from xqg.records import FusionRule
 from xqg.settings import (
-    CalibrateSettings,
     EncoderSettings,
     FusionSettings,
     GeneratorSettings,
@@ -94,10 +93,10 @@ def test_the_rules_have_their_own_default_alpha() -> None:
 
 
 def test_without_views_a_passage_has_one_vector() -> None:
-    assert FusionSettings().multivector
+    assert FusionSettings().most_views > 0
     assert FusionSettings(views=5).most_views == 5
     for one in (FusionSettings(views=0), FusionSettings(rule="views", views=0), FusionSettings(rule="neutral")):
-        assert (one.rule, one.multivector, one.most_views) == (FusionRule.NEUTRAL, False, 0)
+        assert (one.rule, one.most_views) == (FusionRule.NEUTRAL, 0)
 
 
 def test_the_kind_of_store() -> None:
@@ -182,21 +181,16 @@ def test_every_flag_that_a_message_names_exists() -> None:
     [
         ({"XQG_LANGUAGES": "fr,ja"}, ["--generator", "none"], {"generator": {"spec": "none"}}),
         ({"XQG_GENERATOR": "none"}, ["--languages", "fr"], {"generator": {"languages": ("fr",)}}),
-        (
-            {"XQG_LANGUAGES": "fr", "XQG_ALPHA": "0.2", "XQG_RULE": "mean"},
-            ["--generator", "none"],
-            {"generator": {"spec": "none"}},
-        ),
-        ({"XQG_GENERATOR": "none"}, ["--alpha", "0.2"], {"fusion": {"alpha": 0.2}}),
+        ({"XQG_LANGUAGES": "fr", "XQG_RULE": "mean"}, ["--generator", "none"], {"generator": {"spec": "none"}}),
+        ({"XQG_GENERATOR": "none"}, ["--rule", "sum"], {"fusion": {"rule": "sum"}}),
         (
             {"XQG_POOLING": "cls", "XQG_NORMALISE": "0"},
             ["--encoder", "bundled"],
             {"encoder": {"spec": "bundled"}},
         ),
         ({"XQG_ENCODER": "bundled"}, ["--pooling", "cls"], {"encoder": {"pooling": "cls"}}),
-        ({"XQG_CALIBRATION_SAMPLE": "0"}, ["--rule", "neutral"], {"fusion": {"rule": "neutral"}}),
-        ({"XQG_SHARE": "0.5"}, ["--rule", "mean"], {"fusion": {"rule": "mean"}}),
-        ({"XQG_DISTANCE": "cosine"}, ["--share", "0.5"], {"fusion": {"share": 0.5}}),
+        ({"XQG_BETA": "0.2"}, ["--rule", "neutral"], {"fusion": {"rule": "neutral"}}),
+        ({"XQG_RULE": "plain"}, ["--alpha", "0.5"], {"fusion": {"alpha": 0.5}}),
         ({"XQG_CHUNK_OVERLAP": "64"}, ["--chunk-tokens", "60"], {"reader": {"chunk_tokens": 60}}),
         ({"XQG_CHUNK_OVERLAP": "64"}, ["--chunk-tokens", "20"], {"reader": {"chunk_tokens": 20}}),
         (
@@ -227,13 +221,6 @@ def test_the_environment_yields_to_a_flag_that_it_conflicts_with(
     with main.commands["ingest"].make_context("ingest", ["corpus.jsonl", *flags]) as context:
         values = collect(context.params)
     assert {group: given for group, given in values.items() if given} == left
-
-
-def test_each_command_has_its_own_conflicts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XQG_RULE", "sum")
-    arguments = ["--collection", "help", "--calibration-sample", "300"]
-    with main.commands["calibrate"].make_context("calibrate", arguments) as context:
-        assert collect(context.params, CalibrateSettings)["fusion"] == {"calibration_sample": 300}
 
 
 def test_every_conflict_names_options_with_a_flag() -> None:

@@ -160,9 +160,8 @@ class GeneratorSettings(ModelSettings):
     @model_validator(mode="before")
     @classmethod
     def _languages_ask_for_queries(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("languages") and values.get("spec") is None:
-            return {**values, "spec": "bundled"}
-        return values
+        named = isinstance(values, dict) and values.get("languages") and values.get("spec") is None
+        return {**values, "spec": "bundled"} if named else values
 
     @field_validator("languages")
     @classmethod
@@ -205,21 +204,11 @@ class FusionSettings(Settings):
         """How many rows a passage may have beside the first."""
         return self.views if self.rule is FusionRule.VIEWS else 0
 
-    @property
-    def multivector(self) -> bool:
-        """Whether passages have more than one row."""
-        return self.most_views > 0
-
     @model_validator(mode="before")
     @classmethod
     def _no_views_is_neutral(cls, values: Any) -> Any:
-        if (
-            isinstance(values, dict)
-            and values.get("views") == 0
-            and values.get("rule") in (None, "views", FusionRule.VIEWS)
-        ):
-            return {**values, "rule": FusionRule.NEUTRAL}
-        return values
+        unnamed = isinstance(values, dict) and values.get("rule") in (None, "views", FusionRule.VIEWS)
+        return {**values, "rule": FusionRule.NEUTRAL} if unnamed and values.get("views") == 0 else values
 
     @model_validator(mode="after")
     def _options_fit(self) -> FusionSettings:

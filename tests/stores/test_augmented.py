@@ -17,8 +17,9 @@ from xqg.layouts import choose_layout
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Vectors
 from xqg.settings import StoreSettings
-from xqg.stores.augmented import Augmented, AugmentedStore, foreign_passage, open_augmented
+from xqg.stores.augmented import Augmented, AugmentedStore, open_augmented
 from xqg.stores.foreign import ForeignServer
+from xqg.stores.foreign_points import foreign_passage
 from xqg.stores.original import OriginalStore
 
 COSINE = models.Distance.COSINE
@@ -69,7 +70,9 @@ def point(server: ForeignServer, store: AugmentedStore, number: int, rows: Vecto
     """The source's point with other rows, as the worker hands it over."""
     origin = server.points("docs", [number], with_vectors=True)[number]
     passage = store._block.layout.passage(str(number), origin.payload, lambda text: "en")
-    return Point(foreign_passage(passage, origin, "en", origin.digest()), make_point("").entry, rows)
+    return Point(
+        foreign_passage(passage, origin, language="en", document_hash=origin.digest()), make_point("").entry, rows
+    )
 
 
 def fill(server: ForeignServer, store: AugmentedStore) -> None:
@@ -135,7 +138,7 @@ class TestConfiguration:
     def test_links_are_raised_where_there_are_fewer(
         self, client: QdrantClient, server: ForeignServer, caplog: Any, collection: Any, own: Any, expected: Any
     ) -> None:
-        caplog.set_level(logging.INFO)
+        caplog.set_level(logging.INFO, "xqg")
         vector = PLAIN.model_copy(update={"hnsw_config": None if own is None else models.HnswConfigDiff(**own)})
         make_source(client, vector, hnsw_config=models.HnswConfigDiff(**collection))
         made(server)

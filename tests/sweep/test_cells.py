@@ -56,8 +56,9 @@ def test_a_question_meets_the_view_nearest_to_it_without_the_language(tmp_path, 
     }
     views = rows[FusionRule.VIEWS]
     assert views.owners.tolist() == [0, 0, 0, 1, 1]
-    # unit(0.7 · (2, 1)/√5 + 0.3 · (0, 1)) = (0.7145, 0.6996), of which 0.8 is left beside 0.6 on the language's axis
-    np.testing.assert_allclose(views.vectors[2], [0.5716, 0, 0, 0, 0.5597, 0, 0.6, 0], atol=1e-4)
+    # base: unit(0.7 · (2, 1)/√5 + 0.3 · (1, 0)) = (0.9474, 0.3202); unit(0.7 · base + 0.3 · (0, 1)) = (0.7845, 0.6201),
+    # of which 0.8 is left beside 0.6 on the language's axis
+    np.testing.assert_allclose(views.vectors[2], [0.6276, 0, 0, 0, 0.4961, 0, 0.6, 0], atol=1e-4)
 
 
 def test_the_rules_have_their_own_alpha_and_plain_has_nothing_fused(tmp_path):

@@ -76,7 +76,7 @@ def open_collection(
     if profile is None and settings.fusion.rule.is_neutral and not dry_run:
         profile = find_profile(encoder)
     opened = _asked_for(settings, identity, asked, languages, profile, dry_run)
-    multivector = settings.fusion.multivector
+    multivector = settings.fusion.most_views > 0
     if found is None:
         if dry_run:
             return opened
