@@ -13,7 +13,9 @@ from xqg.plugin.haystack import EncoderDocumentEmbedder, EncoderTextEmbedder, Pa
 store = QdrantDocumentStore(":memory:", embedding_dim=384)
 indexing = Pipeline()
 indexing.add_component("embedder", EncoderDocumentEmbedder())  # or your own
-indexing.add_component("augmenter", PassageAugmenter(EncoderTextEmbedder(), {"generator": {"spec": f"file:{QUERIES}"}}))
+settings = {"generator": {"spec": f"file:{QUERIES}"}}
+augmenter = PassageAugmenter(EncoderTextEmbedder(), settings, document_embedder=EncoderDocumentEmbedder())
+indexing.add_component("augmenter", augmenter)
 indexing.add_component("writer", DocumentWriter(store))
 indexing.connect("embedder", "augmenter")
 indexing.connect("augmenter", "writer")

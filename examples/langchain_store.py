@@ -5,15 +5,14 @@ from __future__ import annotations
 from help_centre import CORPUS, WrittenQueries, read_lines
 from langchain_core.documents import Document
 from langchain_qdrant import QdrantVectorStore
-from xqg.ingest.fusion import Fusion
 
 from xqg.encoders.bundled import BundledEncoder
-from xqg.plugin.augmenter import Augmenter
+from xqg.plugin.augmenter import Augmenter, UnmeasuredFusion
 from xqg.plugin.langchain import AugmentedEmbeddings, EncoderEmbeddings
 from xqg.records import FusionRule
 
 plain = EncoderEmbeddings(BundledEncoder())  # or your own, such as OpenAIEmbeddings()
-augmenter = Augmenter(WrittenQueries(), ["fr", "ja"], Fusion(FusionRule.MEAN, 0.4))
+augmenter = Augmenter(WrittenQueries(), ["fr", "ja"], UnmeasuredFusion(FusionRule.NEUTRAL, 0.3))
 documents = [Document(line["text"], metadata={"id": line["id"]}) for line in read_lines(CORPUS)]
 store = QdrantVectorStore.from_documents(
     documents, AugmentedEmbeddings(plain, augmenter), location=":memory:", collection_name="help"

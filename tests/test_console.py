@@ -20,7 +20,7 @@ def test_a_table_keeps_brackets(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_hits_keep_brackets(capsys: pytest.CaptureFixture[str]) -> None:
     hit = Hit(1, 0.5, Passage(id=f"id {TEXT}", title=f"title {TEXT}", text=f"text {TEXT}"), {})
-    console.print_hits(f"query {TEXT}", [hit], [Explanation("fr", f"closest {TEXT}", 0.9)])
+    console.print_hits(f"query {TEXT}", [hit], [Explanation(piece, 0.9)])
     printed = capsys.readouterr().out
     assert all(f"{place} {TEXT}" in printed for place in ("id", "title", "text", "query", "closest"))
 

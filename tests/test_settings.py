@@ -125,7 +125,7 @@ def vectors(**changes: Any) -> dict[str, Any]:
     "changes",
     [
         {"fusion": {"alpha": 0.4}},
-        {"fusion": {"beta": 0.4}},
+        {"fusion": {"beta": 0.5}},
         {"fusion": {"views": 8}},
         {"fusion": {"rule": "sum"}},
         {"generator": {"languages": ("fr",)}},

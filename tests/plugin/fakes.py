@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from xqg.ingest.fusion import Fusion
-
 from tests.fakes import FakeEncoder, FakeGenerator
+from xqg.fusion.rules import Fusion
 from xqg.plugin.augmenter import Augmenter
 from xqg.records import FusionRule
 

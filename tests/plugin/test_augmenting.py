@@ -9,22 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from qdrant_client import models
-from xqg.ingest.calibration import Calibration
-from xqg.ingest.fusion import Fusion
-from xqg.ingest.subspace import LanguageSpace
 
-from tests.fakes import WORDS
+from tests.fakes import WORDS, fake_profile
 from tests.plugin.fakes import counts
 from tests.stores.wire import WireServer
 from xqg.errors import MissingDependencyError, SettingsError, StoreError
 from xqg.plugin.augmenting import AugmenterSettings, open_augmenter
-from xqg.records import FusionRule
 from xqg.settings import validated
 from xqg.stores.edge import EdgeStore
-
-SPACE = LanguageSpace(("fr",), np.eye(1, len(WORDS), 3, np.float32), np.eye(1, len(WORDS), 6, dtype=np.float32))
-CALIBRATION = Calibration(Fusion(FusionRule.MEAN, 0.5, prior=1.0, space=SPACE), passages=30, queries={"fr": 60})
-"""Half of a query, to which the mean French query, a "valve", is added as one more."""
 
 
 @pytest.fixture
@@ -39,7 +31,7 @@ def fused(options: dict[str, Any], text: str = "wifi wifi") -> list[float]:
     """The vector of the passage "a"."""
     made = open_augmenter(validated(AugmenterSettings, {"passage_language": "en", **options}))
     vectors = made.augment([made.passage("a", text)], [counts(text)], lambda texts: [counts(text) for text in texts])
-    vector: list[float] = vectors[0].tolist()
+    vector: list[float] = vectors[0][0].tolist()
     return vector
 
 
@@ -49,46 +41,47 @@ def axes(**values: float) -> Any:
 
 class TestWeights:
     def test_mean_and_sum_with_their_defaults(self, generator: dict[str, Any]) -> None:
-        assert fused({"generator": generator}) == axes(battery=0.4, wifi=1.2)
+        assert fused({"generator": generator, "rule": "mean"}) == axes(battery=0.3, wifi=1.4)
         assert fused({"generator": generator, "rule": "sum"}) == axes(battery=0.01, wifi=1.98)
-        assert fused({"generator": generator, "alpha": 0.5}) == axes(battery=0.5, wifi=1.0)
+        assert fused({"generator": generator, "rule": "mean", "alpha": 0.5}) == axes(battery=0.5, wifi=1.0)
 
-    def test_those_of_a_calibrated_collection(self, generator: dict[str, Any], tmp_path: Path) -> None:
+    def test_those_of_a_collection(self, tmp_path: Path) -> None:
         store = EdgeStore(tmp_path / "data", "docs")
-        store.create(8, "dot", {"settings": {"distance": "dot"}, "calibration": CALIBRATION.to_json()})
+        settings = {"distance": "dot", "rule": "views", "alpha": 0.5, "beta": 0.25, "views": 1}
+        store.create(8, "dot", {"settings": settings, "profile": fake_profile().to_json()}, multivector=True)
         store.close()
-        calibrated = {"spec": f"edge:{tmp_path / 'data'}", "collection": "docs"}
-        # p / 2 + (query + mean query) / 2 / 2
-        assert fused({"generator": generator, "calibrated": calibrated}) == axes(battery=0.25, valve=0.25, wifi=1.0)
+        like = {"spec": f"edge:{tmp_path / 'data'}", "collection": "docs"}
+        made = open_augmenter(validated(AugmenterSettings, {"passage_language": "en", "like": like}))
+        text = "The wifi is quite slow. The valve is quite new."
+        (rows,) = made.augment(
+            [made.passage("a", text)], [counts(text)], lambda texts: [counts(text) for text in texts]
+        )
+        assert made.writes_rows
+        assert rows.shape == (2, 8)  # the first row and one view, as the collection's settings say
+        base = 0.5 * np.array([1, 1]) / np.sqrt(2) + 0.5 * np.array([0, 1])  # valve, wifi; the first sentence is whole
+        np.testing.assert_allclose(rows[0][3:5], 0.8 * base / np.linalg.norm(base), atol=1e-6)
 
     def test_under_cosine_vectors_are_brought_to_length_1_first(
         self, generator: dict[str, Any], wire: WireServer
     ) -> None:
         """Of a foreign layout, whose collection holds a vector without a name among named ones."""
-        own = {"settings": {"distance": "cosine"}, "calibration": CALIBRATION.to_json()}
+        own = {"settings": {"distance": "cosine", "rule": "mean", "alpha": 0.5}, "profile": None}
         size = models.VectorParams(size=8, distance=models.Distance.COSINE)
         wire.local.create_collection("docs", vectors_config={"": size}, metadata={"xqg": own})
-        calibrated = {"spec": wire.url, "collection": "docs"}
-        assert fused({"generator": generator, "calibrated": calibrated}) == axes(battery=0.25, valve=0.25, wifi=0.5)
-
-    def test_fixed_weights_of_a_collection(self, generator: dict[str, Any], wire: WireServer) -> None:
-        own = {"settings": {"distance": "dot", "rule": "mean", "alpha": 0.5}, "calibration": None}
-        size = models.VectorParams(size=8, distance=models.Distance.DOT)
-        wire.local.create_collection("docs", vectors_config=size, metadata={"xqg": own})
-        calibrated = {"spec": wire.url, "collection": "docs"}
-        assert fused({"generator": generator, "calibrated": calibrated}) == axes(battery=0.5, wifi=1.0)
+        like = {"spec": wire.url, "collection": "docs"}
+        assert fused({"generator": generator, "like": like}) == axes(battery=0.5, wifi=0.5)
 
     def test_a_collection_without_weights(self, generator: dict[str, Any], wire: WireServer) -> None:
         size = models.VectorParams(size=8, distance=models.Distance.DOT)
         wire.local.create_collection("docs", vectors_config=size)
-        with pytest.raises(StoreError, match="has no weights yet"):
-            fused({"generator": generator, "calibrated": {"spec": wire.url, "collection": "docs"}})
+        with pytest.raises(StoreError, match="does not say how its rows were made"):
+            fused({"generator": generator, "like": {"spec": wire.url, "collection": "docs"}})
         with pytest.raises(StoreError, match="no collection 'other'"):
-            fused({"generator": generator, "calibrated": {"spec": wire.url, "collection": "other"}})
+            fused({"generator": generator, "like": {"spec": wire.url, "collection": "other"}})
 
-    def test_no_generator_is_refused(self) -> None:
-        with pytest.raises(SettingsError, match="writes no queries"):
-            fused({"generator": {"spec": "none"}})
+    def test_rules_of_queries_need_a_generator(self) -> None:
+        with pytest.raises(SettingsError, match="adds generated queries only"):
+            fused({"rule": "mean"})
 
 
 ROOMS = {"langchain": "langchain_core", "llamaindex": "llama_index", "haystack": "haystack", "mcp": "mcp"}

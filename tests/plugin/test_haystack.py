@@ -81,6 +81,7 @@ def settings(tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "queries.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     return {
         "generator": {"spec": f"file:{tmp_path / 'queries.jsonl'}"},
+        "rule": "mean",
         "alpha": 0.5,
         "passage_language": "en",
     }
@@ -133,11 +134,11 @@ class TestPassageAugmenter:
     @pytest.mark.parametrize(
         ("wrong", "message"),
         [
-            ({"generator": {"spec": "none"}}, "writes no queries"),
-            ({"generator": {}}, "no target languages"),
+            ({"generator": {"spec": "none"}}, "adds generated queries only"),
+            ({"generator": {"spec": "bundled"}}, "no target languages"),
             ({"rules": 1}, "rules"),
             ({"passage_language": "xx"}, "Unknown language 'xx'"),
-            ({"generator": {"languages": ["fr"]}, "calibrated": {"collection": "a"}}, "drop them or calibrated"),
+            ({"generator": {"languages": ["fr"]}, "like": {"collection": "a"}}, "drop them or like"),
         ],
     )
     def test_wrong_settings_are_found_at_once(

@@ -1,4 +1,4 @@
-"""Fusing vectors that somebody else's embedding model made: what all adapters share; knows no framework."""
+"""Augmenting passages inside a framework's own pipeline: its vectors in, the rows to store out."""
 
 from __future__ import annotations
 
@@ -6,69 +6,81 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from xqg.encoders.profiles import probe_passages, read_probe
 from xqg.errors import EncodingError, SettingsError
-from xqg.ingest.fusion import Fusion, finite_rows, fuse
-from xqg.ingest.planning import asked_languages
-from xqg.ingest.subspace import unit_rows
+from xqg.fusion.arrays import finite_rows, unit_rows
+from xqg.fusion.pieces import Piece, passage_pieces, query_pieces
+from xqg.fusion.profile import EncoderProfile, encoder_profile
+from xqg.fusion.rules import Fusion, fuse, limit_views, piece_vectors, select_pieces
+from xqg.ingest.planning import asked_languages, by_passage
 from xqg.languages import LanguageDetector, language_code
 from xqg.protocols import QueryGenerator
-from xqg.records import FusionRule, GeneratedQuery, Passage, Vectors, digest
+from xqg.records import FusionRule, GeneratedQuery, Passage, Vectors
+from xqg.settings import MOST_VIEWS
 
 logger = logging.getLogger(__name__)
 
-EmbedQueries: TypeAlias = Callable[[Sequence[str]], Any]
-"""Vectors of questions: texts in, an array or nested lists of shape (len(texts), d) out."""
+Embed = Callable[[Sequence[str]], Any]
+"""Vectors of texts, shape (len(texts), d), as a framework's model makes them."""
 
 QUERIES_AT_ONCE = 16
 """Calls of a framework's asynchronous model under way at once: it takes one query a call, and may be an endpoint."""
 
+PROBE_QUESTIONS = 25
+"""Probe questions in each language: frameworks embed questions one by one."""
+
+
+@dataclass(frozen=True)
+class UnmeasuredFusion:
+    """A `Fusion` whose profile, if the rule needs one, is still to be measured with the framework's own model."""
+
+    rule: FusionRule
+    alpha: float
+    beta: float = 0.0
+
+    def measured(self, profile: EncoderProfile | None) -> Fusion:
+        """The same with the profile. :raises SettingsError: if the rule needs one and it is None."""
+        return Fusion(self.rule, self.alpha, self.beta, profile)
+
 
 class Augmenter:
-    """Writes queries for passages and fuses their vectors into those of the passages.
+    """Makes of a framework's passage vectors the rows that a collection stores: with title, first sentence and queries.
 
-    The passage vectors come from the framework's embedding model, and so must those of the queries: with
-    ``embed_queries`` given, it makes them; without, each adapter asks its framework's model, one query at a time.
+    The passage vectors come from the framework's embedding model, and so must those of the pieces: with
+    ``embed_queries`` given, it makes them; without, each adapter asks its framework's model, one text at a time.
 
+    :param generator: writes queries; None: title and sentences alone.
     :param languages: of the queries, ISO 639-1; () takes those of a ``file:`` generator.
+    :param fusion: how rows are made; a rule that needs the encoder's profile and has none measures it at first use.
     :param passage_language: of all passages; None: detected for each.
-    :param unit_length: bring all vectors to length 1 before they are fused, as those were that it was calibrated on.
-    :raises SettingsError: without languages, or for the rule per-language, which frameworks have no place to write to.
+    :param unit_length: bring all vectors to length 1 first, as a collection under cosine keeps them.
+    :param most_views: rows beside the first, under the rule `views`.
+    :raises SettingsError: for a generator without languages, or a rule without anything to add.
     """
 
     def __init__(
         self,
-        generator: QueryGenerator,
+        generator: QueryGenerator | None,
         languages: Sequence[str],
-        fusion: Fusion,
+        fusion: Fusion | UnmeasuredFusion,
         own_language: bool = False,
         passage_language: str | None = None,
         unit_length: bool = False,
-        embed_queries: EmbedQueries | None = None,
+        embed_queries: Embed | None = None,
+        most_views: int = MOST_VIEWS,
     ) -> None:
-        self._languages = tuple(languages) or generator.languages()
-        if not self._languages:
+        self._languages = tuple(languages) or (() if generator is None else generator.languages())
+        if generator is not None and not self._languages:
             raise SettingsError("There are no target languages", "at least one", 'For example languages=["fr", "ja"]')
-        if fusion.rule is FusionRule.PER_LANGUAGE:
-            raise SettingsError(
-                "The rule per-language stores one vector for each language",
-                "a rule with one vector for each passage: frameworks write no more",
-                "Store with another rule; `xqg ingest` writes one for each language, `xqg augment` does not",
-            )
-        missing = [code for code in self._languages if fusion.space is not None and code not in fusion.space.languages]
-        if missing and fusion.prior > 0:
-            raise SettingsError(
-                f"The collection was calibrated without {', '.join(map(repr, missing))}",
-                "languages whose queries count for something",
-                "Leave them out, or calibrate again",
-            )
+        if generator is None and fusion.rule.needs_queries:
+            raise SettingsError(f"The rule {fusion.rule.value} adds generated queries only", "a generator")
         self._generator, self._fusion, self._own_language = generator, fusion, own_language
-        self._unit_length = unit_length
+        self._unit_length, self._most_views = unit_length, most_views if fusion.rule is FusionRule.VIEWS else 0
         self._passage_language, self._detector = passage_language, LanguageDetector()
         self._generating = threading.Lock()  # frameworks call from several threads; a model runs one batch at a time
         self._embed_queries = embed_queries
@@ -76,20 +88,30 @@ class Augmenter:
     @property
     def identity(self) -> Mapping[str, Any]:
         """All that changes a vector, as JSON; loads no weights."""
-        space = self._fusion.space
+        profile = self._fusion.profile if isinstance(self._fusion, Fusion) else None
         return {
-            "generator": dict(self._generator.identity),
+            "generator": None if self._generator is None else dict(self._generator.identity),
             "languages": list(self._languages),
             "own_language": self._own_language,
             "passage_language": self._passage_language,
             "unit_length": self._unit_length,
-            "fusion": {**asdict(self._fusion), "space": None if space is None else digest(space.to_json())},
+            "fusion": {
+                "rule": self._fusion.rule.value,
+                "alpha": self._fusion.alpha,
+                "beta": self._fusion.beta,
+                "profile": None if profile is None else profile.digest,
+            },
         }
 
     @property
     def needs_ids(self) -> bool:
         """Whether the queries are looked up by the passages' ids (``file:`` generators)."""
-        return self._generator.identity.get("kind") == "file"
+        return self._generator is not None and self._generator.identity.get("kind") == "file"
+
+    @property
+    def writes_rows(self) -> bool:
+        """Whether passages get several rows, for a collection of multivectors."""
+        return self._fusion.rule is FusionRule.VIEWS
 
     def passage(self, identifier: str, text: str, title: str = "", language: str | None = None) -> Passage:
         """The text as a passage; ``language`` is a tag like "en" or "pt-BR", None: what was set, else detected."""
@@ -103,82 +125,139 @@ class Augmenter:
         """
         distinct = {passage.id: passage for passage in passages if passage.text.strip()}
         requests = [(passage, self._languages_for(passage)) for passage in distinct.values()]
-        if not requests:
+        if not requests or self._generator is None:
             return []
         with self._generating:
             queries = list(self._generator.generate(requests).queries)
         silent = len(distinct) - len({query.passage_id for query in queries})
         if silent:
-            logger.warning("%d of %d passages got no query and keep their own vector", silent, len(distinct))
+            logger.warning("%d of %d passages got no query", silent, len(distinct))
         return queries
 
-    def fuse(
-        self, passages: Sequence[Passage], vectors: Any, queries: Sequence[GeneratedQuery], query_vectors: Any
-    ) -> Vectors:
-        """The vectors to store, shape (len(passages), d), float32.
+    def augment(
+        self, passages: Sequence[Passage], vectors: Any, embed_queries: Embed, embed_passages: Embed | None = None
+    ) -> list[Vectors]:
+        """The rows of each passage, each of shape (r, d), float32; r is 1 but for the rule `views`.
 
         :param vectors: of the passages, shape (len(passages), d).
-        :param query_vectors: shape (len(queries), d); those that are not finite are left out.
+        :param embed_queries: taken where the augmenter has none of its own.
+        :param embed_passages: needed where the encoder's profile is still to be measured.
         :raises EncodingError: if the shapes do not fit, or a passage's vector is not finite.
         """
-        own = _matrix(vectors, len(passages), "passage")
-        asked = _matrix(query_vectors, len(queries), "query", own.shape[1])
-        self._check_dimension(own.shape[1])
-        sound = finite_rows(asked)
-        if not sound.all():
-            logger.warning("%d of %d query vectors are not finite and are left out", int((~sound).sum()), len(sound))
-        if self._unit_length:
-            own, asked = _unit_rows(own), _unit_rows(asked)
-        pairs = _pair(passages, queries, sound)
-        chosen = pairs[:, 1]
-        return fuse(own, asked[chosen], pairs[:, 0], [queries[number].language for number in chosen], self._fusion)
-
-    def augment(self, passages: Sequence[Passage], vectors: Any, embed_queries: EmbedQueries) -> Vectors:
-        """Write queries, embed them and fuse: `write_queries` and `fuse` in one, parameters and errors as there.
-
-        :param embed_queries: taken where the augmenter has none of its own.
-        """
-        queries = self.write_queries(passages)
         embed = embed_queries if self._embed_queries is None else self._embed_queries
-        return self.fuse(passages, vectors, queries, embed([query.text for query in queries]) if queries else [])
+        self._measure(embed, embed_passages)
+        pieces = self._pieces(passages)
+        texts = _distinct(pieces)
+        return self._fuse(vectors, pieces, texts, embed(texts) if texts else [])
 
     async def augment_asynchronously(
-        self, passages: Sequence[Passage], vectors: Any, embed_query: Callable[[str], Awaitable[Sequence[float]]]
-    ) -> Vectors:
+        self,
+        passages: Sequence[Passage],
+        vectors: Any,
+        embed_query: Callable[[str], Awaitable[Sequence[float]]],
+        embed_passages: Callable[[list[str]], Awaitable[Any]] | None = None,
+    ) -> list[Vectors]:
         """`augment` for asynchronous models: queries are written in a thread, and embedded a few at once.
 
-        :param embed_query: the vector of one query; taken where the augmenter has no `EmbedQueries` of its own.
+        :param embed_query: the vector of one query; taken where the augmenter has no `Embed` of its own.
         """
-        queries = await asyncio.to_thread(self.write_queries, passages)
-        texts, gate = [query.text for query in queries], asyncio.Semaphore(QUERIES_AT_ONCE)
+        gate = asyncio.Semaphore(QUERIES_AT_ONCE)
 
-        async def embed(text: str) -> Sequence[float]:
+        async def embed_one(text: str) -> Sequence[float]:
             async with gate:
                 return await embed_query(text)
 
-        if self._embed_queries is None or not texts:
-            query_vectors: Any = await asyncio.gather(*map(embed, texts))
-        else:
-            query_vectors = await asyncio.to_thread(self._embed_queries, texts)
-        return self.fuse(passages, vectors, queries, query_vectors)
+        async def embed(texts: Sequence[str]) -> Any:
+            if self._embed_queries is None or not texts:
+                return await asyncio.gather(*map(embed_one, texts))
+            return await asyncio.to_thread(self._embed_queries, texts)
+
+        if isinstance(self._fusion, UnmeasuredFusion) and self._fusion.rule.is_neutral:
+            questions, texts = _probe()
+            own = [] if embed_passages is None else await embed_passages(texts)
+            self._set_profile(await embed([question for _, question in questions]), own)
+        pieces = await asyncio.to_thread(self._pieces, passages)
+        texts = _distinct(pieces)
+        return self._fuse(vectors, pieces, texts, await embed(texts))
+
+    def _pieces(self, passages: Sequence[Passage]) -> list[list[Piece]]:
+        queries = by_passage(self.write_queries(passages))
+        found = [queries.get(passage.id, {}) if passage.text.strip() else {} for passage in passages]
+        if self._fusion.rule.is_neutral:
+            return [passage_pieces(passage, own) for passage, own in zip(passages, found, strict=True)]
+        return [list(query_pieces(own)) for own in found]
+
+    def _fuse(
+        self, vectors: Any, pieces: Sequence[Sequence[Piece]], texts: Sequence[str], text_vectors: Any
+    ) -> list[Vectors]:
+        own = _matrix(vectors, len(pieces), "passage")
+        known = _matrix(text_vectors, len(texts), "query", own.shape[1])
+        fusion = self._ready_fusion(own.shape[1])
+        if self._unit_length:
+            own, known = _unit_rows(own), _unit_rows(known)
+        place = {text: row for row, text in enumerate(texts)}
+        encoded = piece_vectors(pieces, known[[place[piece.text] for found in pieces for piece in found]])
+        sound = finite_rows(encoded.vectors)
+        if not sound.all():
+            logger.warning("%d of %d query vectors are not finite and are left out", int((~sound).sum()), len(sound))
+            encoded = select_pieces(encoded, sound)
+        limited = limit_views(encoded, self._most_views)
+        return fuse(own, limited, fusion).by_passage(len(pieces))
+
+    def _measure(self, embed: Embed, embed_passages: Embed | None) -> None:
+        if isinstance(self._fusion, UnmeasuredFusion) and self._fusion.rule.is_neutral:
+            questions, texts = _probe()
+            own = [] if embed_passages is None else embed_passages(texts)
+            self._set_profile(embed([question for _, question in questions]), own)
+
+    def _set_profile(self, questions: Any, passages: Any) -> None:
+        """:raises SettingsError: without vectors of the probe's passages."""
+        if len(passages) == 0:
+            raise SettingsError(
+                f"The rule {self._fusion.rule.value} needs the encoder's profile",
+                "a model of passages to measure it with, which this framework does not hand over",
+                "Give like=…, a collection that xqg made with the same model, or the rule mean",
+            )
+        languages = [language for language, _ in _probe()[0]]
+        asked = _matrix(questions, len(languages), "query")
+        profile = encoder_profile(asked, languages, _matrix(passages, len(passages), "passage", asked.shape[1]))
+        self._fusion = self._fusion.measured(profile) if isinstance(self._fusion, UnmeasuredFusion) else self._fusion
+
+    def _ready_fusion(self, dimension: int) -> Fusion:
+        fusion = self._fusion if isinstance(self._fusion, Fusion) else self._fusion.measured(None)
+        if fusion.profile is not None and fusion.profile.dimension != dimension:
+            raise EncodingError(
+                f"The embedding model's vectors have {dimension} dimensions, the encoder's profile "
+                f"{fusion.profile.dimension}",
+                "the model that the collection was made with",
+                "Take that model",
+            )
+        return fusion
 
     def _languages_for(self, passage: Passage) -> tuple[str, ...]:
         return asked_languages(passage, self._languages, self._own_language)
-
-    def _check_dimension(self, dimension: int) -> None:
-        space = self._fusion.space
-        if space is not None and space.basis.shape[1] != dimension:
-            raise EncodingError(
-                f"The embedding model's vectors have {dimension} dimensions, the calibration {space.basis.shape[1]}",
-                "the model that the collection was calibrated with",
-                "Take that model, or calibrate with this one",
-            )
 
 
 def to_lists(vectors: Vectors) -> list[list[float]]:
     """The vectors as frameworks want them."""
     numbers: list[list[float]] = vectors.tolist()
     return numbers
+
+
+def _probe() -> tuple[list[tuple[str, str]], list[str]]:
+    """The first `PROBE_QUESTIONS` probe questions of each language, with it, and the probe passages."""
+    seen: dict[str, int] = {}
+    questions = []
+    for question in read_probe():
+        language = question["language"]
+        seen[language] = seen.get(language, 0) + 1
+        if seen[language] <= PROBE_QUESTIONS:
+            questions.append((language, question["query"]))
+    return questions, [passage.content for passage in probe_passages()]
+
+
+def _distinct(pieces: Sequence[Sequence[Piece]]) -> list[str]:
+    return list(dict.fromkeys(piece.text for found in pieces for piece in found))
 
 
 def _unit_rows(vectors: Vectors) -> Vectors:
@@ -197,20 +276,3 @@ def _matrix(vectors: Any, rows: int, what: str, dimension: int | None = None) ->
         asked = f"({rows}, {'dimension' if dimension is None else dimension})"
         raise EncodingError(f"The embedding model's {what} vectors have shape {matrix.shape}", f"shape {asked}")
     return matrix
-
-
-def _pair(
-    passages: Sequence[Passage], queries: Sequence[GeneratedQuery], sound: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.int64]:
-    """(row of the passage, number of its query), shape (pairs, 2): a passage given twice has its queries twice."""
-    by_passage: dict[str, list[int]] = {}
-    for number, query in enumerate(queries):
-        if sound[number]:
-            by_passage.setdefault(query.passage_id, []).append(number)
-    pairs = [
-        (row, number)
-        for row, passage in enumerate(passages)
-        if passage.text.strip()
-        for number in by_passage.get(passage.id, ())
-    ]
-    return np.array(pairs, dtype=np.int64).reshape(-1, 2)

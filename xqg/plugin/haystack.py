@@ -25,7 +25,7 @@ from xqg.settings import EncoderSettings, validated
 
 try:
     from haystack import Document, component, default_from_dict, default_to_dict
-    from haystack.components.embedders.types import TextEmbedder
+    from haystack.components.embedders.types import DocumentEmbedder, TextEmbedder
     from haystack.utils import Secret
     from pydantic import SecretStr
 except ImportError as error:
@@ -37,12 +37,16 @@ STORE_KEY = Secret.from_env_var("QDRANT_API_KEY", strict=False)
 
 @component
 class PassageAugmenter:
-    """Fuses the embedding of every document with generated queries; stands between the embedder and the writer.
+    """Augments the embedding of every document; stands between the embedder and the writer.
+
+    With ``like``, a collection of views, an embedding becomes a list of rows, which `DocumentWriter` writes as they
+    are.
 
     Documents are copied, not changed, and keep their ids. The queries are written from their content (and their
     ``title``, if their meta has one).
 
     :param text_embedder: embeds the queries: the one that the query pipeline uses.
+    :param document_embedder: the one before it, to measure the encoder's profile with; not needed with ``like``.
     :param settings: the fields of `AugmenterSettings`; no keys.
     :param generator_key: of an ``openai:`` generator. :param store_key: of the server with the calibration.
     :raises SettingsError: if a setting is wrong.
@@ -54,8 +58,10 @@ class PassageAugmenter:
         settings: Mapping[str, Any],
         generator_key: Secret | None = GENERATOR_KEY,
         store_key: Secret | None = STORE_KEY,
+        document_embedder: DocumentEmbedder | None = None,
     ) -> None:
         self._settings: AugmenterSettings = validated(AugmenterSettings, settings)
+        self._document_embedder = document_embedder
         self._text_embedder, self._generator_key, self._store_key = text_embedder, generator_key, store_key
         self._augmenter: Augmenter | None = None
 
@@ -64,6 +70,7 @@ class PassageAugmenter:
         return default_to_dict(
             self,
             text_embedder=self._text_embedder,
+            document_embedder=self._document_embedder,
             settings=self._settings.portable(),
             generator_key=self._generator_key,
             store_key=self._store_key,
@@ -80,8 +87,9 @@ class PassageAugmenter:
             self._augmenter = open_augmenter(
                 self._settings.with_keys(_value(self._generator_key), _value(self._store_key))
             )
-            if hasattr(self._text_embedder, "warm_up"):
-                self._text_embedder.warm_up()
+            for embedder in (self._text_embedder, self._document_embedder):
+                if hasattr(embedder, "warm_up"):
+                    embedder.warm_up()
 
     @component.output_types(documents=list[Document])
     def run(self, documents: list[Document]) -> dict[str, list[Document]]:
@@ -89,8 +97,10 @@ class PassageAugmenter:
         augmenter = self._ready()
         if not documents:
             return {"documents": []}
-        vectors = augmenter.augment(_passages(augmenter, documents), _embeddings(documents), self._embed_queries)
-        return {"documents": _with_embeddings(documents, vectors)}
+        rows = augmenter.augment(
+            _passages(augmenter, documents), _embeddings(documents), self._embed_queries, self._embed_passages
+        )
+        return {"documents": _with_rows(documents, rows, augmenter.writes_rows)}
 
     @component.output_types(documents=list[Document])
     async def run_async(self, documents: list[Document]) -> dict[str, list[Document]]:
@@ -99,8 +109,8 @@ class PassageAugmenter:
         if not documents:
             return {"documents": []}
         passages, own = await asyncio.to_thread(_passages, augmenter, documents), _embeddings(documents)
-        vectors = await augmenter.augment_asynchronously(passages, own, self._embed_query)
-        return {"documents": _with_embeddings(documents, vectors)}
+        rows = await augmenter.augment_asynchronously(passages, own, self._embed_query, self._embed_passages_aside)
+        return {"documents": _with_rows(documents, rows, augmenter.writes_rows)}
 
     def _ready(self) -> Augmenter:
         self.warm_up()
@@ -110,6 +120,15 @@ class PassageAugmenter:
 
     def _embed_queries(self, texts: Sequence[str]) -> list[list[float]]:
         return [self._text_embedder.run(text=text)["embedding"] for text in texts]
+
+    def _embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
+        if self._document_embedder is None:
+            return []
+        found = self._document_embedder.run(documents=[Document(content=text) for text in texts])["documents"]
+        return _embeddings(found)
+
+    async def _embed_passages_aside(self, texts: list[str]) -> list[list[float]]:
+        return await asyncio.to_thread(self._embed_passages, texts)
 
     async def _embed_query(self, text: str) -> list[float]:
         if hasattr(self._text_embedder, "run_async"):
@@ -201,3 +220,8 @@ def _embeddings(documents: Sequence[Document]) -> list[list[float]]:
 
 def _with_embeddings(documents: Sequence[Document], vectors: Vectors) -> list[Document]:
     return [replace(document, embedding=vector) for document, vector in zip(documents, to_lists(vectors), strict=True)]
+
+
+def _with_rows(documents: Sequence[Document], rows: Sequence[Vectors], all_rows: bool) -> list[Document]:
+    chosen: list[Any] = [own.tolist() if all_rows else own[0].tolist() for own in rows]
+    return [replace(document, embedding=vector) for document, vector in zip(documents, chosen, strict=True)]

@@ -9,11 +9,12 @@ A collection that xqg augmented needs neither: `QdrantVectorStore.from_existing_
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from xqg.errors import MissingDependencyError, SettingsError
 from xqg.plugin.augmenter import Augmenter, to_lists
 from xqg.protocols import Encoder
-from xqg.records import Passage, digest
+from xqg.records import Passage, Vectors, digest
 
 try:
     from langchain_core.embeddings import Embeddings
@@ -25,7 +26,10 @@ PROBE = ["dummy_text"]
 
 
 class AugmentedEmbeddings(Embeddings):
-    """An embedding model whose documents are fused with generated queries; queries pass through unchanged.
+    """An embedding model whose documents are augmented; queries pass through unchanged.
+
+    With an augmenter of the rule `views` (``like=`` a collection of views) a document's vector is a list of rows, which
+    `QdrantVectorStore` hands on to Qdrant as they are.
 
     :param embeddings: the model of documents and queries.
     :raises SettingsError: with a ``file:`` generator: LangChain hands over no ids to look queries up by.
@@ -45,7 +49,8 @@ class AugmentedEmbeddings(Embeddings):
         vectors = self._embeddings.embed_documents(texts)
         if not texts or texts == PROBE:
             return vectors
-        return to_lists(self._augmenter.augment(self._passages(texts), vectors, self._embed_queries))
+        rows = self._augmenter.augment(self._passages(texts), vectors, self._embed_queries, self._embed_passages)
+        return self._numbers(rows)
 
     def embed_query(self, text: str) -> list[float]:
         """The model's own vector of a query."""
@@ -56,17 +61,25 @@ class AugmentedEmbeddings(Embeddings):
         vectors = await self._embeddings.aembed_documents(texts)
         if not texts or texts == PROBE:
             return vectors
-        return to_lists(
-            await self._augmenter.augment_asynchronously(self._passages(texts), vectors, self._embeddings.aembed_query)
+        model = self._embeddings
+        rows = await self._augmenter.augment_asynchronously(
+            self._passages(texts), vectors, model.aembed_query, model.aembed_documents
         )
+        return self._numbers(rows)
 
     async def aembed_query(self, text: str) -> list[float]:
         """The model's own vector of a query."""
         return await self._embeddings.aembed_query(text)
 
+    def _numbers(self, rows: Sequence[Vectors]) -> list[Any]:
+        return [own.tolist() if self._augmenter.writes_rows else own[0].tolist() for own in rows]
+
     def _passages(self, texts: Sequence[str]) -> list[Passage]:
         """The same text has the same id and so the same queries, in whatever batch it comes."""
         return [self._augmenter.passage(digest(text), text) for text in texts]
+
+    def _embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
+        return self._embeddings.embed_documents(list(texts))
 
     def _embed_queries(self, texts: Sequence[str]) -> list[list[float]]:
         return [self._embeddings.embed_query(text) for text in texts]

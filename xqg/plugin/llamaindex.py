@@ -21,6 +21,7 @@ from xqg.records import Passage, Vectors
 try:
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.schema import BaseNode, MetadataMode, TransformComponent
+    from llama_index.vector_stores.qdrant import QdrantVectorStore
     from pydantic import PrivateAttr
 except ImportError as error:
     raise MissingDependencyError(
@@ -29,9 +30,10 @@ except ImportError as error:
 
 
 class PassageAugmenter(TransformComponent):
-    """Fuses the embedding of every node with generated queries; stands after the embedding model in a pipeline.
+    """Augments the embedding of every node; stands after the embedding model in a pipeline.
 
-    The queries are written from the node's text alone (and its ``title``, if its metadata has one), whatever metadata
+    A node has one embedding, so under the rule `views` it gets the first row; `ViewsVectorStore` writes them all. The
+    queries are written from the node's text alone (and its ``title``, if its metadata has one), whatever metadata
     the embedding model was shown beside it. Nodes are copied, not changed.
 
     :param embed_model: the model that embedded the nodes; it embeds the queries.
@@ -56,27 +58,52 @@ class PassageAugmenter(TransformComponent):
         """Copies of ``nodes`` with fused embeddings. :raises EncodingError: if one has no embedding yet."""
         if not nodes:
             return []
-        passages, vectors = self._passages(nodes), _embeddings(nodes)
-        return _with_embeddings(nodes, self._augmenter.augment(passages, vectors, self._embed_queries))
+        passages, vectors = _passages(self._augmenter, nodes), _embeddings(nodes)
+        embed_passages = self._embed_model.get_text_embedding_batch
+        rows = self._augmenter.augment(passages, vectors, self._embed_queries, lambda texts: embed_passages([*texts]))
+        return _with_embeddings(nodes, rows)
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
         """The same, with the model's asynchronous calls."""
         if not nodes:
             return []
-        passages, vectors = self._passages(nodes), _embeddings(nodes)
-        embed = self._embed_model.aget_query_embedding
-        return _with_embeddings(nodes, await self._augmenter.augment_asynchronously(passages, vectors, embed))
-
-    def _passages(self, nodes: Sequence[BaseNode]) -> list[Passage]:
-        return [
-            self._augmenter.passage(
-                node.node_id, node.get_content(MetadataMode.NONE), str(node.metadata.get("title") or "")
-            )
-            for node in nodes
-        ]
+        passages, vectors = _passages(self._augmenter, nodes), _embeddings(nodes)
+        model = self._embed_model
+        rows = await self._augmenter.augment_asynchronously(
+            passages, vectors, model.aget_query_embedding, model.aget_text_embedding_batch
+        )
+        return _with_embeddings(nodes, rows)
 
     def _embed_queries(self, texts: Sequence[str]) -> list[list[float]]:
         return [self._embed_model.get_query_embedding(text) for text in texts]
+
+
+class ViewsVectorStore(QdrantVectorStore):
+    """LlamaIndex's own store, but that nodes are written as several rows into a collection of views.
+
+    Searching, filtering and deleting are LlamaIndex's; its unmodified class reads what this one writes.
+
+    :param augmenter: of the rule `views`: opened with ``like``, a collection of views.
+    :param embed_model: that of the nodes. :param options: of `QdrantVectorStore`.
+    """
+
+    _augmenter: Augmenter = PrivateAttr()
+    _embed_model: BaseEmbedding = PrivateAttr()
+
+    def __init__(self, augmenter: Augmenter, embed_model: BaseEmbedding, **options: Any) -> None:
+        super().__init__(**options)
+        self._augmenter, self._embed_model = augmenter, embed_model
+
+    def _build_points(self, nodes: list[BaseNode], sparse_vector_name: str) -> tuple[list[Any], list[str]]:
+        """LlamaIndex's points with the rows in the place of the node's embedding."""
+        points, ids = super()._build_points(nodes, sparse_vector_name)
+        embed = self._embed_model.get_query_embedding
+        rows = self._augmenter.augment(
+            _passages(self._augmenter, nodes), _embeddings(nodes), lambda texts: [embed(text) for text in texts]
+        )
+        for point, own in zip(points, rows, strict=True):
+            point.vector = {**point.vector, self.dense_vector_name: own.tolist()}
+        return points, ids
 
 
 class EncoderEmbedding(BaseEmbedding):
@@ -106,6 +133,13 @@ class EncoderEmbedding(BaseEmbedding):
         return await asyncio.to_thread(self._get_query_embedding, query)
 
 
+def _passages(augmenter: Augmenter, nodes: Sequence[BaseNode]) -> list[Passage]:
+    return [
+        augmenter.passage(node.node_id, node.get_content(MetadataMode.NONE), str(node.metadata.get("title") or ""))
+        for node in nodes
+    ]
+
+
 def _embeddings(nodes: Sequence[BaseNode]) -> list[list[float]]:
     vectors = [node.embedding for node in nodes if node.embedding is not None]
     if len(vectors) < len(nodes):
@@ -117,7 +151,5 @@ def _embeddings(nodes: Sequence[BaseNode]) -> list[list[float]]:
     return vectors
 
 
-def _with_embeddings(nodes: Sequence[BaseNode], vectors: Vectors) -> list[BaseNode]:
-    return [
-        node.model_copy(update={"embedding": vector}) for node, vector in zip(nodes, to_lists(vectors), strict=True)
-    ]
+def _with_embeddings(nodes: Sequence[BaseNode], rows: Sequence[Vectors]) -> list[BaseNode]:
+    return [node.model_copy(update={"embedding": own[0].tolist()}) for node, own in zip(nodes, rows, strict=True)]
