@@ -13,7 +13,7 @@ Prints the counts of each pool; with --out it writes NAME.passages.jsonl and NAM
 | xquad-mixed | 160 in 12 languages | 2,328 | the same |
 | xquad-24-31 | 40 English: articles 24-31 alone | 2,328 | the same |
 | xquad-24-31-mixed | 40 in 12 languages | 2,328 | the same |
-| gnome | 296 English | 2,915 | de el en es fr it ja ko pl pt ru vi zh |
+| gnome | 296 English | 5,978 | de el en es fr it ja ko pl pt ru vi zh |
 | debian | 10,000 English | 5,164 | cs da de es fi fr it ja ko pl pt ru uk zh |
 | debian-1500 | 1,500 of them | 4,333 | the same |
 | sample | 120 English | 456 | ar de en es fr hi it ja ko pt ru th tr vi zh |
@@ -141,9 +141,9 @@ def _xquad(pool: str, whole: bool, data: Path) -> Parts:
 
 
 def _gnome(data: Path) -> Parts:
-    """Whole help pages, asked for by their translated descriptions: one sentence on what the page is about."""
+    """Whole help pages, asked for by their translated titles and descriptions: a sentence on what they are about."""
     records = read_lines(data / "gnome-help" / "queries.jsonl.gz")
-    chosen = [record for record in records if record["kind"] == "description" and record["language"] in GNOME_LANGUAGES]
+    chosen = [record for record in records if record["language"] in GNOME_LANGUAGES]
     return map(to_passage, read_lines(data / "gnome-help" / "passages.jsonl.gz")), map(to_query, chosen)
 
 

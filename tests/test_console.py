@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from xqg import console
+from xqg.fusion.pieces import Piece, PieceKind
 from xqg.records import Hit, Passage
 from xqg.search.searcher import Explanation
 
@@ -20,6 +21,7 @@ def test_a_table_keeps_brackets(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_hits_keep_brackets(capsys: pytest.CaptureFixture[str]) -> None:
     hit = Hit(1, 0.5, Passage(id=f"id {TEXT}", title=f"title {TEXT}", text=f"text {TEXT}"), {})
+    piece = Piece(PieceKind.QUERY, f"closest {TEXT}", "fr", whole=True, viewed=False)
     console.print_hits(f"query {TEXT}", [hit], [Explanation(piece, 0.9)])
     printed = capsys.readouterr().out
     assert all(f"{place} {TEXT}" in printed for place in ("id", "title", "text", "query", "closest"))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.fakes import FakeEncoder, FakeGenerator
+from tests.fakes import FakeEncoder, FakeGenerator, fake_profile
 from tests.stores.faults import Fault
 from tests.stores.wire import WireServer
 from xqg.cli import main
@@ -45,7 +45,7 @@ def run(url: str, corpus: Path) -> dict[str, Point]:
         }
     )
     store = ServerStore(settings.store)
-    with IngestJob(settings, FakeGenerator(), FakeEncoder(), store, LanguageDetector()) as job:
+    with IngestJob(settings, FakeGenerator(), FakeEncoder(), store, LanguageDetector(), fake_profile) as job:
         assert job.run([str(corpus)]).upserted == PASSAGES
         return {point.passage.id: point for point in store.points(with_vectors=True)}
 

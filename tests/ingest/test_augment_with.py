@@ -7,13 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from xqg.ingest.calibration import DEFAULT_ALPHA, Wishes
 
-from tests.fakes import FakeEncoder, FakeGenerator, FakeStore
+from tests.fakes import FakeEncoder, FakeGenerator, FakeStore, fake_profile
 from xqg.errors import FingerprintError, SettingsError
 from xqg.ingest.job import IngestJob
 from xqg.languages import LanguageDetector
-from xqg.records import FusionRule
 from xqg.settings import GeneratorSettings, IngestSettings, validated
 
 
@@ -28,7 +26,7 @@ def ingest(folder: Path, store: FakeStore, encoder: FakeEncoder, kind: str, rule
             "fusion": {"rule": rule},
         },
     )
-    with IngestJob(settings, FakeGenerator(), encoder, store, LanguageDetector()) as job:
+    with IngestJob(settings, FakeGenerator(), encoder, store, LanguageDetector(), fake_profile) as job:
         job.run([str(corpus)], folder / "rejects.jsonl")
 
 
@@ -37,9 +35,15 @@ def test_generated_passages_are_encoded_as_passages(tmp_path: Path, kind: str, p
     encoder, store = FakeEncoder(), FakeStore()
     ingest(tmp_path, store, encoder, kind)
     assert (encoder.encoded_passages, encoder.encoded_queries) == (passages, queries)
-    vector = store.stored["a"].vector
-    assert vector is not None
-    np.testing.assert_allclose(vector[3], 0.99 * 1 + 0.01 * 2, rtol=1e-6)  # "valve" in both generated texts
+    rows = store.stored["a"].rows
+    assert rows is not None
+    np.testing.assert_allclose(rows[:, 3], 0.99 * 1 + 0.01 * 2, rtol=1e-6)  # "valve" in both generated texts
+
+
+def test_under_views_sentences_are_still_asked_as_questions(tmp_path: Path) -> None:
+    encoder = FakeEncoder()
+    ingest(tmp_path, FakeStore(), encoder, "passages", "views")
+    assert (encoder.encoded_passages, encoder.encoded_queries) == (3, 1)
 
 
 def test_a_collection_with_queries_takes_no_passages(tmp_path: Path) -> None:
@@ -62,9 +66,3 @@ def test_the_style_alone_makes_no_passages() -> None:
         validated(
             IngestSettings, {"store": {"collection": "c"}, "generator": {"languages": ("fr",), "style": "passage"}}
         )
-
-
-def test_weights_that_are_open_are_the_defaults_with_passages() -> None:
-    wishes = Wishes(FusionRule.NEUTRAL, ("fr",)).for_generated_passages()
-    assert (wishes.alpha, wishes.share) == (DEFAULT_ALPHA, 1.0)
-    assert Wishes(FusionRule.NEUTRAL, ("fr",), 0.1, 0.0).for_generated_passages().alpha == 0.1

@@ -30,7 +30,8 @@ from xqg.plugin.source import Seen, Source
 from xqg.protocols import Point
 from xqg.settings import StoreSettings
 from xqg.stores.augmented import AugmentedStore
-from xqg.stores.foreign import ForeignPassage, ForeignServer
+from xqg.stores.foreign import ForeignServer
+from xqg.stores.foreign_points import ForeignPassage
 
 FAR = "other other other"
 """What every passage's first row is about, so that the second one must be looked at."""

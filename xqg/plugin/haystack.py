@@ -87,7 +87,8 @@ class PassageAugmenter:
             self._augmenter = open_augmenter(
                 self._settings.with_keys(_value(self._generator_key), _value(self._store_key))
             )
-            for embedder in (self._text_embedder, self._document_embedder):
+            models: tuple[Any, ...] = (self._text_embedder, self._document_embedder)
+            for embedder in models:
                 if hasattr(embedder, "warm_up"):
                     embedder.warm_up()
 
