@@ -1,4 +1,4 @@
-"""The README is kept true: its table of options is generated, and its commands and Python are run.
+"""README and docs are kept true: the table of options is generated, commands and Python are run.
 
 ``python -m tests.test_readme`` writes the table anew.
 """
@@ -16,7 +16,9 @@ from click.testing import CliRunner
 from xqg.cli import main
 from xqg.options import FLAGS, GROUPS, default_text, variable_name
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README, OPTIONS = ROOT / "README.md", ROOT / "docs" / "options.md"
+PAGES = [README, *(ROOT / "docs" / f"{name}.md" for name in ("usage", "existing-collections", "stacks"))]
 BEGIN, END = "<!-- options: generated -->", "<!-- options: end -->"
 
 
@@ -30,23 +32,27 @@ def options_table() -> str:
     return "\n".join(lines)
 
 
-def readme() -> str:
-    return README.read_text(encoding="utf-8")
+def pages() -> str:
+    return "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
 def commands() -> list[str]:
-    blocks = re.findall(r"```(?:bash|console)\n(.*?)```", readme(), flags=re.DOTALL)
+    blocks = re.findall(r"```(?:bash|console)\n(.*?)```", pages(), flags=re.DOTALL)
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     return [line for line in lines if line.startswith("xqg ")]
 
 
 def python_blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", readme(), flags=re.DOTALL)
+    return re.findall(r"```python\n(.*?)```", pages(), flags=re.DOTALL)
 
 
 def test_the_table_of_options_is_up_to_date() -> None:
-    table = readme().partition(BEGIN)[2].partition(END)[0].strip()
+    table = OPTIONS.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0].strip()
     assert table == options_table(), "run python -m tests.test_readme"
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.read_bytes()) <= 8000
 
 
 def test_the_variables_follow_the_flags() -> None:
@@ -93,5 +99,5 @@ def test_the_first_commands_work_as_written(tmp_path: Path, monkeypatch: pytest.
 
 
 if __name__ == "__main__":
-    before, _, rest = readme().partition(BEGIN)
-    README.write_text(f"{before}{BEGIN}\n{options_table()}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    before, _, rest = OPTIONS.read_text(encoding="utf-8").partition(BEGIN)
+    OPTIONS.write_text(f"{before}{BEGIN}\n{options_table()}\n{END}{rest.partition(END)[2]}", encoding="utf-8")

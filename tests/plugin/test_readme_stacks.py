@@ -1,4 +1,4 @@
-"""The README's examples for other stacks, run in their order with the stacks themselves; only the models are fakes."""
+"""The examples of docs/stacks.md, run in their order with the stacks themselves; only the models are fakes."""
 
 from __future__ import annotations
 
@@ -13,22 +13,18 @@ from llama_index.core.schema import Document as LlamaIndexDocument
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import QdrantClient
 
-from tests.fakes import FakeGenerator
 from tests.plugin.fakes import TEXTS
 from tests.plugin.test_haystack import CountingDocumentEmbedder, CountingTextEmbedder
 from tests.plugin.test_langchain import CountingEmbeddings
 from tests.plugin.test_llamaindex import CountingEmbedding
 from tests.stores.wire import WireServer
 from tests.test_readme import python_blocks
-from xqg.plugin import augmenting
 
 BLOCKS = [block for block in python_blocks() if "xqg.plugin" in block]
 
 
-@pytest.mark.skipif(not BLOCKS, reason="the README shows no plug-in")
-def test_the_examples_run_in_their_order(wire: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    generator = FakeGenerator()
-    monkeypatch.setattr(augmenting, "build_generator", lambda settings, detector: generator)
+@pytest.mark.skipif(not BLOCKS, reason="no page shows a plug-in")
+def test_the_examples_run_in_their_order(wire: WireServer) -> None:
     nodes = QdrantVectorStore("nodes", client=QdrantClient(":memory:"))
     files = QdrantDocumentStore(":memory:", embedding_dim=8)
     pipeline = Pipeline()
@@ -43,12 +39,12 @@ def test_the_examples_run_in_their_order(wire: WireServer, monkeypatch: pytest.M
         "vector_store": nodes,
         "documents": [LlamaIndexDocument(text=text) for text in TEXTS],
         "text_embedder": CountingTextEmbedder(),
+        "document_embedder": CountingDocumentEmbedder(),
         "pipeline": pipeline,
     }
     for block in BLOCKS:
-        exec(compile(block, "README.md", "exec"), names)
+        exec(compile(block, "stacks.md", "exec"), names)
     assert len(names["found"]) == len(TEXTS)
     pipeline.run({"embedder": {"documents": [Document(content=text) for text in TEXTS]}})
     counts = (wire.local.count("help").count, nodes.client.count("nodes").count, files.count_documents())
     assert counts == (3, 3, 3)
-    assert len(generator.asked) == 9
