@@ -78,7 +78,7 @@ def test_the_command_line_against_a_server(corpus: Path) -> None:
 
 def test_a_server_that_goes_away_for_good_is_exit_code_5_and_the_next_run_goes_on(corpus: Path) -> None:
     with WireServer() as server:
-        server.faults.then(*[None] * 44, *[Fault.UNAVAILABLE] * 200)
+        server.faults.then(*[None] * 10, *[Fault.UNAVAILABLE] * 200)
         broken = ingest(server.url, "--batch-size", "7")
         assert broken.exit_code == 5, broken.output
         assert "Traceback" not in broken.output

@@ -138,7 +138,7 @@ def test_points_that_others_wrote_since_are_left_alone(bench: Bench) -> None:
     new = models.PointStruct(id=900, vector=vector_of("wifi"), payload={"text": "new"})
     bench.wire.local.upsert("better", [mine, new])
     report = bench.augment()
-    assert (report.others, report.deleted, report.stored) == (1, 0, 0)
+    assert (report.others, report.deleted, report.stored) == (2, 0, 0)
     assert bench.contents()[1][0] == {"text": "mine"}
     assert bench.contents()[900][0] == {"text": "new"}
 

@@ -134,7 +134,7 @@ class TestCommand:
         )
         (hit,) = json.loads(found.stdout)["hits"]
         assert (hit["id"], hit["text"], hit["metadata"]) == ("7", TEXTS[7], {"box": 7, "language": "en"})
-        assert hit["closest"]["text"] == TEXTS[7]
+        assert hit["closest_piece"]["text"] == TEXTS[7]
         shown = json.loads(xqg(wire, "show", "--collection", "better", "--json").stdout)
         assert (shown["passages"], shown["queries"]["fr"], shown["augmented"]["source"]) == (30, 30, "docs")
         one = json.loads(xqg(wire, "show", "--collection", "better", "7", "--json").stdout)

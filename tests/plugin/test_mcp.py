@@ -38,7 +38,7 @@ SIZE = models.VectorParams(size=8, distance=models.Distance.COSINE)
 @pytest.fixture(autouse=True)
 def fake_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bundled encoder's place is taken by the one that counts words."""
-    monkeypatch.setattr(reading, "build_encoder", lambda settings: FakeEncoder())
+    monkeypatch.setattr(reading, "build_encoder", lambda settings, for_search=False: FakeEncoder())
 
 
 def read(wire: WireServer, **options: Any) -> reading.Reader:
