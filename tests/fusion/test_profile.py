@@ -6,27 +6,29 @@ import numpy as np
 import pytest
 
 from xqg.errors import EncodingError, StoreError
-from xqg.fusion.profile import EncoderProfile, encoder_profile
+from xqg.fusion.profile import MOST_DIRECTIONS, EncoderProfile, encoder_profile
 
 
 def profile() -> EncoderProfile:
-    # Both languages' means lie in the plane of the last two axes; a question's topic is on the first.
-    questions = np.array([[3, 4, 0], [-3, 4, 0], [6, 0, 8], [-6, 0, 8]], dtype=np.float32)
-    passages = np.array([[0, 2, 0], [0, 0, 2], [4, 0, 0]], dtype=np.float32)
-    return encoder_profile(questions, ["fr", "fr", "ja", "ja"], passages)
+    # All means lie in the plane of the middle axes; a question's topic is on the first. As passages the texts lie on
+    # the second axis alone, whatever their language.
+    questions = np.array([[3, 4, 0, 0], [-3, 4, 0, 0], [6, 0, 8, 0], [-6, 0, 8, 0]], dtype=np.float32)
+    as_passages = np.array([[0, 1, 0, 0]] * 4, dtype=np.float32)
+    passages = np.array([[0, 2, 0, 0], [0, 0, 2, 0], [4, 0, 0, 0]], dtype=np.float32)
+    return encoder_profile(questions, as_passages, ["fr", "fr", "ja", "ja"], passages)
 
 
 def test_the_basis_spans_the_mean_questions_of_the_languages() -> None:
     found = profile()
     assert found.languages == ("fr", "ja")
     projection = found.basis.T @ found.basis
-    np.testing.assert_allclose(projection, np.diag([0, 1, 1]), atol=1e-6)
+    np.testing.assert_allclose(projection, np.diag([0, 1, 1, 0]), atol=1e-6)
 
 
 def test_the_constant_part_is_what_passages_have_of_it() -> None:
     found = profile()
     # projections at length 1: (0, 1, 0), (0, 0, 1) and nothing
-    np.testing.assert_allclose(found.direction, [0, np.sqrt(0.5), np.sqrt(0.5)], atol=1e-6)
+    np.testing.assert_allclose(found.direction, [0, np.sqrt(0.5), np.sqrt(0.5), 0], atol=1e-6)
     assert found.share == pytest.approx(2 / 3)
     assert found.scale == pytest.approx((2 + 2 + 4) / 3)
 
@@ -58,4 +60,17 @@ def test_a_damaged_one_is_refused(change: dict[str, object]) -> None:
 def test_vectors_that_are_not_finite_are_refused() -> None:
     good = np.eye(2, dtype=np.float32)
     with pytest.raises(EncodingError, match="question vectors are not finite"):
-        encoder_profile(np.array([[1, np.nan], [0, 1]], dtype=np.float32), ["fr", "ja"], good)
+        encoder_profile(np.array([[1, np.nan], [0, 1]], dtype=np.float32), good, ["fr", "ja"], good)
+
+
+def test_a_direction_that_only_passages_have_is_part_of_it() -> None:
+    questions, passages = np.eye(4, dtype=np.float32)[[0, 1]], np.eye(4, dtype=np.float32)[[0, 2]]
+    found = encoder_profile(questions, passages, ["fr", "ja"], questions)
+    np.testing.assert_allclose(found.basis.T @ found.basis, np.diag([1, 1, 1, 0]), atol=1e-6)
+
+
+def test_only_the_largest_directions_are_taken() -> None:
+    languages = [str(number) for number in range(40)]
+    strength = np.linspace(1, 0.1, 40)[:, None]
+    questions = np.hstack([strength * np.eye(40), np.sqrt(1 - strength**2)]).astype(np.float32)
+    assert encoder_profile(questions, questions, languages, questions).basis.shape == (MOST_DIRECTIONS, 41)

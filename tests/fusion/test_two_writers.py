@@ -57,7 +57,7 @@ def test_plain_points_of_another_writer_cost_next_to_nothing() -> None:
     world = World()
     asked = np.concatenate([world.encode(world.noise(60), language) for language in range(LANGUAGES)])
     languages = [str(language) for language in range(LANGUAGES) for _ in range(60)]
-    profile = encoder_profile(asked, languages, world.encode(world.noise(100), 0))
+    profile = encoder_profile(asked, asked, languages, world.encode(world.noise(100), 0))
     pure = mean_reciprocal_rank(world, profile, 0)
     assert pure > 0.6
     assert abs(mean_reciprocal_rank(world, profile, PLAIN) - pure) < 0.02

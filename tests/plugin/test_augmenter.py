@@ -183,13 +183,13 @@ class TestNeutral:
             return [[float(len(text)), 1.0, float(text.count("e"))] for text in texts]
 
         def embed_passages(texts: Sequence[str]) -> list[list[float]]:
-            assert len(texts) == len(probe_passages())
+            assert len(texts) == 22 * PROBE_QUESTIONS + len(probe_passages())
             return embed_queries(texts)
 
         given = [made.passage("a", "A battery that is full.")]
         for _ in range(2):
             made.augment(given, [[1.0, 2.0, 3.0]], embed_queries, embed_passages)
-        assert asked == [len(probe_passages()), 22 * PROBE_QUESTIONS, 1, 1]
+        assert asked == [22 * PROBE_QUESTIONS + len(probe_passages()), 22 * PROBE_QUESTIONS, 1, 1]
 
     def test_without_a_model_of_passages_there_is_no_profile(self) -> None:
         made = Augmenter(None, (), UnmeasuredFusion(FusionRule.NEUTRAL, 0.3), passage_language="en")

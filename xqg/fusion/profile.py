@@ -1,8 +1,9 @@
 """The profile of an encoder: where it keeps the language of a text, and where its passages lie there.
 
-Let μ_L be the mean vector of questions in language L, whatever they ask. The span of all μ_L says which language a
-text is in, and nothing about its topic. After Yang et al. 2021 (LIR) and Xie et al. 2022 (LSAR), but from questions
-that ship with this package: the subspace belongs to the encoder, so no corpus and no labels are needed.
+Let μ_L be the mean vector of questions in language L, whatever they ask, and ν_L that of the same texts encoded as
+passages. The span of all of them says which language a text is in, and nothing about its topic. After Yang et al. 2021
+(LIR) and Xie et al. 2022 (LSAR), but from questions that ship with this package: the subspace belongs to the encoder,
+so no corpus and no labels are needed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ import numpy as np
 from xqg.errors import StoreError
 from xqg.fusion.arrays import Doubles, refuse_non_finite, unit_rows
 from xqg.records import Vectors, digest
+
+MOST_DIRECTIONS = 28
+"""Directions of the subspace, the largest first: the best of 18, 28, 36 and all 44 on the mean of seven pools
+(docs/results.md); the small ones are as much topic as language."""
 
 _NEGLIGIBLE = 1e-6
 """Directions whose singular value is smaller than this share of the largest are rounding errors."""
@@ -74,20 +79,25 @@ class EncoderProfile:
             ) from error
 
 
-def encoder_profile(questions: Vectors, languages: Sequence[str], passages: Vectors) -> EncoderProfile:
+def encoder_profile(
+    questions: Vectors, as_passages: Vectors, languages: Sequence[str], passages: Vectors
+) -> EncoderProfile:
     """The profile of the encoder that made these vectors.
 
-    :param questions: shape (m, d). :param languages: of each question, m codes; two languages or more.
+    :param questions: shape (m, d). :param as_passages: of the same texts, encoded as passages, shape (m, d).
+    :param languages: of each question, m codes; two languages or more.
     :param passages: vectors of passages in any language, shape (n, d).
     :raises EncodingError: if a vector is not finite.
     """
     refuse_non_finite(questions, "question")
+    refuse_non_finite(as_passages, "question")
     refuse_non_finite(passages, "passage")
-    asked, own = unit_rows(questions.astype(np.float64)), passages.astype(np.float64)
+    own = passages.astype(np.float64)
     codes, spoken = sorted(set(languages)), np.array(languages)
-    means = np.stack([asked[spoken == code].mean(axis=0) for code in codes])
+    sides = [unit_rows(side.astype(np.float64)) for side in (questions, as_passages)]
+    means = np.stack([side[spoken == code].mean(axis=0) for side in sides for code in codes])
     _, values, directions = np.linalg.svd(means, full_matrices=False)
-    basis = directions[values > _NEGLIGIBLE * values[0]]
+    basis = directions[values > _NEGLIGIBLE * values[0]][:MOST_DIRECTIONS]
     inside = unit_rows(own) @ basis.T @ basis
     direction = unit_rows(inside.mean(axis=0)[None])[0]
     return EncoderProfile(

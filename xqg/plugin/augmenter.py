@@ -220,7 +220,8 @@ class Augmenter:
             )
         languages = [language for language, _ in _probe()[0]]
         asked = _matrix(questions, len(languages), "query")
-        profile = encoder_profile(asked, languages, _matrix(passages, len(passages), "passage", asked.shape[1]))
+        own = _matrix(passages, len(passages), "passage", asked.shape[1])
+        profile = encoder_profile(asked, own[: len(languages)], languages, own[len(languages) :])
         self._fusion = self._fusion.measured(profile) if isinstance(self._fusion, UnmeasuredFusion) else self._fusion
 
     def _ready_fusion(self, dimension: int) -> Fusion:
@@ -245,7 +246,9 @@ def to_lists(vectors: Vectors) -> list[list[float]]:
 
 
 def _probe() -> tuple[list[tuple[str, str]], list[str]]:
-    """The first `PROBE_QUESTIONS` probe questions of each language, with it, and the probe passages."""
+    """The first `PROBE_QUESTIONS` probe questions of each language, with it; and what to encode as passages: the same
+    questions, then the probe passages.
+    """
     seen: dict[str, int] = {}
     questions = []
     for question in read_probe():
@@ -253,7 +256,7 @@ def _probe() -> tuple[list[tuple[str, str]], list[str]]:
         seen[language] = seen.get(language, 0) + 1
         if seen[language] <= PROBE_QUESTIONS:
             questions.append((language, question["query"]))
-    return questions, [passage.content for passage in probe_passages()]
+    return questions, [*(text for _, text in questions), *(passage.content for passage in probe_passages())]
 
 
 def _distinct(pieces: Sequence[Sequence[Piece]]) -> list[str]:

@@ -48,7 +48,7 @@ class PassageAugmenter:
     :param text_embedder: embeds the queries: the one that the query pipeline uses.
     :param document_embedder: the one before it, to measure the encoder's profile with; not needed with ``like``.
     :param settings: the fields of `AugmenterSettings`; no keys.
-    :param generator_key: of an ``openai:`` generator. :param store_key: of the server with the calibration.
+    :param generator_key: of an ``openai:`` generator. :param store_key: of the server with the collection in ``like``.
     :raises SettingsError: if a setting is wrong.
     """
 
