@@ -15,6 +15,7 @@ from xqg.commands.compare import compare
 from xqg.commands.dataset import dataset
 from xqg.commands.evaluate import evaluate
 from xqg.commands.evaluate_generator import evaluate_generator
+from xqg.commands.export import export
 from xqg.commands.mcp import mcp
 from xqg.commands.stopping import stop_on_signal
 from xqg.commands.sweep import sweep
@@ -191,7 +192,7 @@ def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> No
     result.print(as_json)
 
 
-for added in (augment, evaluate, compare, dataset, evaluate_generator, mcp, sweep, train):
+for added in (augment, evaluate, compare, dataset, evaluate_generator, export, mcp, sweep, train):
     main.add_command(added)
 
 
