@@ -40,6 +40,9 @@ With fewer, the libraries sum it in other pieces (seen under 16 rows in float32,
 so that a text's vector would depend in its last bits on the texts beside it.
 """
 
+SHAPE_ROWS = 256
+"""Rows are filled up with zeros to a multiple of this: oneDNN keeps a program and memory for every shape it meets."""
+
 Linear = tuple[Tensor, Tensor]
 """Weights, shape (out, in), and biases; of a normalisation both have one value for each column."""
 
@@ -166,7 +169,8 @@ class TorchEngine:
         numbers = torch.tensor([number for text in tokens for number in text], device=self._device)
         places = torch.cat([torch.arange(length, device=self._device) for length in lengths])
         runs = [(length, len(list(run))) for length, run in groupby(lengths)]
-        states = self._embed(numbers, places)
+        embedded = self._embed(numbers, places)
+        states = functional.pad(embedded, (0, 0, 0, -len(embedded) % SHAPE_ROWS))
         for layer in self._layers:
             states = self._apply(layer, states, runs)
         means = [part.float().view(count, length, -1).mean(1) for part, (length, count) in _parts(states, runs)]
@@ -192,11 +196,12 @@ class TorchEngine:
     def _attend(self, mixed: Tensor, runs: Sequence[tuple[int, int]]) -> Tensor:
         """Attention within each text; ``mixed``: query, key and value of each token, shape (tokens, 3 * hidden)."""
         found = []
+        rest = len(mixed) - sum(length * count for length, count in runs)
         for part, (length, count) in _parts(mixed, runs):
             query, key, value = part.view(count, length, 3, self._file.shape.heads, -1).permute(2, 0, 3, 1, 4)
             heads = functional.scaled_dot_product_attention(query, key, value)
             found.append(heads.transpose(1, 2).reshape(count * length, -1))
-        return torch.cat(found)
+        return functional.pad(torch.cat(found), (0, 0, 0, rest))
 
     def _normalise(self, states: Tensor, norm: Linear) -> Tensor:
         return functional.layer_norm(states, (self._file.shape.hidden,), *norm, self._file.shape.epsilon)
@@ -205,7 +210,7 @@ class TorchEngine:
 def _parts(states: Tensor, runs: Sequence[tuple[int, int]]) -> Iterator[tuple[Tensor, tuple[int, int]]]:
     """The rows of each run of texts that are equally long."""
     sizes = [length * count for length, count in runs]
-    yield from zip(torch.split(states, sizes), runs, strict=True)
+    yield from zip(torch.split(states[: sum(sizes)], sizes), runs, strict=True)
 
 
 def _packs(lengths: Sequence[int], tokens: int) -> list[list[int]]:
