@@ -75,6 +75,7 @@ FLAGS: dict[str, str] = {
     "fusion.calibration_sample": "--calibration-sample",
     "fusion.distance": "--distance",
     "reader.format": "--format",
+    "reader.delimiter": "--delimiter",
     "reader.id_field": "--id-field",
     "reader.text_field": "--text-field",
     "reader.title_field": "--title-field",

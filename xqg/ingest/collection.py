@@ -17,6 +17,9 @@ from xqg.settings import FusionSettings, IngestSettings
 
 READY, UPDATING = "ready", "updating"
 
+WRITTEN = "file"
+"""The kind of generator whose queries people wrote."""
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -80,6 +83,7 @@ def open_collection(
         generation=digest([SCHEMA, identity, settings.generator.augment_with, settings.generator.queries_per_language]),
         languages=languages,
         own_language=settings.generator.own_language,
+        written=identity is not None and identity.get("kind") == WRITTEN,
     )
     metadata = {
         "state": READY,

@@ -9,8 +9,9 @@ from types import TracebackType
 
 from xqg.ingest.calibration import MINIMUM_PASSAGES
 from xqg.ingest.collection import Opened, open_collection
-from xqg.ingest.corpus import passages_from
+from xqg.ingest.corpus import Corpus
 from xqg.ingest.estimate import Estimate, estimate
+from xqg.ingest.leftovers import tell_left_over, watched
 from xqg.ingest.passage_side import encoder_for
 from xqg.ingest.pilot import calibrate_collection, draw_passages, first_passages
 from xqg.ingest.rejects import RejectsFile
@@ -62,32 +63,46 @@ class IngestJob:
         :param rejects: bad records go there as JSON lines; made only where there are some.
         :raises XqgError: if a source, a model or the store fails; what was stored stays stored, so run it again.
         """
-        records = self._records(sources)
+        corpus = self._corpus(sources)
         with RejectsFile(rejects, sources) as kept:
-            opened = open_collection(self._store, self._encoder, self._generator, self._settings, self._languages)
-            work = partial(self._work, reject=kept.write, progress=progress, stopping=stopping)
-            if not opened.to_calibrate:
-                return work(records, opened, self._encoder)
-            encoder = RememberingEncoder(self._encoder)
-            sample, records = self._sample(sources, records)
-            pilot = work(sample, opened.pilot(len(sample) >= MINIMUM_PASSAGES), encoder)
-            if pilot.interrupted:
-                return pilot
-            with pilot.timed("calibrate"):
-                stored = self._store.points([passage.id for passage in sample])
-                opened = calibrate_collection(self._store, opened, encoder, self._settings.fusion, stored)
-            report = work(records, opened, encoder)
-            report.absorb(pilot)
-            return report
+            report = self._ingest(corpus, kept, progress, stopping)
+        if not report.interrupted:
+            corpus.tell()
+            tell_left_over(self._generator)
+        return report
+
+    def _ingest(
+        self,
+        corpus: Corpus,
+        kept: RejectsFile,
+        progress: Callable[[IngestReport], None],
+        stopping: Callable[[], bool],
+    ) -> IngestReport:
+        opened = open_collection(self._store, self._encoder, self._generator, self._settings, self._languages)
+        work = partial(self._work, reject=kept.write, progress=progress, stopping=stopping)
+        records = watched(corpus, self._generator)
+        if not opened.to_calibrate:
+            return work(records, opened, self._encoder)
+        encoder = RememberingEncoder(self._encoder)
+        sample, records = self._sample(corpus, records)
+        pilot = work(sample, opened.pilot(len(sample) >= MINIMUM_PASSAGES), encoder)
+        if pilot.interrupted:
+            return pilot
+        with pilot.timed("calibrate"):
+            stored = self._store.points([passage.id for passage in sample])
+            opened = calibrate_collection(self._store, opened, encoder, self._settings.fusion, stored)
+        report = work(records, opened, encoder)
+        report.absorb(pilot)
+        return report
 
     def estimate(self, sources: Sequence[str]) -> Estimate:
         """What `run` would do and cost; writes nothing."""
-        records = self._records(sources)
+        corpus = self._corpus(sources)
         opened = open_collection(
             self._store, self._encoder, self._generator, self._settings, self._languages, dry_run=True
         )
-        return estimate(
-            records,
+        found = estimate(
+            watched(corpus, self._generator),
             self._generator,
             self._encoder,
             self._store,
@@ -95,6 +110,9 @@ class IngestJob:
             self._settings.generator.queries_per_language,
             self._settings.batch_size,
         )
+        corpus.tell()
+        tell_left_over(self._generator)
+        return found
 
     def _work(
         self,
@@ -109,14 +127,14 @@ class IngestJob:
         return worker.run(records, reject, progress, stopping)
 
     def _sample(
-        self, sources: Sequence[str], records: Iterator[Passage | Reject]
+        self, corpus: Corpus, records: Iterator[Passage | Reject]
     ) -> tuple[list[Passage], Iterator[Passage | Reject]]:
         """The passages to calibrate on, and all records: from files drawn at random, from a stream the first ones."""
         size = self._settings.fusion.calibration_sample
-        if all(Path(source).is_file() or Path(source).is_dir() for source in sources):
-            return draw_passages(records, size), self._records(sources)
+        if corpus.lasting:
+            return draw_passages(records, size), watched(corpus, self._generator)
         return first_passages(records, size)
 
-    def _records(self, sources: Sequence[str]) -> Iterator[Passage | Reject]:
-        """The stream of records; the sources are looked at now, before anything is written, and read later."""
-        return passages_from(sources, self._settings.reader, self._encoder.count_tokens, self._detector)
+    def _corpus(self, sources: Sequence[str]) -> Corpus:
+        """The records; the sources are looked at now, before anything is written, and read later."""
+        return Corpus(sources, self._settings.reader, self._encoder.count_tokens, self._detector)

@@ -9,7 +9,7 @@ from typing import Any
 from xqg.errors import SettingsError, StoreError
 from xqg.fingerprints import CALIBRATED
 from xqg.ingest.calibration import Calibration
-from xqg.ingest.collection import READY, Opened
+from xqg.ingest.collection import READY, WRITTEN, Opened
 from xqg.ingest.fusion import PLAIN
 from xqg.ingest.passage_side import encoder_for
 from xqg.ingest.pilot import calibrate_collection, draw_passages
@@ -82,7 +82,9 @@ def _opened(found: Collection, settings: CalibrateSettings) -> Opened:
         "alpha": CALIBRATED if fusion.weight is None else fusion.weight,
         "share": CALIBRATED if fusion.share is None else fusion.share,
     }
-    target = Target(found.metadata["fingerprint"], None, tuple(stored["languages"]), bool(stored["own_language"]))
+    written = stored["generator"].get("kind") == WRITTEN
+    languages = tuple(stored["languages"])
+    target = Target(found.metadata["fingerprint"], None, languages, bool(stored["own_language"]), written)
     opened = Opened(target, {**found.metadata, "settings": changed}, PLAIN, False, True, found.languages)
     half_done = found.metadata["state"] != READY and found.metadata.get("calibration") is not None
     return _resumed(opened, found.metadata) if half_done and changed == stored else opened

@@ -11,6 +11,7 @@ from xqg.errors import EncodingError, SettingsError, StoreError
 from xqg.ingest.calibration import MINIMUM_PASSAGES
 from xqg.ingest.collection import Opened, open_collection
 from xqg.ingest.estimate import estimate
+from xqg.ingest.leftovers import tell_left_over, watched
 from xqg.ingest.passage_side import encoder_for
 from xqg.ingest.pilot import calibrate_collection, draw_passages
 from xqg.ingest.remembering import RememberingEncoder
@@ -101,6 +102,8 @@ class AugmentJob:
         if report.settled:
             plan.store.mark_complete()
             report.alias = self._move_alias(plan)
+        if not report.interrupted:
+            tell_left_over(self._generator)
         return report
 
     def estimate(self) -> dict[str, Any]:
@@ -108,7 +111,7 @@ class AugmentJob:
         plan = self._plan()
         opened = open_collection(plan.store, plan.encoder, plan.generator, self._ingest, self._languages, dry_run=True)
         cost = estimate(
-            plan.source.passages(opened.fresh, Seen()),
+            watched(plan.source.passages(opened.fresh, Seen()), self._generator),
             plan.generator,
             plan.encoder,
             plan.store,
@@ -116,6 +119,7 @@ class AugmentJob:
             self._ingest.generator.queries_per_language,
             self._ingest.batch_size,
         )
+        tell_left_over(self._generator)
         return {
             "source": plan.block.source,
             "into": self._settings.into,
@@ -181,14 +185,14 @@ class AugmentJob:
             return worker.run(passages, _refuse, progress, stopping)
 
         if not opened.to_calibrate:
-            return work(plan.source.passages(opened.fresh, seen), opened)
+            return work(watched(plan.source.passages(opened.fresh, seen), self._generator), opened)
         sample = self._sample(plan)
         pilot = work(sample, opened.pilot(len(sample) >= MINIMUM_PASSAGES))
         if pilot.interrupted:
             return pilot
         with pilot.timed("calibrate"):
             opened = self._calibrate(plan, sample, opened)
-        report = work(plan.source.passages(opened.fresh, seen), opened)
+        report = work(watched(plan.source.passages(opened.fresh, seen), self._generator), opened)
         report.absorb(pilot)
         return report
 

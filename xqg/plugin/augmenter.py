@@ -163,7 +163,7 @@ class Augmenter:
         return self.fuse(passages, vectors, queries, query_vectors)
 
     def _languages_for(self, passage: Passage) -> tuple[str, ...]:
-        return asked_languages(passage, self._languages, self._own_language)
+        return asked_languages(passage, self._languages, self._own_language, written=self.needs_ids)
 
     def _check_dimension(self, dimension: int) -> None:
         space = self._fusion.space

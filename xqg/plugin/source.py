@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from xqg.errors import StoreError
-from xqg.ingest.readers.building import DETECTED_CHARACTERS
-from xqg.languages import LanguageDetector
+from xqg.languages import DETECTED_CHARACTERS, CorpusLanguage, LanguageDetector
 from xqg.plugin.stored import is_augmentable
 from xqg.stores.augmented import Augmented, AugmentedStore, foreign_passage
 from xqg.stores.foreign import ForeignPassage, ForeignPoint, ForeignServer
@@ -37,7 +36,7 @@ class Source:
         language: str | None,
     ) -> None:
         self._server, self._store, self._block = server, store, block
-        self._detector, self._language = detector, language
+        self._corpus, self._language = CorpusLanguage(detector), language
 
     def passages(self, fresh: bool, seen: Seen) -> Iterator[ForeignPassage]:
         """All points that are ours to write, with vectors; those that others have written since are left out.
@@ -46,6 +45,8 @@ class Source:
         :raises StoreError: if a point has our key: then its vector is fused already.
         """
         for page in self._server.pages(self._block.source):
+            if self._corpus.main is None:
+                self._learn(page)
             known = {} if fresh else self._store.own_fields([point.id for point in page])
             for point in page:
                 if point.id in known and known[point.id] is None:
@@ -79,5 +80,12 @@ class Source:
         passage = layout.passage(str(point.id), point.payload, (lambda text: own["language"]) if same else self._detect)
         return foreign_passage(passage, point, passage.language, digest)
 
+    def _learn(self, page: Sequence[ForeignPoint]) -> None:
+        """Find out the language of most texts, which short ones do not tell by themselves."""
+        layout = self._block.layout
+        for point in page:
+            text = f"{layout.title(point.payload)}\n{layout.text(point.payload)}"[:DETECTED_CHARACTERS]
+            self._corpus.learn(text, layout.language(point.payload))
+
     def _detect(self, text: str) -> str:
-        return self._language or self._detector.detect(text[:DETECTED_CHARACTERS])
+        return self._language or self._corpus.settle(text[:DETECTED_CHARACTERS])

@@ -12,6 +12,7 @@ import numpy as np
 
 from xqg.errors import FingerprintError, SettingsError, StoreError
 from xqg.fingerprints import differences
+from xqg.identifiers import spellings
 from xqg.languages import LanguageDetector, language_code
 from xqg.protocols import Collection, Encoder, Point, VectorStore
 from xqg.records import FieldMatch, Hit
@@ -101,7 +102,7 @@ class Searcher:
 
     def look_up(self, passage_id: str) -> Point | None:
         """The stored passage with this id; None if there is none."""
-        return next(iter(self._store.points([passage_id])), None)
+        return next(iter(self._store.points(spellings(passage_id))), None)
 
     def explain(self, query: str, hits: Sequence[Hit]) -> list[Explanation | None]:
         """For each hit its generated query closest to ``query``; None where it has none."""

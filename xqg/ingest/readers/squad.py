@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import InputError, SettingsError
-from xqg.ingest.readers.lines import open_bytes
+from xqg.ingest.readers.opening import open_bytes
 from xqg.languages import language_name
 from xqg.records import digest
 
