@@ -53,7 +53,12 @@ def canonical(text: str) -> str:
 
 def spellings(text: str) -> list[str]:
     """The ids under which what somebody calls ``text`` may be stored, likeliest first; [] where there are none."""
-    return [name for name in dict.fromkeys([canonical(text), text]) if not _SURROGATE.search(name)]
+    return [name for name in dict.fromkeys([canonical(text), text]) if is_text(name)]
+
+
+def is_text(text: str) -> bool:
+    """Whether ``text`` has no halves of characters, as names and arguments that are not UTF-8 have."""
+    return _SURROGATE.search(text) is None
 
 
 def _number_text(value: Any) -> str:

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from xqg.errors import InputError, SettingsError
+from xqg.ingest.readers.notes import Notes
 from xqg.ingest.readers.sources import check_source, read_passages, read_records
-from xqg.languages import LanguageDetector
+from xqg.languages import CorpusLanguage, LanguageDetector
 from xqg.records import Passage
 from xqg.settings import ReaderSettings
 
@@ -24,13 +25,17 @@ class EchoDetector(LanguageDetector):
         super().__init__()
         self.asked = []
 
-    def detect(self, text):
+    def rank(self, text):
         self.asked.append(text)
-        return "cy"
+        return {"cy": 0.0, "en": -100.0}
 
 
 def read(source, settings=SETTINGS, detector=None):
     return list(read_passages(str(source), settings, EchoDetector() if detector is None else detector))
+
+
+def read_placed(source):
+    return list(read_records(str(source), SETTINGS, CorpusLanguage(EchoDetector()), Notes()))
 
 
 def passage(identifier, text, **others):
@@ -56,7 +61,7 @@ def test_json_lines(tmp_path, name):
 def test_byte_order_mark_crlf_blank_lines_and_no_last_newline(tmp_path):
     source = tmp_path / "c.jsonl"
     source.write_bytes(b"\xef\xbb\xbf" + TWO_LINES.replace(b"\n", b"\r\n\r\n  \r\n").rstrip())
-    found = list(read_records(str(source), SETTINGS, EchoDetector()))
+    found = read_placed(source)
     assert [item.passage for item in found] == TWO
     assert [item.line for item in found] == [1, 4]
 
@@ -128,7 +133,7 @@ def test_csv(tmp_path, mark):
     source = tmp_path / "c.csv"
     source.write_bytes(mark + CSV.encode())
     assert read(source) == CSV_PASSAGES
-    assert [item.line for item in read_records(str(source), SETTINGS, EchoDetector())] == [2, 5]
+    assert [item.line for item in read_placed(source)] == [2, 5]
 
 
 def test_csv_gz_and_tsv(tmp_path):

@@ -39,9 +39,12 @@ class RejectsFile:
         self._path = Path(path)
         self._file: TextIO | None = None
         self._count = 0
-        for source in sources:
-            _refuse_source(self._path, source)
-        _refuse_strangers(self._path)
+        try:
+            for source in sources:
+                _refuse_source(self._path, source)
+            _refuse_strangers(self._path)
+        except OSError as error:  # a name that is too long, a folder without permission
+            raise _unwritable(self._path, str(error.strerror)) from error
 
     @property
     def path(self) -> Path:

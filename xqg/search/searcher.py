@@ -12,7 +12,7 @@ import numpy as np
 
 from xqg.errors import FingerprintError, SettingsError, StoreError
 from xqg.fingerprints import differences
-from xqg.identifiers import spellings
+from xqg.identifiers import is_text, spellings
 from xqg.languages import LanguageDetector, language_code
 from xqg.protocols import Collection, Encoder, Point, VectorStore
 from xqg.records import FieldMatch, Hit
@@ -71,14 +71,14 @@ class Searcher:
         A language that has no vector of its own in the collection falls back to the default one.
 
         :param languages: one for each query as in `search`; None: no query's language is given.
-        :raises SettingsError: if a query is empty or a language unknown. :raises StoreError: if the store fails.
+        :raises SettingsError: if a query is empty or no text, or a language unknown.
+        :raises StoreError: if the store fails.
         """
         given = [None] * len(queries) if languages is None else languages
         if len(given) != len(queries):
             raise SettingsError(f"There are {len(given)} languages for {len(queries)} queries", "one for each, or None")
         for query in queries:
-            if not query.strip():
-                raise SettingsError("The query is empty", "a question in any language")
+            _check_query(query)
         if not queries:
             return []
         rows: dict[str | None, list[int]] = {}
@@ -117,6 +117,13 @@ class Searcher:
             if known is None or similarity > known.similarity:
                 best[row] = Explanation(language, text, float(similarity))
         return best
+
+
+def _check_query(query: str) -> None:
+    if not query.strip():
+        raise SettingsError("The query is empty", "a question in any language")
+    if not is_text(query):
+        raise SettingsError(f"The query {query!r} is not UTF-8", "a question in any language", "Check the terminal")
 
 
 def _queries(hit: Hit) -> list[tuple[str, str]]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from xqg.identifiers import identifier, kind_of
-from xqg.ingest.readers.characters import without_controls, without_surrogates
-from xqg.ingest.readers.notes import CONTROL_CHARACTERS, LANGUAGE_TAGS, NOT_FINITE, SURROGATES, Notes
-from xqg.ingest.readers.values import UnfitRecordError, is_missing, parse_json, storable
+from xqg.ingest.readers.notes import LANGUAGE_TAGS, NOT_FINITE, Notes
+from xqg.ingest.readers.values import UnfitRecordError, clean_text, is_missing, parse_json, storable
 from xqg.languages import names_no_language, told_language
 from xqg.layouts import LANGUAGE_KEYS
 from xqg.records import Passage, Reject
@@ -79,7 +78,7 @@ class PassageBuilder:
         text = self._present(record, "text", self._names.text)
         if not isinstance(text, str):
             raise UnfitRecordError(f"text is not a string but {kind_of(text)}")
-        text = self._checked(_cleaned(text, note))
+        text = self._checked(clean_text(text, note))
         title = _title(record.get(self._names.title), note)
         metadata = self._metadata(record, note)
         language = self._language(record.get(self._names.language), metadata, note)
@@ -134,21 +133,11 @@ def _title(value: Any, note: Callable[[str], None]) -> str:
             note(NOT_FINITE)
         return ""
     if isinstance(value, str):
-        return _cleaned(value, note)
+        return clean_text(value, note)
     try:
         return identifier(value)
     except ValueError:
         raise UnfitRecordError(f"title is not a string but {kind_of(value)}") from None
-
-
-def _cleaned(text: str, note: Callable[[str], None]) -> str:
-    whole = without_surrogates(text)
-    if whole != text:
-        note(SURROGATES)
-    clean = without_controls(whole)
-    if clean != whole:
-        note(CONTROL_CHARACTERS)
-    return clean
 
 
 def _metadata_object(value: Any) -> Mapping[str, Any]:

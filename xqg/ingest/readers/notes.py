@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-CONTROL_CHARACTERS = "control characters are taken out of the text or title"
+CONTROL_CHARACTERS = "control characters are taken out"
 SURROGATES = "half characters (lone surrogates) are replaced by U+FFFD"
 NOT_FINITE = "NaN or infinite numbers are taken as missing, and stored as null in the metadata"
 LARGE_NUMBERS = "whole numbers of more than 64 bits are stored as strings in the metadata"
-LANGUAGE_TAGS = "the language that is named is not known, and detected instead"
+LANGUAGE_TAGS = "the language that is named is not known, and passed over"
 FRONT_MATTER = "the front matter is neither YAML nor TOML; what reads KEY: VALUE is taken"
 
 

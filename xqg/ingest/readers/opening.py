@@ -21,6 +21,9 @@ UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 READ_ERRORS = (OSError, EOFError, zlib.error)
 """What reading raises when a disk, a network folder or a compressed file is damaged."""
 
+SHOWN_CHARACTERS = 255
+"""So much of a name stands in a message."""
+
 _OPEN_PIPES = ("/dev/fd/", "/proc/", "/dev/stdin")
 """Where the system shows pipes that are open already: a shell's <(command), standard input."""
 
@@ -147,7 +150,8 @@ def told(error: BaseException) -> str:
 
 def unreadable(source: str, error: BaseException) -> InputError:
     """The error for a file that cannot be opened or read."""
-    return InputError(f"{source} cannot be read: {told(error)}", "asked for a readable file", "Check its path and type")
+    shown = source if len(source) <= SHOWN_CHARACTERS else f"{source[:SHOWN_CHARACTERS]}…"
+    return InputError(f"{shown} cannot be read: {told(error)}", "asked for a readable file", "Check its path and type")
 
 
 def refuse_endless(source: str) -> None:

@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from xqg.ingest.readers.characters import without_surrogates
-from xqg.ingest.readers.notes import LARGE_NUMBERS, NOT_FINITE, SURROGATES
+from xqg.ingest.readers.characters import without_controls, without_surrogates
+from xqg.ingest.readers.notes import CONTROL_CHARACTERS, LARGE_NUMBERS, NOT_FINITE, SURROGATES
 
 MAX_DEPTH = 64
 """Nested deeper, metadata is rejected: JSON libraries stop anywhere between 100 and 1,000 levels."""
@@ -39,7 +39,7 @@ def parse_json(text: str) -> Any:
 
 
 def storable(value: Any, note: Callable[[str], None], depth: int = 0) -> Any:
-    """``value`` as JSON that every store takes: no NaN, no halves of characters, whole numbers of up to 64 bits.
+    """``value`` as JSON that every store takes: no NaN, clean strings, whole numbers of up to 64 bits.
 
     Dates become ISO 8601, other things strings. :param note: told the kind of each change (`xqg.ingest.readers.notes`).
     :raises UnfitRecordError: if it is nested too deeply.
@@ -47,7 +47,7 @@ def storable(value: Any, note: Callable[[str], None], depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         raise UnfitRecordError(f"metadata is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, Mapping):
-        return {_text(str(name), note): storable(part, note, depth + 1) for name, part in value.items()}
+        return {clean_text(str(name), note): storable(part, note, depth + 1) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [storable(part, note, depth + 1) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -60,7 +60,7 @@ def storable(value: Any, note: Callable[[str], None], depth: int = 0) -> Any:
         return value.isoformat()
     if isinstance(value, decimal.Decimal):
         return str(value)
-    return _text(value, note) if isinstance(value, str) else value
+    return clean_text(value, note) if isinstance(value, str) else value
 
 
 def is_missing(value: Any) -> bool:
@@ -68,8 +68,12 @@ def is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
-def _text(text: str, note: Callable[[str], None]) -> str:
-    clean = without_surrogates(text)
-    if clean != text:
+def clean_text(text: str, note: Callable[[str], None]) -> str:
+    """``text`` without control characters and halves of characters. :param note: as for `storable`."""
+    whole = without_surrogates(text)
+    if whole != text:
         note(SURROGATES)
+    clean = without_controls(whole)
+    if clean != whole:
+        note(CONTROL_CHARACTERS)
     return clean
