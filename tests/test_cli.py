@@ -136,7 +136,7 @@ class TestIngest:
             (("--store", "redis://x"), 2, "is no store"),
             (("--encoder", "hf:./nowhere"), 1, "There is no model at ./nowhere"),
             (("--generator", "hf:./nowhere", "--languages", "fr"), 1, "There is no model at ./nowhere"),
-            (("--generator", "file:nowhere.jsonl"), 1, "Cannot read nowhere.jsonl"),
+            (("--generator", "file:nowhere.jsonl"), 1, "nowhere.jsonl does not exist"),
             (("--rejects", "corpus.jsonl"), 2, "corpus.jsonl"),
             (("--alpha", "2"), 2, "less than or equal to 1"),
         ],
@@ -212,7 +212,7 @@ class TestSearch:
             (("x", "--store", "edge:nowhere", "--collection", "help"), 1, "There is no collection"),
             (("x", *PLACE, "--filter", "section"), 2, "Cannot read the filter"),
             (("x", *PLACE, "--encoder", "gpt"), 2, "choose bundled"),
-            (("x", *PLACE, "--language", "french"), 2, "Try fr (French)"),
+            (("x", *PLACE, "--language", "frx"), 2, "Try fr (French)"),
         ],
     )
     def test_mistakes_are_one_line(self, arguments: tuple[str, ...], code: int, message: str) -> None:

@@ -153,45 +153,47 @@ class CorpusLanguage:
     """
 
     def __init__(self, detector: LanguageDetector, before: CorpusLanguage | None = None) -> None:
-        self._detector, self._before = detector, before
-        self._evidence: dict[str, float] = {}
+        self._detector = detector
+        self._own: dict[str, float] = {}
+        self._earlier: dict[str, float] = {} if before is None else _sum(before._own, before._earlier)
 
     def learn(self, text: str, language: str | None = None) -> None:
         """Take a text of the corpus into account; ``language`` is what it names, None: nothing."""
-        ranking = (
-            self._detector.rank(text) if language is None else {**dict.fromkeys(NAMES, -FOREIGN_MARGIN), language: 0}
-        )
-        if not _tells(ranking):
+        if language is not None:
+            told = {code: 0.0 if code == language else -FOREIGN_MARGIN for code in NAMES}
+        elif _has_letters(text):
+            ranking = self._detector.rank(text)
+            best = max(ranking.values())
+            told = {code: max(ranking.get(code, -math.inf) - best, -FOREIGN_MARGIN) for code in NAMES}
+        else:
             return
-        best = max(ranking.values())
-        for code in NAMES:
-            told = max(ranking.get(code, best - FOREIGN_MARGIN) - best, -FOREIGN_MARGIN)
-            self._evidence[code] = self._evidence.get(code, 0.0) + told
+        self._own = _sum(self._own, told)
 
     @property
     def main(self) -> str | None:
         """The language that all texts so far together are likeliest to be in; None before the first."""
-        first, second = (*sorted(self._evidence.values(), reverse=True)[:2], *[0.0] * 2)[:2]
-        evidence = dict(self._evidence)
-        if self._before is not None and first - second <= FOREIGN_MARGIN:
-            for code, told in self._before._evidence.items():
-                evidence[code] = evidence.get(code, 0.0) + told
+        first, second = (*sorted(self._own.values(), reverse=True)[:2], *[0.0] * 2)[:2]
+        evidence = self._own if first - second >= FOREIGN_MARGIN else _sum(self._own, self._earlier)
         return max(evidence, key=lambda code: evidence[code]) if evidence else None
 
     def settle(self, text: str) -> str:
         """The language of ``text``, as ISO 639-1; English where neither it nor the corpus tells one."""
-        ranking, main = self._detector.rank(text), self.main
-        best = max(ranking, key=lambda code: ranking[code])
-        if not _tells(ranking):
+        main = self.main
+        if not _has_letters(text):
             return DEFAULT_LANGUAGE if main is None else main
+        ranking = self._detector.rank(text)
+        best = max(ranking, key=lambda code: ranking[code])
         if main is None or ranking[best] - ranking.get(main, -math.inf) > FOREIGN_MARGIN:
             return best
         return main if _is_written_in(main, _script(text)) else best
 
 
-def _tells(ranking: Mapping[str, float]) -> bool:
-    """Whether a text made a difference: to one without letters all languages are as likely."""
-    return max(ranking.values()) > min(ranking.values())
+def _has_letters(text: str) -> bool:
+    return any(map(str.isalpha, text))
+
+
+def _sum(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    return {code: first.get(code, 0.0) + second.get(code, 0.0) for code in {**first, **second}}
 
 
 def _are_close(first: str, second: str) -> bool:

@@ -250,7 +250,9 @@ class IngestSettings(Settings):
     fusion: FusionSettings = FusionSettings()
     reader: ReaderSettings = ReaderSettings()
     batch_size: int = Field(32, ge=1, le=10_000, description="passages generated, encoded and stored at once")
-    update: bool = Field(False, description="bring a collection made with other settings to these")
+    update: bool = Field(
+        False, description="bring a collection made with other settings, or out of other folders, to these"
+    )
 
     @model_validator(mode="after")
     def _passages_are_asked_for_as_such(self) -> IngestSettings:

@@ -116,8 +116,8 @@ def test_without_a_detector_only_a_given_language_counts(by_language: FakeStore)
 
 def test_an_unknown_language_is_an_error_everywhere(store: FakeStore, by_language: FakeStore) -> None:
     for searcher in (Searcher(FakeEncoder(), store), searcher_by_language(by_language, FakeDetector())):
-        with pytest.raises(SettingsError, match=r"Unknown language 'french'.*Try fr"):
-            searcher.search("battery", language="french")
+        with pytest.raises(SettingsError, match=r"Unknown language 'frx'.*Try fr"):
+            searcher.search("battery", language="frx")
     assert store.searched == by_language.searched == []
 
 

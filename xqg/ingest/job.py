@@ -17,6 +17,7 @@ from xqg.ingest.pilot import calibrate_collection, draw_passages, first_passages
 from xqg.ingest.rejects import RejectsFile
 from xqg.ingest.remembering import RememberingEncoder
 from xqg.ingest.report import IngestReport
+from xqg.ingest.takeover import guarded
 from xqg.ingest.worker import IngestWorker
 from xqg.languages import LanguageDetector
 from xqg.protocols import Encoder, QueryGenerator, VectorStore
@@ -80,11 +81,11 @@ class IngestJob:
     ) -> IngestReport:
         opened = open_collection(self._store, self._encoder, self._generator, self._settings, self._languages)
         work = partial(self._work, reject=kept.write, progress=progress, stopping=stopping)
-        records = watched(corpus, self._generator)
+        records = self._records(corpus, opened)
         if not opened.to_calibrate:
             return work(records, opened, self._encoder)
         encoder = RememberingEncoder(self._encoder)
-        sample, records = self._sample(corpus, records)
+        sample, records = self._sample(corpus, opened, records)
         pilot = work(sample, opened.pilot(len(sample) >= MINIMUM_PASSAGES), encoder)
         if pilot.interrupted:
             return pilot
@@ -127,13 +128,19 @@ class IngestJob:
         return worker.run(records, reject, progress, stopping)
 
     def _sample(
-        self, corpus: Corpus, records: Iterator[Passage | Reject]
+        self, corpus: Corpus, opened: Opened, records: Iterator[Passage | Reject]
     ) -> tuple[list[Passage], Iterator[Passage | Reject]]:
         """The passages to calibrate on, and all records: from files drawn at random, from a stream the first ones."""
         size = self._settings.fusion.calibration_sample
         if corpus.lasting:
-            return draw_passages(records, size), watched(corpus, self._generator)
+            return draw_passages(records, size), self._records(corpus, opened)
         return first_passages(records, size)
+
+    def _records(self, corpus: Corpus, opened: Opened) -> Iterator[Passage | Reject]:
+        """One pass over the records, before which the collection was as ``opened``."""
+        guard = not (opened.fresh or self._settings.update)
+        records = guarded(corpus, self._store) if guard else corpus
+        return watched(records, self._generator)
 
     def _corpus(self, sources: Sequence[str]) -> Corpus:
         """The records; the sources are looked at now, before anything is written, and read later."""
