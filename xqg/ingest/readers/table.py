@@ -56,7 +56,8 @@ def begin_table(source: str, feed: Feed, names: FieldNames, expected: str, given
         raise InputError(f"{source} is empty", "asked for a header line", "Name the columns in the first line")
     wanted = {names.id, names.text}
     best = max(candidates, key=lambda mark: _fitness(headers[mark], wanted))
-    found = headers[best]
+    likeliest = headers[candidates[0]]
+    found = likeliest if isinstance(likeliest, str) and not _fitness(headers[best], wanted)[0] else headers[best]
     if not isinstance(found, list):
         raise _no_header(source, f"cannot be read: {found}")
     dialect = _whole_dialect(feed, best, found)
