@@ -173,7 +173,8 @@ class CorpusLanguage:
     def main(self) -> str | None:
         """The language that all texts so far together are likeliest to be in; None before the first."""
         first, second = (*sorted(self._own.values(), reverse=True)[:2], *[0.0] * 2)[:2]
-        evidence = self._own if first - second >= FOREIGN_MARGIN else _sum(self._own, self._earlier)
+        # one clear text is enough
+        evidence = self._own if first - second > FOREIGN_MARGIN / 2 else _sum(self._own, self._earlier)
         return max(evidence, key=lambda code: evidence[code]) if evidence else None
 
     def settle(self, text: str) -> str:
