@@ -15,6 +15,8 @@ PACKAGE = Path(xqg.__file__).parent
 
 LEVELS = {
     "xqg.errors": 0,
+    "xqg.identifiers": 0,
+    "xqg.language_codes": 0,
     "xqg.records": 0,
     "xqg.tuning": 0,
     "xqg.languages": 1,

@@ -143,7 +143,7 @@ class TestIngest:
             (("--store", "redis://x"), 2, "is no store"),
             (("--encoder", "hf:./nowhere"), 1, "There is no model at ./nowhere"),
             (("--generator", "hf:./nowhere", "--languages", "fr"), 1, "There is no model at ./nowhere"),
-            (("--generator", "file:nowhere.jsonl"), 1, "Cannot read nowhere.jsonl"),
+            (("--generator", "file:nowhere.jsonl"), 1, "nowhere.jsonl does not exist"),
             (("--rejects", "corpus.jsonl"), 2, "corpus.jsonl"),
             (("--alpha", "2"), 2, "less than or equal to 1"),
         ],

@@ -3,7 +3,15 @@ from __future__ import annotations
 import pytest
 
 from xqg.errors import SettingsError
-from xqg.languages import LanguageDetector, language_code, language_name
+from xqg.languages import (
+    CorpusLanguage,
+    LanguageDetector,
+    known_language,
+    language_code,
+    language_name,
+    names_no_language,
+    told_language,
+)
 
 TEXTS = {
     "ar": "كيف يمكنني إعادة تعيين كلمة المرور الخاصة بي؟",
@@ -33,9 +41,120 @@ def test_names() -> None:
         language_name("german")
 
 
-@pytest.mark.parametrize(("tag", "code"), [("en", "en"), ("EN", "en"), ("pt-BR", "pt"), ("zh_Hans_CN", "zh")])
+@pytest.mark.parametrize(
+    ("tag", "code"),
+    [
+        ("en", "en"),
+        ("EN", "en"),
+        (" en ", "en"),
+        ("pt-BR", "pt"),
+        ("zh_Hans_CN", "zh"),
+        ("zh-yue", "zh"),
+        ("en_US.UTF-8", "en"),
+        ("sr@latin", "sr"),
+        ("ca-valencia", "ca"),
+        ("en-US,en;q=0.9", "en"),
+        ("eng+fra", "en"),
+        ("eng", "en"),
+        ("ger", "de"),
+        ("deu", "de"),
+        ("eng_Latn", "en"),
+        ("arb_Arab", "ar"),
+        ("iw", "he"),
+        ("English", "en"),
+        ("german", "de"),
+        ("Deutsch", "de"),
+        ("Franc\u0327ais", "fr"),
+        ("日本語", "ja"),
+        ("Norwegian Bokmål", "nb"),
+        ("Brazilian Portuguese", "pt"),
+        ("Chinese (Simplified)", "zh"),
+    ],
+)
 def test_language_tags(tag: str, code: str) -> None:
-    assert language_code(tag) == code
+    assert (
+        language_code(tag)
+        == told_language(tag)
+        == told_language([None, "und", tag, "sw"])
+        == known_language(tag)
+        == code
+    )
+
+
+@pytest.mark.parametrize(
+    "tag", ["tlh", "no answer", "no-answer", "it depends", "English and French", "x-default", "c", 7, {}]
+)
+def test_what_is_no_tag_of_a_known_language(tag: object) -> None:
+    assert told_language(tag) is None
+    assert not names_no_language(tag)
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "und", "Unknown", "N/A", "mul", float("nan"), [], ["", None]])
+def test_what_names_no_language(value: object) -> None:
+    assert told_language(value) is None
+    assert names_no_language(value)
+
+
+CATALOGUE = [
+    "Espresso machine DeLonghi Magnifica",
+    "Canteen menu",
+    "Error E04: door open",
+    "Spaghetti carbonara with bacon",
+    "Reset PIN",
+    "Kettle 1.7 l stainless steel",
+    "Café latte glass set",
+    "Sauna stove Harvia",
+    "Sushi set Osaka",
+]
+
+
+def test_short_texts_are_in_the_language_of_their_corpus(detector: LanguageDetector) -> None:
+    corpus = CorpusLanguage(detector)
+    assert corpus.main is None
+    for text in CATALOGUE:
+        corpus.learn(text)
+    assert corpus.main == "en"
+    assert {detector.detect(text) for text in CATALOGUE} > {"en", "it", "nl"}
+    assert [corpus.settle(text) for text in (*CATALOGUE, "4711", "…")] == ["en"] * 11
+
+
+@pytest.mark.parametrize("language", sorted(TEXTS))
+def test_a_clear_text_keeps_its_language_in_a_corpus_of_another(detector: LanguageDetector, language: str) -> None:
+    corpus = CorpusLanguage(detector)
+    corpus.learn("", language="sw")
+    assert corpus.settle(TEXTS[language]) == language
+
+
+def test_another_script_is_another_language_however_short(detector: LanguageDetector) -> None:
+    corpus = CorpusLanguage(detector)
+    corpus.learn(TEXTS["en"])
+    assert [corpus.settle(text) for text in ("日本", "שלום", "ไทย")] == ["zh", "he", "th"]
+
+
+def test_what_texts_name_counts_and_long_ones_count_no_more_than_others(detector: LanguageDetector) -> None:
+    named = CorpusLanguage(detector)
+    for _ in range(3):
+        named.learn("Reset PIN", language="fr")
+    named.learn(TEXTS["de"] * 50)
+    assert named.main == "fr"
+
+
+def test_a_part_that_does_not_tell_goes_by_those_before_it(detector: LanguageDetector) -> None:
+    first = CorpusLanguage(detector)
+    first.learn(TEXTS["en"])
+    second = CorpusLanguage(detector, before=first)
+    assert second.settle("Canteen menu") == "en"
+    second.learn("Canteen menu")
+    assert second.main == "en"
+    third = CorpusLanguage(detector, before=second)
+    third.learn(TEXTS["de"])
+    assert third.main == "de"
+
+
+def test_without_any_evidence_a_text_is_english(detector: LanguageDetector) -> None:
+    corpus = CorpusLanguage(detector)
+    corpus.learn("4711")
+    assert (corpus.main, corpus.settle("4711")) == (None, "en")
 
 
 @pytest.mark.parametrize("language", sorted(TEXTS))

@@ -46,7 +46,7 @@ def job(**changes: Any) -> dict[str, Any]:
         (job(generator={"spec": "bundled"}), "no target languages"),
         (job(generator={"spec": "hf:some/model"}), "no target languages"),
         (job(generator={"languages": ("fr", "xx")}), "Unknown language 'xx'"),
-        (job(generator={"languages": ("french",)}), "Try fr"),
+        (job(generator={"languages": ("frx",)}), "Try fr"),
         (job(generator={"languages": ("fr", "fr")}), "fr is named twice"),
         (
             job(generator={**LANGUAGES, "spec": "gpt"}),

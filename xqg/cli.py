@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -59,6 +60,9 @@ def main(ctx: click.Context, verbose: bool, quiet: bool) -> None:
     """Make a Qdrant collection answer questions asked in other languages than its texts."""
     from xqg.console import set_up_logging
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a pipe or a name that is not UTF-8 must not end a run
     tune_process()
     set_up_logging(verbose, quiet)
     ctx.obj = {"quiet": quiet}

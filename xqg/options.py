@@ -81,6 +81,7 @@ FLAGS: dict[str, str] = {
     "fusion.views": "--views",
     "fusion.distance": "--distance",
     "reader.format": "--format",
+    "reader.delimiter": "--delimiter",
     "reader.id_field": "--id-field",
     "reader.text_field": "--text-field",
     "reader.title_field": "--title-field",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from xqg.records import FieldMatch, GeneratedQuery, Hit, LedgerEntry, Passage, Vectors
 
@@ -41,6 +41,17 @@ class QueryGenerator(Protocol):
         :param requests: passages with the languages (ISO 639-1) to write queries in; may differ by passage.
         :raises GenerationError: if the model or the endpoint fails.
         """
+
+
+@runtime_checkable
+class WrittenQueries(Protocol):
+    """A `QueryGenerator` whose queries were written for certain passages, so that some may belong to none."""
+
+    def meet(self, passages: Sequence[Passage]) -> None:
+        """Take note of passages of this run."""
+
+    def left_over(self) -> str | None:
+        """A sentence about the queries that belong to no passage that was met; None where all do."""
 
 
 class Encoder(Protocol):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from xqg.languages import known_language, language_name
+from xqg.languages import known_language, language_code
 from xqg.records import FusionRule
 from xqg.validation import ConflictError
 from xqg.validation import Settings as Settings
@@ -166,12 +166,11 @@ class GeneratorSettings(ModelSettings):
     @field_validator("languages")
     @classmethod
     def _known_languages(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
-        for code in languages:
-            language_name(code)
-        repeated = sorted({code for code in languages if languages.count(code) > 1})
+        codes = tuple(language_code(tag) for tag in languages)
+        repeated = sorted({code for code in codes if codes.count(code) > 1})
         if repeated:
             raise ValueError(f"language {', '.join(repeated)} is named twice")
-        return languages
+        return codes
 
     @model_validator(mode="after")
     def _languages_go_with_a_generator(self) -> GeneratorSettings:
@@ -229,8 +228,11 @@ class FusionSettings(Settings):
 class ReaderSettings(Settings):
     """How passages are read."""
 
-    format: Literal["auto", "jsonl", "csv", "tsv", "parquet", "beir", "folder"] = Field(
+    format: Literal["auto", "jsonl", "json", "csv", "tsv", "parquet", "beir", "folder"] = Field(
         "auto", description="auto: by the file's ending"
+    )
+    delimiter: str | None = Field(
+        None, description="character between the columns of CSV and TSV, or tab; None: found in the header line"
     )
     id_field: str = Field("id", description="field of the id")
     text_field: str = Field("text", description="field of the text")
@@ -244,6 +246,14 @@ class ReaderSettings(Settings):
     max_text_bytes: int = Field(2**20, ge=1, description="longer texts are rejected")
 
     _known_language = field_validator("language")(known_language)
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str | None) -> str | None:
+        character = {"tab": "\t", "\\t": "\t"}.get(str(delimiter), delimiter)
+        if character is not None and (len(character) != 1 or character in '"\r\n'):
+            raise ValueError(f"{delimiter!r} does not separate columns; give one character, or tab")
+        return character
 
     @model_validator(mode="after")
     def _overlap_is_smaller(self) -> ReaderSettings:
@@ -266,7 +276,9 @@ class IngestSettings(Settings):
     fusion: FusionSettings = FusionSettings()
     reader: ReaderSettings = ReaderSettings()
     batch_size: int = Field(32, ge=1, le=10_000, description="passages generated, encoded and stored at once")
-    update: bool = Field(False, description="bring a collection made with other settings to these")
+    update: bool = Field(
+        False, description="bring a collection made with other settings, or out of other folders, to these"
+    )
 
     @model_validator(mode="after")
     def _passages_are_asked_for_as_such(self) -> IngestSettings:

@@ -33,6 +33,23 @@ def test_our_own_format(tmp_path: Path) -> None:
     assert read.unlabelled == 2
 
 
+def test_numbers_accents_and_tags_are_read_as_in_a_corpus(tmp_path: Path) -> None:
+    path = tmp_path / "queries.json"
+    records = [
+        {"id": 1.0, "language": "pt-BR", "query": "Q", "passage_id": [101, 102.0, "103.0", "cafe\u0301.md"]},
+        {"id": "2", "lang": ["eng"], "query": "Q", "answers": [1889, "x"]},
+        {"id": "3", "language": "tlh", "query": "Q", "passage_id": "a"},
+        {"id": "4", "language": "unknown", "query": "Q", "passage_id": "a"},
+    ]
+    path.write_text(json.dumps(records, indent=1), encoding="utf-8")
+    assert read_queries(path, language="FRA").queries == (
+        LabelledQuery("1", "pt", "Q", {"101": 1, "102": 1, "103": 1, "caf\u00e9.md": 1}),
+        LabelledQuery("2", "en", "Q", {}, ("1889", "x")),
+        LabelledQuery("3", "tlh", "Q", {"a": 1}),
+        LabelledQuery("4", "fr", "Q", {"a": 1}),
+    )
+
+
 BEIR_QUERIES = (
     {"_id": "1", "text": "Quoi ?", "metadata": {"language": "fr"}},
     {"_id": "2", "text": "What?"},
@@ -47,8 +64,9 @@ BEIR_QUERIES = (
         "1 0 a 2\n1 0 b 0\n2 0 c 1\n",
         "1\t0\ta\t2\n2\t0\tc\t1\n\n",
         "1\ta\t2\n2\tc\t1\n",
+        "1.0\ta\t2.0\n2.0\tc\t1.0\n",
     ],
-    ids=["beir", "trec", "trec with tabs", "no header"],
+    ids=["beir", "trec", "trec with tabs", "no header", "numbers as pandas writes them"],
 )
 def test_beir_queries_with_judgements(tmp_path: Path, qrels: str) -> None:
     path = write(tmp_path / "queries.jsonl", *BEIR_QUERIES)
@@ -64,7 +82,11 @@ def test_beir_queries_with_judgements(tmp_path: Path, qrels: str) -> None:
     [
         ({"language": "fr", "query": "Quoi ?", "passage_id": "a"}, "line 2: the query has no id"),
         ({"id": "2", "query": " ", "passage_id": "a"}, "line 2: the query is empty"),
-        ({"id": "2", "query": "Q", "passage_id": 7}, "line 2: passage_id is neither"),
+        ({"id": "2", "query": "Q", "passage_id": {}}, "line 2: passage_id is neither"),
+        ({"id": "2", "query": "Q", "passage_id": ["a", ""]}, "line 2: passage_id is empty"),
+        ({"id": float("nan"), "query": "Q", "passage_id": "a"}, "line 2: the query's id is nan"),
+        ({"id": "2", "query": "Q" * 10_001, "passage_id": "a"}, "line 2: the query is 10001 characters long"),
+        ({"id": "2", "query": "\ud800", "passage_id": "a"}, "line 2: the query has a lone surrogate"),
         ({"id": "2", "query": "Q", "answers": [""]}, "line 2: answers is neither"),
         ({"id": "2", "query": "Q", "language": 3, "passage_id": "a"}, "line 2: the language is 3"),
         ({"id": "1", "query": "Q", "passage_id": "a"}, "line 2: the id '1' was used before"),

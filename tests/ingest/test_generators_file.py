@@ -6,6 +6,7 @@ import pytest
 
 from xqg.errors import InputError
 from xqg.ingest.generators.file import FileGenerator
+from xqg.ingest.readers import lines as lines_module
 from xqg.records import Passage
 from xqg.settings import GeneratorSettings
 
@@ -54,6 +55,57 @@ def test_queries_of_a_document_go_to_the_chunks_that_have_none(path):
     chunks = [Passage(id=f"doc#{number}", text="", document_id="doc", chunk=number, chunks=2) for number in (1, 2)]
     generation = generator_of(path, 5).generate([(chunk, ["fr"]) for chunk in chunks])
     assert texts(generation) == [("doc#1", "fr", "Document ?"), ("doc#2", "fr", "Morceau ?")]
+
+
+def test_ids_and_languages_however_they_are_written(tmp_path):
+    lines = [
+        {"passage_id": 103.0, "language": "pt-BR", "query": "Um?"},
+        {"passage_id": "103", "language": ["POR"], "query": "Dois?"},
+        {"passage_id": "cafe\u0301.md", "language": "French", "query": "Où ?"},
+    ]
+    path = tmp_path / "queries.json"
+    path.write_text(json.dumps(lines, indent=1))
+    generator = generator_of(path, 5)
+    assert generator.languages() == ("fr", "pt")
+    requests = [(Passage("103", "", document_id="103"), ["pt"]), (Passage("cafe\u0301.md", ""), ["fr"])]
+    assert texts(generator.generate(requests)) == [
+        ("103", "pt", "Um?"),
+        ("103", "pt", "Dois?"),
+        ("cafe\u0301.md", "fr", "Où ?"),
+    ]
+    assert generator_of(write(tmp_path / "q.jsonl", lines), 5).identity == generator.identity
+
+
+def test_what_is_too_long_for_a_query_and_for_memory(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(lines_module, "MAX_LINE_BYTES", 20_000)
+    path = write(
+        tmp_path / "queries.jsonl",
+        [
+            {"passage_id": "a", "language": "fr", "query": "x" * 10_001},
+            {"passage_id": "a", "language": "fr", "query": "x" * 30_000},
+            {"passage_id": "a", "language": "fr", "query": "x" * 10_000},
+            *[{"passage_id": number, "language": "fr", "query": ""} for number in range(100)],
+        ],
+    )
+    with caplog.at_level(logging.WARNING):
+        (query,) = generator_of(path, 5).generate([(Passage("a", ""), ["fr"])]).queries
+    assert query.text == "x" * 10_000
+    (told,) = (record.getMessage() for record in caplog.records)
+    assert told.startswith("102 lines are no queries")
+    assert "the query is 10001 characters long, the limit is 10000" in told
+    assert "the line is longer than 20000 bytes" in told
+    assert told.endswith("and 97 more")
+
+
+def test_what_is_left_over(path):
+    generator = generator_of(path, 5)
+    chunk = Passage("doc#2", "", document_id="doc", chunk=2, chunks=2)
+    generator.meet([Passage("a", ""), chunk])
+    assert generator.left_over() == (
+        f"1 of 7 queries in {path} belong to no passage of this run: passage_id '7'; ids of passages are like 'a'"
+    )
+    generator.meet([Passage("7.0", "")])
+    assert generator.left_over() is None
 
 
 def test_languages_and_identity_of_the_content_not_of_the_packing(path, tmp_path):

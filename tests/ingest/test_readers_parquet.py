@@ -1,6 +1,8 @@
 """Parquet: values of all kinds, rows and row groups that cannot be read, and a missing pyarrow."""
 
 import datetime
+import decimal
+import math
 import sys
 
 import pytest
@@ -43,6 +45,30 @@ def test_parquet(tmp_path):
     ]
     with pytest.raises(SettingsError, match=r"no column 'url'.* 'id', 'text', 'language', 'day', 'tags'"):
         check_source(str(source), ReaderSettings(id_field="url"))
+
+
+def test_numbers_as_polars_and_spark_write_them(tmp_path):
+    table = pyarrow.table(
+        {
+            "id": pyarrow.array([decimal.Decimal("1.00"), decimal.Decimal("2.50")]),
+            "text": ["one", "two"],
+            "title": pyarrow.array([404.0, math.nan], from_pandas=False),
+            "price": pyarrow.array([math.inf, 1.5], from_pandas=False),
+            "cost": pyarrow.array([decimal.Decimal("9.90"), None]),
+            "large": pyarrow.array([2**64 - 1, 1], pyarrow.uint64()),
+            "vector": [[0.1, math.nan], []],
+        }
+    )
+    parquet.write_table(table, tmp_path / "c.parquet")
+    assert read(tmp_path / "c.parquet") == [
+        passage(
+            "1",
+            "one",
+            title="404",
+            metadata={"price": None, "cost": "9.90", "large": "18446744073709551615", "vector": [0.1, None]},
+        ),
+        passage("2.50", "two", metadata={"price": 1.5, "cost": None, "large": 1, "vector": []}),
+    ]
 
 
 def test_parquet_with_bytes_that_are_no_text(tmp_path):

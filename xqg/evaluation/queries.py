@@ -9,8 +9,12 @@ from typing import Any
 
 from xqg.errors import InputError
 from xqg.evaluation.measures import spans
+from xqg.identifiers import identifier
 from xqg.ingest.readers.beir import read_judgements, told_language
+from xqg.ingest.readers.characters import without_surrogates
 from xqg.ingest.readers.jsonl import PlacedObject, read_objects
+from xqg.ingest.readers.values import MAX_QUERY_CHARACTERS
+from xqg.languages import told_language as known_code
 from xqg.records import Reject
 
 UNKNOWN_LANGUAGE = "und"
@@ -41,16 +45,16 @@ class QuerySet:
 
 
 def read_queries(path: Path, qrels: Path | None = None, language: str | None = None) -> QuerySet:
-    """All queries of a JSON Lines file: ``id``, ``language``, ``query``, ``passage_id`` and ``answers``, or BEIR's.
+    """All queries of a file of JSON: ``id``, ``language``, ``query``, ``passage_id`` and ``answers``, or BEIR's.
 
     :param qrels: who answers what, as BEIR's or TREC's file; queries it does not judge are left out, as BEIR does. So
         are queries that are answered by "yes" or "no" alone, as XOR-Retrieve does.
-    :param language: of queries that name none; None: they count as the language "und".
+    :param language: of queries that name none, as ISO 639-1; None: they count as the language "und".
     :raises InputError: if a file cannot be read, a line is no query, or no query has a label.
     """
     judged = None if qrels is None else _read_qrels(qrels)
     queries: dict[str, LabelledQuery] = {}
-    for place, query in _read_lines(path, language or UNKNOWN_LANGUAGE):
+    for place, query in _read_lines(path, known_code(language) or language or UNKNOWN_LANGUAGE):
         if query.id in queries:
             raise InputError(
                 f"{place}: the id {query.id!r} was used before", "asked for one id for each query", "Rename one"
@@ -87,22 +91,40 @@ def _read_lines(path: Path, language: str) -> Iterator[tuple[str, LabelledQuery]
 def _query(value: Mapping[str, Any], place: str, language: str) -> LabelledQuery:
     key = value.get("id", value.get("_id"))
     text = value.get("query", value.get("text", value.get("question")))
-    if isinstance(key, bool) or not isinstance(key, str | int) or not str(key).strip():
+    if key is None or key == "":
         raise _unfit(place, "the query has no id")
     if not isinstance(text, str) or not text.strip():
         raise _unfit(place, "the query is empty")
-    told = value.get("lang") or told_language(value) or language
-    if not isinstance(told, str):
+    if len(text) > MAX_QUERY_CHARACTERS:
+        raise _unfit(place, f"the query is {len(text)} characters long, the limit is {MAX_QUERY_CHARACTERS}")
+    if without_surrogates(text) != text:
+        raise _unfit(place, "the query has a lone surrogate, which is no text")
+    told = told_language(value)
+    if told is not None and not isinstance(told, str):
         raise _unfit(place, f"the language is {told!r}")
-    relevant = dict.fromkeys(_strings(value.get("passage_id"), place, "passage_id"), 1)
-    return LabelledQuery(str(key), told, text, relevant, _strings(value.get("answers"), place, "answers"))
+    relevant = dict.fromkeys(_ids(value.get("passage_id"), place), 1)
+    answers = _answers(value.get("answers"), place)
+    return LabelledQuery(_id(key, place, "the query's id"), language if told is None else told, text, relevant, answers)
 
 
-def _strings(value: Any, place: str, name: str) -> tuple[str, ...]:
+def _id(value: Any, place: str, name: str) -> str:
+    try:
+        return identifier(value)
+    except ValueError as error:
+        raise _unfit(place, f"{name} {error}") from None
+
+
+def _ids(value: Any, place: str) -> tuple[str, ...]:
     values = [] if value is None else value if isinstance(value, list) else [value]
-    if not all(isinstance(item, str) and item.strip() for item in values):
-        raise _unfit(place, f"{name} is neither a string nor a list of strings")
-    return tuple(dict.fromkeys(values))
+    return tuple(_id(item, place, "passage_id") for item in values)
+
+
+def _answers(value: Any, place: str) -> tuple[str, ...]:
+    values = [] if value is None else value if isinstance(value, list) else [value]
+    texts = [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in values]
+    if not all(isinstance(item, str) and item.strip() for item in texts):
+        raise _unfit(place, "answers is neither a string nor a list of strings")
+    return tuple(dict.fromkeys(texts))
 
 
 def _unfit(place: str, reason: str) -> InputError:

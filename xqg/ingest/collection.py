@@ -23,6 +23,9 @@ PLAIN = Fusion(FusionRule.PLAIN)
 FindProfile = Callable[[Encoder], EncoderProfile]
 """Tells the profile of an encoder; may have to encode the probe texts for it."""
 
+WRITTEN = "file"
+"""The kind of generator whose queries people wrote."""
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -111,6 +114,7 @@ def _asked_for(
         ),
         languages=languages,
         own_language=settings.generator.own_language,
+        written=generator is not None and generator.get("kind") == WRITTEN,
     )
     metadata = {
         "state": READY,

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 
 from xqg.errors import SettingsError
 from xqg.ingest.chunking import Chunker
 from xqg.ingest.readers.building import PlacedPassage
-from xqg.ingest.readers.lines import STANDARD_INPUT
+from xqg.ingest.readers.notes import Notes
+from xqg.ingest.readers.opening import STANDARD_INPUT
 from xqg.ingest.readers.seen_ids import Claim, SeenIds
-from xqg.ingest.readers.sources import check_source, read_records
-from xqg.languages import LanguageDetector
+from xqg.ingest.readers.sources import check_source, is_lasting, read_records
+from xqg.languages import CorpusLanguage, LanguageDetector
 from xqg.records import Passage, Reject
 from xqg.settings import ReaderSettings
 
+logger = logging.getLogger(__name__)
 
-def passages_from(
-    sources: Sequence[str], settings: ReaderSettings, count_tokens: Callable[[str], int], detector: LanguageDetector
-) -> Iterator[Passage | Reject]:
+
+class Corpus:
     """The passages of all sources, ready to be stored: each id occurs once, and no text is too long.
 
     All sources are checked at once, before the first one is read. Of several records with one id the
@@ -26,13 +28,62 @@ def passages_from(
     a document that is called like a chunk of another one is rejected if it comes later, and a long
     document whose chunks would be called like an earlier document is rejected as a whole.
 
-    :param sources: files, folders, or "-" for standard input.
-    :param count_tokens: tokens of a text for the encoder that the passages are for.
-    :param detector: tells the language of passages where neither they nor the settings name one.
-    :raises XqgError: if a source cannot be opened or is not what was asked for.
+    It can be read as often as its sources can; each time the same comes of the same files.
     """
-    check_sources(sources, settings)
-    return _read_all(tuple(sources), settings, Chunker(count_tokens, settings), detector)
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        settings: ReaderSettings,
+        count_tokens: Callable[[str], int],
+        detector: LanguageDetector,
+    ) -> None:
+        """:param sources: files, folders, or "-" for standard input.
+
+        :param count_tokens: tokens of a text for the encoder that the passages are for.
+        :param detector: tells the language of passages where neither they nor the settings name one.
+        :raises XqgError: if a source cannot be opened or is not what was asked for.
+        """
+        check_sources(sources, settings)
+        self._sources, self._settings, self._detector = tuple(sources), settings, detector
+        self._chunker = Chunker(count_tokens, settings)
+        self.notes = Notes()
+
+    def __iter__(self) -> Iterator[Passage | Reject]:
+        """Read all sources; afterwards ``notes`` holds what this pass changed in records."""
+        self.notes = notes = Notes()
+        language: CorpusLanguage | None = None
+        with closing(SeenIds()) as seen:
+            for source in self._sources:
+                language = CorpusLanguage(self._detector, before=language)
+                for found in read_records(source, self._settings, language, notes):
+                    if isinstance(found, Reject):
+                        yield found
+                    else:
+                        yield from _admit(found, seen, self._chunker)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it can be read more than once: not from standard input and pipes."""
+        return all(is_lasting(source) for source in self._sources)
+
+    def tell(self) -> None:
+        """Log what was changed in records so that they could be taken; nothing where nothing was."""
+        for line in self.notes.lines():
+            logger.warning("%s", line)
+
+
+def passages_from(
+    sources: Sequence[str], settings: ReaderSettings, count_tokens: Callable[[str], int], detector: LanguageDetector
+) -> Iterator[Passage | Reject]:
+    """One pass over a `Corpus`, with its parameters and errors, that tells what it changed at its end."""
+    corpus = Corpus(sources, settings, count_tokens, detector)
+
+    def read() -> Iterator[Passage | Reject]:
+        yield from corpus
+        corpus.tell()
+
+    return read()
 
 
 def check_sources(sources: Sequence[str], settings: ReaderSettings) -> None:
@@ -46,18 +97,6 @@ def check_sources(sources: Sequence[str], settings: ReaderSettings) -> None:
         raise SettingsError("Standard input is named twice", "it can be read once", "Drop one of the two")
     for source in sources:
         check_source(source, settings)
-
-
-def _read_all(
-    sources: Sequence[str], settings: ReaderSettings, chunker: Chunker, detector: LanguageDetector
-) -> Iterator[Passage | Reject]:
-    with closing(SeenIds()) as seen:
-        for source in sources:
-            for found in read_records(source, settings, detector):
-                if isinstance(found, Reject):
-                    yield found
-                else:
-                    yield from _admit(found, seen, chunker)
 
 
 def _admit(found: PlacedPassage, seen: SeenIds, chunker: Chunker) -> Sequence[Passage | Reject]:

@@ -7,10 +7,12 @@ from pathlib import Path
 from types import TracebackType
 
 from xqg.ingest.collection import FindProfile, Opened, open_collection
-from xqg.ingest.corpus import passages_from
+from xqg.ingest.corpus import Corpus
 from xqg.ingest.estimate import Estimate, estimate
+from xqg.ingest.leftovers import tell_left_over, watched
 from xqg.ingest.rejects import RejectsFile
 from xqg.ingest.report import IngestReport
+from xqg.ingest.takeover import guarded
 from xqg.ingest.worker import IngestWorker
 from xqg.languages import LanguageDetector
 from xqg.protocols import Encoder, QueryGenerator, VectorStore
@@ -58,18 +60,22 @@ class IngestJob:
         :param rejects: bad records go there as JSON lines; made only where there are some.
         :raises XqgError: if a source, a model or the store fails; what was stored stays stored, so run it again.
         """
-        records = self._records(sources)
+        corpus = self._corpus(sources)
         with RejectsFile(rejects, sources) as kept:
             opened = self._open()
             worker = IngestWorker(self._generator, self._encoder, self._store, opened, self._settings.batch_size)
-            return worker.run(records, kept.write, progress, stopping)
+            report = worker.run(self._records(corpus, opened), kept.write, progress, stopping)
+        if not report.interrupted:
+            corpus.tell()
+            tell_left_over(self._generator)
+        return report
 
     def estimate(self, sources: Sequence[str]) -> Estimate:
         """What `run` would do and cost; writes nothing."""
-        records = self._records(sources)
+        corpus = self._corpus(sources)
         opened = self._open(dry_run=True)
-        return estimate(
-            records,
+        found = estimate(
+            watched(corpus, self._generator),
             self._generator,
             self._encoder,
             self._store,
@@ -77,12 +83,21 @@ class IngestJob:
             self._settings.generator.queries_per_language,
             self._settings.batch_size,
         )
+        corpus.tell()
+        tell_left_over(self._generator)
+        return found
 
     def _open(self, dry_run: bool = False) -> Opened:
         return open_collection(
             self._store, self._encoder, self._generator, self._settings, self._languages, self._find_profile, dry_run
         )
 
-    def _records(self, sources: Sequence[str]) -> Iterator[Passage | Reject]:
-        """The stream of records; the sources are looked at now, before anything is written, and read later."""
-        return passages_from(sources, self._settings.reader, self._encoder.count_tokens, self._detector)
+    def _records(self, corpus: Corpus, opened: Opened) -> Iterator[Passage | Reject]:
+        """One pass over the records, before which the collection was as ``opened``."""
+        guard = not (opened.fresh or self._settings.update)
+        records = guarded(corpus, self._store) if guard else corpus
+        return watched(records, self._generator)
+
+    def _corpus(self, sources: Sequence[str]) -> Corpus:
+        """The records; the sources are looked at now, before anything is written, and read later."""
+        return Corpus(sources, self._settings.reader, self._encoder.count_tokens, self._detector)

@@ -14,24 +14,30 @@ class Target:
 
     ``fingerprint`` stands for all that changes a vector, ``generation`` for all that changes a query (it
     leaves the list of languages out, so that a new language costs only itself); None takes the stored queries as they
-    are.
+    are. ``written``: people wrote the queries (`asked_languages`).
     """
 
     fingerprint: str
     generation: str | None
     languages: tuple[str, ...]
     own_language: bool
+    written: bool = False
 
     def languages_for(self, passage: Passage) -> tuple[str, ...]:
         """The languages in which ``passage`` gets queries."""
-        return asked_languages(passage, self.languages, self.own_language)
+        return asked_languages(passage, self.languages, self.own_language, self.written)
 
 
-def asked_languages(passage: Passage, languages: Sequence[str], own_language: bool = False) -> tuple[str, ...]:
-    """The languages to ask of ``passage`` in: all but its own, which is added where ``own_language``."""
+def asked_languages(
+    passage: Passage, languages: Sequence[str], own_language: bool = False, written: bool = False
+) -> tuple[str, ...]:
+    """The languages to ask of ``passage`` in: all but its own, which is added where ``own_language``.
+
+    :param written: people wrote the queries, so there is no reason to leave any out, whatever the passage is in.
+    """
     if own_language:
         return tuple(dict.fromkeys((*languages, passage.language)))
-    return tuple(code for code in languages if code != passage.language)
+    return tuple(code for code in languages if written or code != passage.language)
 
 
 @dataclass(frozen=True)

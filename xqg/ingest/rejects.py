@@ -10,8 +10,8 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from xqg.errors import SettingsError
-from xqg.ingest.readers.folder import MARKDOWN_ENDING, TEXT_ENDING
-from xqg.ingest.readers.lines import STANDARD_INPUT
+from xqg.ingest.readers.folder import TEXT_ENDINGS
+from xqg.ingest.readers.opening import STANDARD_INPUT
 from xqg.ingest.readers.sources import BEIR_FILES
 from xqg.records import Reject
 
@@ -39,9 +39,12 @@ class RejectsFile:
         self._path = Path(path)
         self._file: TextIO | None = None
         self._count = 0
-        for source in sources:
-            _refuse_source(self._path, source)
-        _refuse_strangers(self._path)
+        try:
+            for source in sources:
+                _refuse_source(self._path, source)
+            _refuse_strangers(self._path)
+        except OSError as error:  # a name that is too long, a folder without permission
+            raise _unwritable(self._path, str(error.strerror)) from error
 
     @property
     def path(self) -> Path:
@@ -110,7 +113,7 @@ def _refuse_source(path: Path, source: str) -> None:
     origin = Path(source)
     same = path.resolve() == origin.resolve() or (path.exists() and origin.exists() and path.samefile(origin))
     inside = origin.is_dir() and origin.resolve() in path.resolve().parents
-    read_there = path.suffix.lower() in (TEXT_ENDING, MARKDOWN_ENDING) or path.name in BEIR_FILES
+    read_there = path.suffix.lower() in TEXT_ENDINGS or path.name in BEIR_FILES
     if same or (inside and read_there):
         raise SettingsError(
             f"The rejects file {path} is an input" + ("" if same else f": it lies in {source}"),

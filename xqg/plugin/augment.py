@@ -11,6 +11,7 @@ from xqg.errors import EncodingError, SettingsError, StoreError
 from xqg.fusion.profile import EncoderProfile
 from xqg.ingest.collection import FindProfile, Opened, open_collection
 from xqg.ingest.estimate import estimate
+from xqg.ingest.leftovers import tell_left_over, watched
 from xqg.ingest.report import IngestReport
 from xqg.ingest.worker import IngestWorker
 from xqg.languages import LanguageDetector
@@ -99,6 +100,8 @@ class AugmentJob:
                 report.settled = deleted == work.upserted == 0
         if report.settled:
             report.alias = self._move_alias(plan)
+        if not report.interrupted:
+            tell_left_over(self._generator)
         return report
 
     def estimate(self) -> dict[str, Any]:
@@ -106,7 +109,7 @@ class AugmentJob:
         plan = self._plan()
         opened = self._open(plan, dry_run=True)
         cost = estimate(
-            self._passages(plan, opened, Seen()),
+            watched(self._passages(plan, opened, Seen()), self._generator),
             plan.generator,
             plan.encoder,
             plan.store,
@@ -114,6 +117,7 @@ class AugmentJob:
             self._ingest.generator.queries_per_language,
             self._ingest.batch_size,
         )
+        tell_left_over(self._generator)
         return {
             "source": plan.block.source,
             "into": self._settings.into,
@@ -173,7 +177,7 @@ class AugmentJob:
         opened = self._open(plan)
         self._server.copy_indexes(plan.block.source, self._settings.into)
         worker = IngestWorker(plan.generator, plan.encoder, plan.store, opened, self._ingest.batch_size)
-        return worker.run(self._passages(plan, opened, seen), _refuse, progress, stopping)
+        return worker.run(watched(self._passages(plan, opened, seen), self._generator), _refuse, progress, stopping)
 
     def _open(self, plan: Plan, dry_run: bool = False) -> Opened:
         # the profile is the encoder's: its vectors as it makes them, not as the server stores them

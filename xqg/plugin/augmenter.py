@@ -236,7 +236,7 @@ class Augmenter:
         return fusion
 
     def _languages_for(self, passage: Passage) -> tuple[str, ...]:
-        return asked_languages(passage, self._languages, self._own_language)
+        return asked_languages(passage, self._languages, self._own_language, written=self.needs_ids)
 
 
 def to_lists(vectors: Vectors) -> list[list[float]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from xqg.errors import StoreError
-from xqg.ingest.readers.building import DETECTED_CHARACTERS
-from xqg.languages import LanguageDetector
+from xqg.languages import DETECTED_CHARACTERS, CorpusLanguage, LanguageDetector
 from xqg.plugin.stored import is_augmentable
 from xqg.stores.augmented import Augmented, AugmentedStore
 from xqg.stores.conditions import PLAIN_VECTOR
@@ -43,7 +42,7 @@ class Source:
         language: str | None,
     ) -> None:
         self._server, self._store, self._block = server, store, block
-        self._detector, self._language = detector, language
+        self._corpus, self._language = CorpusLanguage(detector), language
 
     def passages(self, fresh: bool, seen: Seen) -> Iterator[ForeignPassage]:
         """All points of the source but those that others have written anew in the store.
@@ -52,6 +51,8 @@ class Source:
         :raises StoreError: if a point has our key: then its vector is fused already.
         """
         for page in self._server.pages(self._block.source):
+            if self._corpus.main is None:
+                self._learn(page)
             known = {} if fresh else self._store.own_fields([point.id for point in page])
             for point in page:
                 own = known.get(point.id, {})
@@ -97,8 +98,15 @@ class Source:
         passage = self._block.layout.passage(str(point.id), point.payload, detect)
         return foreign_passage(passage, point, document_hash=digest, replaces=before, in_place=in_place)
 
+    def _learn(self, page: Sequence[ForeignPoint]) -> None:
+        """Find out the language of most texts, which short ones do not tell by themselves."""
+        layout = self._block.layout
+        for point in page:
+            text = f"{layout.title(point.payload)}\n{layout.text(point.payload)}"[:DETECTED_CHARACTERS]
+            self._corpus.learn(text, layout.language(point.payload))
+
     def _detect(self, text: str) -> str:
-        return self._language or self._detector.detect(text[:DETECTED_CHARACTERS])
+        return self._language or self._corpus.settle(text[:DETECTED_CHARACTERS])
 
     def _fused(self, point: ForeignPoint) -> StoreError:
         return StoreError(

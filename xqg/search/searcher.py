@@ -10,6 +10,7 @@ import numpy as np
 from xqg.errors import FingerprintError, SettingsError, StoreError
 from xqg.fingerprints import differences
 from xqg.fusion.pieces import Piece, passage_pieces
+from xqg.identifiers import is_text, spellings
 from xqg.protocols import Collection, Encoder, Point, VectorStore
 from xqg.records import FieldMatch, Hit
 
@@ -44,18 +45,17 @@ class Searcher:
     ) -> list[list[Hit]]:
         """The hits of each of ``queries``, in their order; ``exact`` looks at every point.
 
-        :raises SettingsError: if a query is empty. :raises StoreError: if the store fails.
+        :raises SettingsError: if a query is empty or no text. :raises StoreError: if the store fails.
         """
         for query in queries:
-            if not query.strip():
-                raise SettingsError("The query is empty", "a question in any language")
+            _check_query(query)
         if not queries:
             return []
         return self._store.search(self._encoder.encode_queries(queries), limit, filters, exact)
 
     def look_up(self, passage_id: str) -> Point | None:
         """The stored passage with this id; None if there is none."""
-        return next(iter(self._store.points([passage_id])), None)
+        return next(iter(self._store.points(spellings(passage_id))), None)
 
     def explain(self, query: str, hits: Sequence[Hit]) -> list[Explanation | None]:
         """For each hit its piece closest to ``query``: title, sentence or generated query; None without any."""
@@ -71,6 +71,13 @@ class Searcher:
             candidates = [Explanation(piece, next(similarities)) for piece in found]
             explained.append(max(candidates, key=lambda one: one.similarity, default=None))
         return explained
+
+
+def _check_query(query: str) -> None:
+    if not query.strip():
+        raise SettingsError("The query is empty", "a question in any language")
+    if not is_text(query):
+        raise SettingsError(f"The query {query!r} is not UTF-8", "a question in any language", "Check the terminal")
 
 
 def require_collection(store: VectorStore, name: str) -> Collection:

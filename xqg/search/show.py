@@ -8,6 +8,7 @@ from typing import Any
 from xqg.errors import StoreError
 from xqg.fusion.pieces import PieceKind, passage_pieces
 from xqg.fusion.profile import EncoderProfile
+from xqg.identifiers import spellings
 from xqg.protocols import Collection, VectorStore
 from xqg.records import Passage
 
@@ -51,7 +52,7 @@ def describe_passage(store: VectorStore, passage_id: str) -> dict[str, Any]:
 
     :raises StoreError: if there is none with this id.
     """
-    point = next(iter(store.points([passage_id])), None)
+    point = next(iter(store.points(spellings(passage_id))), None)
     if point is None:
         raise StoreError(f"No passage {passage_id!r} in this collection", remedy="A chunk's id is DOCUMENT#NUMBER")
     return {

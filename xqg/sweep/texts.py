@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xqg.ingest.generators.file import FileGenerator
+from xqg.ingest.leftovers import tell_left_over
 from xqg.protocols import QueryGenerator
 from xqg.records import GeneratedQuery, Passage
 from xqg.settings import GeneratorSettings
@@ -23,6 +24,8 @@ def read_texts(path: Path, passages: Sequence[Passage]) -> list[GeneratedQuery]:
     """
     generator = FileGenerator(GeneratorSettings(spec=f"file:{path}", queries_per_language=LIMIT))
     languages = generator.languages()
+    generator.meet(passages)
+    tell_left_over(generator)
     return list(generator.generate([(passage, languages) for passage in passages]).queries)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from xqg.errors import InputError, SettingsError, XqgError
 from xqg.ingest.prompts import TrainedStyle
-from xqg.languages import language_name
+from xqg.languages import language_name, told_language
 from xqg.protocols import Encoder
 from xqg.records import Passage, Reject
 from xqg.training.settings import MINIMUM_PAIRS, DataSource, TrainingSettings
@@ -95,6 +95,7 @@ class PairCollector:
 
         :param rejected: a query that is worse than this one, "" where none is known.
         """
+        language = told_language(language) or language
         problem = query_problem(language, text)
         if problem is None and key not in self._passages:
             problem = f"passage {key!r} is missing"

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from xqg.errors import SettingsError
 from xqg.ingest.prompts import TrainedStyle
 from xqg.ingest.readers.squad import parse_articles
-from xqg.languages import known_language, language_name
+from xqg.languages import known_language, language_code
 from xqg.settings import BUNDLED_BASE, Settings, check_spec
 
 MINIMUM_PAIRS = 50
@@ -194,9 +194,7 @@ class EvaluationSettings(Settings):
     @field_validator("languages")
     @classmethod
     def _known_languages(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
-        for code in languages:
-            language_name(code)
-        return tuple(dict.fromkeys(languages))
+        return tuple(dict.fromkeys(language_code(tag) for tag in languages))
 
     @model_validator(mode="after")
     def _one_style(self) -> EvaluationSettings:

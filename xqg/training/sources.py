@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from xqg.identifiers import identifier
 from xqg.ingest.readers.beir import Judgement, find_file, judgement_files, read_judgements, told_language
 from xqg.ingest.readers.jsonl import PlacedObject, read_objects
 from xqg.ingest.readers.squad import SQUAD_SUFFIXES, read_squad, squad_files
@@ -53,12 +54,21 @@ def _objects(path: Path, collector: PairCollector) -> Iterator[tuple[int, dict[s
 def _take_passage(key: Any, value: Mapping[str, Any], place: tuple[str, int], collector: PairCollector) -> bool:
     text = value.get("text") or value.get("passage")
     title = value.get("title") or ""
-    language = value.get("language") or collector.source.home
-    if not isinstance(key, str) or not isinstance(text, str) or not text.strip() or not isinstance(title, str):
+    language = told_language(value) or collector.source.home
+    name = _name(key)
+    if not name or not isinstance(text, str) or not text.strip() or not isinstance(title, str):
         collector.reject(*place, "a passage needs an id and a text", dict(value))
         return False
-    collector.add_passage(key, Passage(id=key, text=text, title=title, language=str(language)))
+    collector.add_passage(name, Passage(id=name, text=text, title=title, language=str(language)))
     return True
+
+
+def _name(key: Any) -> str:
+    """The id in its one form, "" where there is none that can be used."""
+    try:
+        return identifier(key)
+    except ValueError:
+        return ""
 
 
 def _read_jsonl(path: Path, collector: PairCollector) -> None:
@@ -69,13 +79,14 @@ def _read_jsonl(path: Path, collector: PairCollector) -> None:
         place = (str(path), number)
         key = value.get("passage_id")
         if key is None:
-            own = {**value, "language": value.get("passage_language")}
+            own = {name: value.get(name) for name in ("title", "text", "passage")}
+            own["language"] = value.get("passage_language")
             key = digest([value.get("title"), value.get("text") or value.get("passage")])
             if not _take_passage(key, own, place, collector):
                 continue
         language = value.get("language") or collector.source.language
         rejected = value.get("rejected") or ""
-        collector.add_query(str(key), language, _written(value, collector.source), place, value, rejected)
+        collector.add_query(_name(key), language, _written(value, collector.source), place, value, rejected)
 
 
 def _written(value: Mapping[str, Any], source: DataSource) -> Any:
@@ -96,7 +107,7 @@ def _read_beir(folder: Path, collector: PairCollector) -> None:
         _take_passage(value.get("_id"), value, (str(corpus), number), collector)
     texts: dict[str, tuple[int, dict[str, Any]]] = {}
     for number, value in _objects(queries, collector):
-        texts[str(value.get("_id"))] = (number, value)
+        texts[_name(value.get("_id"))] = (number, value)
     for file, judgement in judged:
         query, passage = judgement.query_id, judgement.passage_id
         if query not in texts:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import logging
 import sqlite3
 import threading
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
-from xqg.errors import InputError, SettingsError
+from xqg.errors import InputError
+from xqg.identifiers import canonical, identifier
 from xqg.ingest.cleaning import MALFORMED, clean_written
-from xqg.languages import language_name
+from xqg.ingest.readers.jsonl import PlacedObject, read_objects
+from xqg.ingest.readers.values import MAX_QUERY_CHARACTERS
+from xqg.languages import names_no_language, told_language
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery, Passage
 from xqg.settings import GeneratorSettings
@@ -26,15 +27,19 @@ logger = logging.getLogger(__name__)
 PROBLEMS_SHOWN = 5
 """So many bad lines are named in the log; the others are only counted."""
 
+IDS_SHOWN = 3
+"""So many ids that are nobody's are named."""
+
 Row = tuple[str, str, str]
 """Passage id, language, query."""
 
 
 class FileGenerator:
-    """Queries from lines ``{"passage_id": …, "language": …, "query": …}``, plain or gzip.
+    """Queries from lines ``{"passage_id": …, "language": …, "query": …}``, or from an array of such objects in .json.
 
-    ``passage_id`` is the id of a passage, or of a document that was split: the queries of a document go to
-    each of its chunks that has none under its own id in that language, since nobody knows which chunk answers them.
+    Either may be packed with gzip. ``passage_id`` is the id of a passage, or of a document that was split: the queries
+    of a document go to each of its chunks that has none under its own id in that language, since nobody knows which
+    chunk answers them.
 
     The user vouches for the language, so it is not checked (`xqg.ingest.cleaning.clean_written`).
     The file is read once, into a temporary database on disk, so memory does not grow with it.
@@ -52,7 +57,7 @@ class FileGenerator:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """The kind and the SHA-256 of the (unpacked) content; reads the file once."""
+        """The kind and the SHA-256 of all queries in their order; reads the file once."""
         with self._lock:
             self._index()
             return {"kind": "file", "sha256": self._hash}
@@ -87,85 +92,118 @@ class FileGenerator:
                     queries += [GeneratedQuery(passage.id, language, text) for text in texts]
         return Generation(tuple(queries), dict(dropped))
 
+    def meet(self, passages: Sequence[Passage]) -> None:
+        """Take note of passages of this run, so that `left_over` can tell whose queries belong to none."""
+        ids = dict.fromkeys(name for passage in passages for name in _names(passage))
+        with self._lock:
+            self._index().executemany("INSERT OR IGNORE INTO met VALUES (?)", [(name,) for name in ids])
+
+    def left_over(self) -> str | None:
+        """A sentence about the queries of the file that belong to no passage that was met; None where all do."""
+        with self._lock:
+            database = self._index()
+            condition = "FROM queries WHERE passage_id NOT IN (SELECT passage_id FROM met)"
+            (lost,) = database.execute(f"SELECT COUNT(*) {condition}").fetchone()
+            if not lost:
+                return None
+            (total,) = database.execute("SELECT COUNT(*) FROM queries").fetchone()
+            found = database.execute(f"SELECT DISTINCT passage_id {condition} ORDER BY rowid LIMIT {IDS_SHOWN + 1}")
+            ids = [repr(name) for (name,) in found]
+            known = database.execute("SELECT passage_id FROM met LIMIT 1").fetchone()
+        shown = ", ".join(ids[:IDS_SHOWN]) + (", …" if len(ids) > IDS_SHOWN else "")
+        like = "" if known is None else f"; ids of passages are like {known[0]!r}"
+        return f"{lost} of {total} queries in {self._path} belong to no passage of this run: passage_id {shown}{like}"
+
     def _index(self) -> sqlite3.Connection:
         if self._database is not None:
             return self._database
         # "" is a private database on disk, in the temporary folder, deleted when it is closed
         database = sqlite3.connect("", check_same_thread=False)
         database.execute("CREATE TABLE queries (passage_id TEXT, language TEXT, query TEXT)")
-        problems: list[str] = []
+        database.execute("CREATE TABLE met (passage_id TEXT PRIMARY KEY) WITHOUT ROWID")
+        problems = _Problems()
         hasher = hashlib.sha256()
         rows = _read_rows(self._path, hasher, problems)
         database.executemany("INSERT INTO queries VALUES (?, ?, ?)", rows)
         database.execute("CREATE INDEX by_passage ON queries (passage_id, language)")
         if database.execute("SELECT 1 FROM queries LIMIT 1").fetchone() is None:
             database.close()
-            first = f"; the first problem: {problems[0]}" if problems else ""
+            first = f"; the first problem: {problems.first[0]}" if problems.first else ""
             raise InputError(f"{self._path} holds no query{first}", _ASKED)
-        _report(problems)
-        self._database, self._hash, self._malformed = database, hasher.hexdigest(), len(problems)
+        problems.tell()
+        self._database, self._hash, self._malformed = database, hasher.hexdigest(), problems.count
         return database
+
+
+class _Problems:
+    """The lines that are no queries: how many, and the first of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[str] = []
+
+    def add(self, problem: str) -> None:
+        self.count += 1
+        if len(self.first) < PROBLEMS_SHOWN:
+            self.first.append(problem)
+
+    def tell(self) -> None:
+        if self.count:
+            more = self.count - len(self.first)
+            shown = "; ".join(self.first) + (f"; and {more} more" if more else "")
+            logger.warning("%d lines are no queries and are left out: %s", self.count, shown)
 
 
 _ASKED = 'asked for lines like {"passage_id": "7", "language": "fr", "query": "…"}'
 
 
+def _names(passage: Passage) -> Sequence[str]:
+    """The ids under which queries of a passage may stand: its own, then its document's."""
+    return tuple(dict.fromkeys([canonical(passage.id), canonical(passage.document_id)]))
+
+
 def _look_up(database: sqlite3.Connection, passage: Passage, language: str) -> list[str]:
-    for identifier in dict.fromkeys([passage.id, passage.document_id]):
+    for name in _names(passage):
         rows = database.execute(
-            "SELECT query FROM queries WHERE passage_id = ? AND language = ? ORDER BY rowid", (identifier, language)
+            "SELECT query FROM queries WHERE passage_id = ? AND language = ? ORDER BY rowid", (name, language)
         ).fetchall()
         if rows:
             return [str(query) for (query,) in rows]
     return []
 
 
-def _read_rows(path: Path, hasher: hashlib._Hash, problems: list[str]) -> Iterator[Row]:
+def _read_rows(path: Path, hasher: hashlib._Hash, problems: _Problems) -> Iterator[Row]:
     """The good lines of the file; the bad ones go to ``problems`` as "FILE:LINE: reason"."""
+    for found in read_objects(str(path)):
+        if not isinstance(found, PlacedObject):
+            problems.add(f"{path}:{found.line}: {found.reason}")
+            continue
+        try:
+            row = _parse(found.value)
+        except ValueError as error:
+            problems.add(f"{path}:{found.line}: {error}")
+            continue
+        hasher.update(json.dumps(row).encode("ascii"))
+        yield row
+
+
+def _parse(record: Mapping[str, Any]) -> Row:
+    """:raises ValueError: with the reason, if the record is no query."""
+    key, tag, query = (record.get(name) for name in ("passage_id", "language", "query"))
+    unfit = {"passage_id": key is None or key == "", "language": names_no_language(tag), "query": not query}
+    wrong = [name for name, missing in unfit.items() if missing]
+    if wrong or not isinstance(query, str):
+        raise ValueError(f"{', '.join(wrong) or 'query'} missing or no text")
+    language = told_language(tag)
+    if language is None:
+        raise ValueError(f"Unknown language {tag!r:.40}")
+    if len(query) > MAX_QUERY_CHARACTERS:
+        raise ValueError(f"the query is {len(query)} characters long, the limit is {MAX_QUERY_CHARACTERS}")
     try:
-        with _open(path) as lines:
-            for number, line in enumerate(lines, start=1):
-                hasher.update(line)
-                if not line.strip():
-                    continue
-                try:
-                    yield _parse(line)
-                except ValueError as error:
-                    problems.append(f"{path}:{number}: {error}")
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"Cannot read {path}: {error}", _ASKED) from error
-
-
-def _open(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
-
-
-def _parse(line: bytes) -> Row:
-    """:raises ValueError: with the reason, if the line is no query."""
-    record = json.loads(line.decode("utf-8-sig"))
-    if not isinstance(record, dict):
-        raise ValueError("not a JSON object")
-    values = {name: record.get(name) for name in ("passage_id", "language", "query")}
-    if type(values["passage_id"]) is int:
-        values["passage_id"] = str(values["passage_id"])
-    wrong = [name for name, value in values.items() if not isinstance(value, str) or not value]
-    if wrong:
-        raise ValueError(f"{', '.join(wrong)} missing or no text")
-    passage_id, language, query = (str(value) for value in values.values())
-    try:
-        language_name(language)
-    except SettingsError as error:
-        raise ValueError(error.found) from None
-    try:
-        "".join((passage_id, query)).encode("utf-8")
+        query.encode("utf-8")
     except UnicodeEncodeError:
         raise ValueError("a lone surrogate, which is no text") from None
-    return passage_id, language, query
-
-
-def _report(problems: Sequence[str]) -> None:
-    if not problems:
-        return
-    shown = "; ".join(problems[:PROBLEMS_SHOWN])
-    more = f"; and {len(problems) - PROBLEMS_SHOWN} more" if len(problems) > PROBLEMS_SHOWN else ""
-    logger.warning("%d lines are no queries and are left out: %s%s", len(problems), shown, more)
+    try:
+        return identifier(key), language, query
+    except ValueError as error:
+        raise ValueError(f"passage_id {error}") from None

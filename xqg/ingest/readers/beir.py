@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xqg.identifiers import canonical
 from xqg.ingest.readers.lines import read_lines
+from xqg.languages import names_no_language
+from xqg.languages import told_language as known_code
+from xqg.layouts import LANGUAGE_KEYS
 from xqg.records import Reject
+
+_RELEVANCE = re.compile(r"-?[0-9]{1,9}(\.0+)?")
 
 
 @dataclass(frozen=True)
@@ -39,13 +46,18 @@ def read_judgements(path: Path) -> Iterator[Judgement | Reject]:
     """
     for line in read_lines(str(path)):
         parts = [part.strip() for part in line.raw.split("\t")] if "\t" in line.raw else line.raw.split()
-        if line.fault is None and len(parts) in (3, 4) and parts[-1].lstrip("-").isdigit():
-            yield Judgement(parts[0], parts[-2], int(parts[-1]), line.number)
+        if line.fault is None and len(parts) in (3, 4) and _RELEVANCE.fullmatch(parts[-1]):
+            yield Judgement(canonical(parts[0]), canonical(parts[-2]), int(float(parts[-1])), line.number)
         elif line.fault is not None or (any(parts) and line.number > 1):  # the first line may be a header
             yield Reject(str(path), line.number, line.fault or "no judgement: QUERY PASSAGE SCORE", line.raw)
 
 
 def told_language(record: Mapping[str, Any]) -> Any:
-    """The language that a BEIR record names, itself or in its metadata; None if it names none."""
+    """The language that a record names, itself or in its metadata: an ISO 639-1 code, or as it is where it is none.
+
+    None if it names none.
+    """
     own = record.get("metadata")
-    return record.get("language") or (own.get("language") if isinstance(own, dict) else None)
+    places = [record, own] if isinstance(own, dict) else [record]
+    tags = [place[key] for place in places for key in LANGUAGE_KEYS if not names_no_language(place.get(key))]
+    return next((code for tag in tags if (code := known_code(tag)) is not None), next(iter(tags), None))

@@ -3,89 +3,127 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from xqg.errors import InputError
+from xqg.ingest.markdown import MARKDOWN_ENDINGS, first_heading
 from xqg.ingest.readers import lines
 from xqg.ingest.readers.building import PassageBuilder, PlacedPassage
+from xqg.ingest.readers.front_matter import split_front_matter
+from xqg.ingest.readers.notes import FRONT_MATTER
+from xqg.ingest.readers.opening import told
+from xqg.languages import names_no_language
 from xqg.records import Reject
 
-TEXT_ENDING = ".txt"
-MARKDOWN_ENDING = ".md"
+TEXT_ENDINGS = (".txt", *MARKDOWN_ENDINGS)
 
-_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*")
-_FENCE = re.compile(r" {0,3}(```|~~~)")
+SOURCE = "source"
+"""The metadata key that tells which folder's file a passage is, since ids are relative to the folder."""
+
+TITLE_KEYS = ("title", "Title")
+LANGUAGE_KEYS = ("language", "lang", "locale", "languages")
+"""What front matter calls a page's title and language, likeliest first."""
 
 
-def has_texts(folder: Path) -> bool:
-    """Whether the folder or one below it holds a file that would be read."""
-    return any(isinstance(entry, Path) for entry in _walk(folder))
+def check_folder(folder: Path) -> None:
+    """:raises InputError: if the folder cannot be read, or holds no file that would be read, nor those below it."""
+    found = next((entry for entry in _walk(folder) if isinstance(entry, Path) or entry.file == str(folder)), None)
+    if isinstance(found, Reject):
+        raise InputError(
+            f"The folder {folder} cannot be read: {found.reason}", "asked for texts", "Check who may read it"
+        )
+    if found is None:
+        raise InputError(
+            f"The folder {folder} holds no passages",
+            "asked for corpus.jsonl (a BEIR corpus) or .txt and .md files",
+            "Name the file itself if it has another ending",
+        )
 
 
 def read_folder(source: str, builder: PassageBuilder) -> Iterator[PlacedPassage | Reject]:
-    """A passage for each .txt and .md file, in the order of their paths; hidden files and folders are passed over.
+    """A passage for each text and Markdown file, in the order of their paths; hidden ones are passed over.
 
-    The id is the path below the folder with forward slashes, the title the first Markdown heading or the
-    file's name without its ending. Folders behind symbolic links are not entered.
+    The id is the path below the folder with forward slashes; the title that in the front matter, else the first
+    Markdown heading, else the file's name without its ending. What else stands in the front matter is metadata, and
+    `SOURCE` there names the folder with the one above it. Folders behind symbolic links are not entered.
     """
     folder = Path(source)
+    name = Path(*Path(os.path.abspath(folder)).parts[-2:])  # noqa: PTH100 - a link is another name on purpose
     for entry in _walk(folder):
-        yield _read_file(folder, entry, builder) if isinstance(entry, Path) else entry
+        yield _read_file(folder, entry, name, builder) if isinstance(entry, Path) else entry
 
 
 def _walk(folder: Path) -> Iterator[Path | Reject]:
-    """The files to read; only the names of one branch of the tree are in memory."""
+    """The files to read, sorted by path; only the names of the folders that lead to the next are in memory."""
+    waiting: list[tuple[Path, bool]] = [(folder, True)]
+    while waiting:
+        path, is_folder = waiting.pop()
+        if not is_folder:
+            yield (
+                path if _is_file(path) else Reject(str(path), 1, "it is no file but a pipe, a device or a folder", None)
+            )
+            continue
+        try:
+            with os.scandir(path) as scan:
+                found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in scan)
+        except OSError as error:
+            yield Reject(str(path), 1, f"the folder cannot be read: {told(error)}", None)
+            continue
+        waiting += [
+            (path / name, below)
+            for name, below in reversed(found)
+            if not name.startswith(".") and (below or name.lower().endswith(TEXT_ENDINGS))
+        ]
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it can be tried to read; so a dangling link, which becomes a reject and is not lost silently."""
     try:
-        with os.scandir(folder) as scan:
-            entries = sorted((entry for entry in scan if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    except OSError as error:
-        yield Reject(str(folder), 1, f"the folder cannot be read: {error.strerror}", None)
-        return
-    for entry in entries:
-        path = folder / entry.name
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(path)
-        elif path.suffix.lower() in (TEXT_ENDING, MARKDOWN_ENDING) and (path.is_file() or not path.exists()):
-            yield path  # a dangling link too: it becomes a reject and is not lost silently
+        return path.is_file() or not path.exists()
+    except OSError:
+        return True
 
 
-def _read_file(folder: Path, path: Path, builder: PassageBuilder) -> PlacedPassage | Reject:
-    identifier = path.relative_to(folder).as_posix()
+def _read_file(folder: Path, path: Path, name: Path, builder: PassageBuilder) -> PlacedPassage | Reject:
+    below = path.relative_to(folder)
+    identifier = below.as_posix()
     try:
         with path.open("rb") as stream:
             content = stream.read(lines.MAX_LINE_BYTES + 1)
     except OSError as error:
-        return Reject(str(path), 1, f"the file cannot be read: {error.strerror}", {"id": identifier})
+        return Reject(str(path), 1, f"the file cannot be read: {told(error)}", {"id": identifier})
     if len(content) > lines.MAX_LINE_BYTES:
-        record = _record(path, identifier, content[: lines.KEPT_BYTES])
+        record = {"id": identifier, "text": content[: lines.KEPT_BYTES].decode("utf-8", "surrogateescape")}
         reason = f"the file is longer than {lines.MAX_LINE_BYTES} bytes; only its beginning is kept"
         return Reject(str(path), 1, reason, record)
     content = content.removeprefix(lines.UTF8_MARK)
     try:
-        content.decode("utf-8")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         reason = f"not UTF-8: 0x{content[error.start]:02x} at byte {error.start + 1}"
-        return Reject(str(path), 1, reason, _record(path, identifier, content))
-    return builder.build(_record(path, identifier, content), str(path), 1)
+        record = {"id": identifier, "text": content.decode("utf-8", "surrogateescape")}
+        return Reject(str(path), 1, reason, record)
+    values = {SOURCE: (name / below).as_posix()}
+    if not identifier.lower().endswith(MARKDOWN_ENDINGS):
+        return builder.build({"id": identifier, "title": path.stem, "text": text, "metadata": values}, str(path), 1)
+    front = split_front_matter(text)
+    if front.damaged:
+        builder.note(FRONT_MATTER, str(path), 1)
+    return builder.build(_page(identifier, path.stem, front.text, {**front.values, **values}), str(path), 1)
 
 
-def _record(path: Path, identifier: str, content: bytes) -> dict[str, Any]:
-    text = content.decode("utf-8", "surrogateescape")
-    heading = _first_heading(text) if path.suffix.lower() == MARKDOWN_ENDING else None
-    return {"id": identifier, "title": path.stem if heading is None else heading, "text": text}
-
-
-def _first_heading(text: str) -> str | None:
-    """The first Markdown heading; a "#" in a fenced code block is a comment, not a heading."""
-    fence: str | None = None
-    for line in text.splitlines():
-        mark = _FENCE.match(line)
-        if mark is not None and fence in (None, mark[1]):
-            fence = mark[1] if fence is None else None
-            continue
-        heading = _HEADING.fullmatch(line) if fence is None else None
-        if heading is not None:
-            return heading[1]
-    return None
+def _page(identifier: str, stem: str, text: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a Markdown file; ``values`` are those of its front matter."""
+    title = next((values[key] for key in TITLE_KEYS if isinstance(values.get(key), str | int | float)), "")
+    language = next((key for key in LANGUAGE_KEYS if not names_no_language(values.get(key))), None)
+    title = str(title).strip() or first_heading(text) or stem
+    used = {*TITLE_KEYS, language}
+    return {
+        "id": identifier,
+        "title": title,
+        "text": text,
+        "language": None if language is None else values[language],
+        "metadata": {key: value for key, value in values.items() if key not in used},
+    }

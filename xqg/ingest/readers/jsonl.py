@@ -1,4 +1,4 @@
-"""Reads JSON Lines, one record a line; a BEIR corpus is JSON Lines with other field names."""
+"""Reads JSON Lines, one record a line, and JSON, an array of records; BEIR's corpus is the first with other names."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from xqg.ingest.readers.building import PassageBuilder, PlacedPassage, UnfitRecordError, parse_json
-from xqg.ingest.readers.lines import Line, read_lines
+from xqg.ingest.readers.building import PassageBuilder, PlacedPassage
+from xqg.ingest.readers.json_stream import JsonText, read_json_texts
+from xqg.ingest.readers.lines import read_lines
+from xqg.ingest.readers.values import UnfitRecordError, parse_json
 from xqg.records import Reject
+
+JSON_ENDINGS = (".json", ".json.gz")
 
 
 @dataclass(frozen=True)
@@ -19,52 +23,62 @@ class PlacedObject:
     value: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class _PlacedValue:
+    line: int
+    value: Any
+
+
 def read_objects(source: str) -> Iterator[PlacedObject | Reject]:
-    """The JSON objects of a file or of standard input ("-"); lines that hold none are rejects, empty ones nothing.
+    """The JSON objects of a file or of standard input ("-"); what is none is a reject, empty lines are nothing.
+
+    A file whose name ends in .json holds an array, or values one after the other; others hold one on each line.
 
     :raises InputError: if the file cannot be opened.
     """
-    for line in read_lines(source):
-        if line.fault is None and not line.content.strip():
-            continue
-        value = _read_value(source, line)
-        if isinstance(value, Reject):
-            yield value
-        elif isinstance(value, dict):
-            yield PlacedObject(line.number, value)
+    for found in _read_values(source, source.lower().endswith(JSON_ENDINGS)):
+        if isinstance(found, Reject):
+            yield found
+        elif isinstance(found.value, dict):
+            yield PlacedObject(found.line, found.value)
         else:
-            yield Reject(source, line.number, "no JSON object", value)
+            yield Reject(source, found.line, "no JSON object", found.value)
 
 
-def read_jsonl(source: str, builder: PassageBuilder) -> Iterator[PlacedPassage | Reject]:
+def read_jsonl(source: str, builder: PassageBuilder, whole: bool = False) -> Iterator[PlacedPassage | Reject]:
     """The records of a file or of standard input ("-"); lines of white space alone are passed over.
 
+    :param whole: the file is JSON as a whole, an array or values one after the other.
     :raises InputError: if the file cannot be opened.
     """
+    for found in _read_values(source, whole):
+        yield found if isinstance(found, Reject) else builder.build(found.value, source, found.line)
+
+
+def _read_values(source: str, whole: bool) -> Iterator[_PlacedValue | Reject]:
+    if whole:
+        for text in read_json_texts(source):
+            yield _read_text(source, text)
+        return
     for line in read_lines(source):
         if line.fault is not None or line.content.strip():
-            yield _read_record(source, line, builder)
+            yield _read_text(source, JsonText(line.number, line.raw, line.fault))
 
 
-def _read_record(source: str, line: Line, builder: PassageBuilder) -> PlacedPassage | Reject:
-    record = _read_value(source, line)
-    return record if isinstance(record, Reject) else builder.build(record, source, line.number)
-
-
-def _read_value(source: str, line: Line) -> Any:
-    if line.fault is not None:
-        return Reject(source, line.number, line.fault, line.raw)
+def _read_text(source: str, found: JsonText) -> _PlacedValue | Reject:
+    if found.fault is not None:
+        return Reject(source, found.line, found.fault, found.text)
     try:
-        return parse_json(_decode(line.content.rstrip(b"\r\n")))
+        _check_encoding(found.text)
+        return _PlacedValue(found.line, parse_json(found.text))
     except UnfitRecordError as error:
-        return Reject(source, line.number, str(error), line.raw)
+        return Reject(source, found.line, str(error), found.text)
 
 
-def _decode(content: bytes) -> str:
-    # Before decoding: JSON's own message for a raw NUL speaks of an "invalid control character" only.
-    if b"\x00" in content:
-        raise UnfitRecordError(f"NUL byte in the line, at byte {content.index(0) + 1}")
+def _check_encoding(text: str) -> None:
+    """:raises UnfitRecordError: if bytes were no UTF-8, which are surrogate escapes in ``text``."""
     try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UnfitRecordError(f"not UTF-8: 0x{content[error.start]:02x} at byte {error.start + 1}") from error
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        place = len(text[: error.start].encode("utf-8")) + 1
+        raise UnfitRecordError(f"not UTF-8: 0x{ord(text[error.start]) - 0xDC00:02x} at byte {place}") from None

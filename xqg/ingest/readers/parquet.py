@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime
-import decimal
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -111,7 +110,10 @@ def _salvage(column: Any) -> Any:
 
 
 def _record(row: Mapping[str, Any], names: FieldNames) -> dict[str, Any]:
-    """The row as JSON values. :raises UnicodeDecodeError: if a named field holds bytes that are not UTF-8."""
+    """The row as JSON values and decimals.
+
+    :raises UnicodeDecodeError: if a named field holds bytes that are not UTF-8.
+    """
     # Some writers leave texts unmarked, as bytes.
     return {
         name: value.decode("utf-8") if isinstance(value, bytes) and name in names.all() else _json_value(value)
@@ -131,7 +133,7 @@ def _json_value(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
-    return str(value) if isinstance(value, decimal.Decimal | uuid.UUID) else value
+    return str(value) if isinstance(value, uuid.UUID) else value  # decimals may be ids; elsewhere they become strings
 
 
 def _open(source: str) -> Any:

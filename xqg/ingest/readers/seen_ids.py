@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class SeenIds:
         self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
         self._connection.execute("PRAGMA journal_mode = OFF")
         self._connection.execute(
-            "CREATE TABLE claims (id TEXT PRIMARY KEY, document_id TEXT, file TEXT, line INTEGER) WITHOUT ROWID"
+            "CREATE TABLE claims (id TEXT PRIMARY KEY, document_id TEXT, file BLOB, line INTEGER) WITHOUT ROWID"
         )
         self._connection.execute("BEGIN")
 
@@ -41,9 +42,10 @@ class SeenIds:
                 "SELECT id, document_id, file, line FROM claims WHERE id = ?", (one,)
             ).fetchone()
             if row is not None:
-                return Claim(*row)
+                return Claim(row[0], row[1], os.fsdecode(row[2]), row[3])
+        place = os.fsencode(file)  # names of files need not be UTF-8, and SQLite's text is
         self._connection.executemany(
-            "INSERT INTO claims VALUES (?, ?, ?, ?)", [(one, document_id, file, line) for one in ids]
+            "INSERT INTO claims VALUES (?, ?, ?, ?)", [(one, document_id, place, line) for one in ids]
         )
         return None
 

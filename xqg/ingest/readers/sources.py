@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from xqg.errors import InputError, SettingsError
 from xqg.ingest.readers.building import FieldNames, PassageBuilder, PlacedPassage
-from xqg.ingest.readers.delimited import DELIMITERS, read_delimited, read_header
-from xqg.ingest.readers.folder import has_texts, read_folder
+from xqg.ingest.readers.delimited import check_header, read_delimited
+from xqg.ingest.readers.dialects import DELIMITERS
+from xqg.ingest.readers.folder import check_folder, read_folder
 from xqg.ingest.readers.jsonl import read_jsonl
-from xqg.ingest.readers.lines import STANDARD_INPUT, check_readable
+from xqg.ingest.readers.notes import Notes
+from xqg.ingest.readers.opening import STANDARD_INPUT, check_readable, refuse_endless, status_of
 from xqg.ingest.readers.parquet import check_parquet, read_parquet
-from xqg.languages import LanguageDetector
+from xqg.ingest.readers.settling import settle_languages
+from xqg.languages import CorpusLanguage, LanguageDetector
 from xqg.records import Passage, Reject
 from xqg.settings import ReaderSettings
 
-ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
+ENDINGS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
 FOLDERS = ("beir", "folder")
 BEIR_FILES = ("corpus.jsonl", "corpus.jsonl.gz")
 BEIR_ID = "_id"
@@ -27,29 +38,38 @@ def read_passages(source: str, settings: ReaderSettings, detector: LanguageDetec
 
     :raises XqgError: as `read_records`.
     """
-    for found in read_records(source, settings, detector):
+    for found in read_records(source, settings, CorpusLanguage(detector), Notes()):
         yield found.passage if isinstance(found, PlacedPassage) else found
 
 
-def read_records(source: str, settings: ReaderSettings, detector: LanguageDetector) -> Iterator[PlacedPassage | Reject]:
+def read_records(
+    source: str, settings: ReaderSettings, language: CorpusLanguage, notes: Notes
+) -> Iterator[PlacedPassage | Reject]:
     """The passages of a file, a folder or standard input ("-"), in its order and in bounded memory.
 
     A record that is no passage becomes a reject, and reading goes on.
 
-    :param detector: tells the language of passages where neither they nor the settings name one.
+    :param language: settles that of passages where neither they nor the settings name one.
+    :param notes: counts the records that were changed so that they could be taken.
     :raises InputError: if the source cannot be opened. :raises SettingsError: if its format or its
         columns are not what was asked for. :raises MissingDependencyError: for Parquet without pyarrow.
     """
+    return settle_languages(_read(source, settings, notes), language)
+
+
+def _read(source: str, settings: ReaderSettings, notes: Notes) -> Iterator[PlacedPassage | Reject]:
     kind = find_format(source, settings)
     names = field_names(kind, settings)
-    builder = PassageBuilder(settings, detector, names)
+    builder = PassageBuilder(settings, names, notes)
     if kind in DELIMITERS:
-        return read_delimited(source, DELIMITERS[kind], names, builder)
+        return read_delimited(source, names, builder, DELIMITERS[kind], settings.delimiter)
     if kind == "parquet":
         return read_parquet(source, names, builder)
     if kind == "folder":
         return read_folder(source, builder)
-    return read_jsonl(source if kind == "jsonl" else str(_beir_corpus(Path(source))), builder)
+    if kind == "beir":
+        return read_jsonl(_beir_file(source), builder)
+    return read_jsonl(source, builder, whole=kind == "json")
 
 
 def check_source(source: str, settings: ReaderSettings) -> None:
@@ -60,26 +80,33 @@ def check_source(source: str, settings: ReaderSettings) -> None:
     :raises XqgError: as `read_records`.
     """
     kind = find_format(source, settings)
-    path = Path(source)
     if kind == "folder":
-        if not has_texts(path):
-            raise InputError(
-                f"The folder {source} holds no passages",
-                "asked for corpus.jsonl (a BEIR corpus) or .txt and .md files",
-                "Name the file itself if it has another ending",
-            )
+        check_folder(Path(source))
     elif kind == "beir":
-        check_readable(str(_beir_corpus(path)))
-    elif source != STANDARD_INPUT and path.is_file():
+        check_readable(_beir_file(source))
+    elif is_lasting(source):
         check_readable(source)
         if kind in DELIMITERS:
-            read_header(source, DELIMITERS[kind], field_names(kind, settings))
+            check_header(source, field_names(kind, settings), DELIMITERS[kind], settings.delimiter)
         elif kind == "parquet":
             check_parquet(source, field_names(kind, settings))
+    elif source != STANDARD_INPUT:
+        refuse_endless(source)
+
+
+def is_lasting(source: str) -> bool:
+    """Whether ``source`` can be read as often as one likes: a file or a folder.
+
+    :raises InputError: if it cannot be reached.
+    """
+    if source == STANDARD_INPUT:
+        return False
+    mode = status_of(source).st_mode
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def find_format(source: str, settings: ReaderSettings) -> str:
-    """The format of a source: "jsonl", "csv", "tsv", "parquet", "beir" or "folder".
+    """The format of a source: "jsonl", "json", "csv", "tsv", "parquet", "beir" or "folder".
 
     :raises InputError: if there is no such file. :raises SettingsError: if the format cannot be told, or
         the one named in the settings does not fit.
@@ -91,10 +118,7 @@ def find_format(source: str, settings: ReaderSettings) -> str:
                 f"Standard input cannot be read as {asked}", f"asked for --format {asked}", "Name a file or folder"
             )
         return "jsonl" if asked == "auto" else asked
-    path = Path(source)
-    if not path.exists():
-        raise InputError(f"{source} does not exist", "asked for a file or a folder of passages", "Check the path")
-    if path.is_dir():
+    if stat.S_ISDIR(status_of(source).st_mode):
         return _folder_format(source, asked)
     return _file_format(source, asked)
 
@@ -114,7 +138,7 @@ def field_names(kind: str, settings: ReaderSettings) -> FieldNames:
 
 
 def _folder_format(source: str, asked: str) -> str:
-    has_corpus = any((Path(source) / name).is_file() for name in BEIR_FILES)
+    has_corpus = _beir_corpus(Path(source)) is not None
     if asked == "auto":
         return "beir" if has_corpus else "folder"
     if asked not in FOLDERS:
@@ -140,5 +164,13 @@ def _file_format(source: str, asked: str) -> str:
     )
 
 
-def _beir_corpus(folder: Path) -> Path:
-    return next(folder / name for name in BEIR_FILES if (folder / name).is_file())
+def _beir_file(source: str) -> str:
+    return str(_beir_corpus(Path(source)) or Path(source, BEIR_FILES[0]))
+
+
+def _beir_corpus(folder: Path) -> Path | None:
+    """The corpus of a BEIR folder; None if it has none, or may not be looked into."""
+    try:
+        return next((folder / name for name in BEIR_FILES if (folder / name).is_file()), None)
+    except OSError:
+        return None

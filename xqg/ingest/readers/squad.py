@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import InputError, SettingsError
-from xqg.ingest.readers.lines import open_bytes
-from xqg.languages import language_name
+from xqg.identifiers import identifier
+from xqg.ingest.readers.opening import open_bytes
+from xqg.languages import NAMES, told_language
 from xqg.records import digest
 
 SQUAD_SUFFIXES = (".json", ".json.gz")
@@ -74,17 +75,19 @@ def read_squad(
         passage_language, question_language = _languages(path, language)
         with open_bytes(str(path)) as stream:
             raw = stream.read().decode("utf-8", "surrogateescape")
+        places = _Places(raw)
         try:
             paragraphs = list(_paragraphs(json.loads(raw)["data"], articles))
             for title, paragraph in paragraphs:
                 text = paragraph["context"]
-                questions = tuple(_question(item, text, question_language, raw) for item in paragraph["qas"])
+                questions = tuple(_question(item, text, question_language, places) for item in paragraph["qas"])
                 key = _key(questions, keys) or digest([title, text])
                 keys |= {question.id: key for question in questions}
                 yield SquadParagraph(key, str(path), title, text, passage_language, questions)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            told = "nested too deeply" if isinstance(error, RecursionError) else error
             raise InputError(
-                f"{path} is no SQuAD-format file: {error}",
+                f"{path} is no SQuAD-format file: {told}",
                 "asked for data, paragraphs and qas in JSON",
                 "Check the file",
             ) from error
@@ -96,12 +99,30 @@ def _key(questions: Sequence[SquadQuestion], keys: Mapping[str, str]) -> str | N
     return next(iter([*known, *(question.id for question in questions)]), None)
 
 
-def _question(item: Mapping[str, Any], context: str, language: str, raw: str) -> SquadQuestion:
+class _Places:
+    """Finds the lines of the questions, which come in the order of the file, in one pass over it."""
+
+    def __init__(self, raw: str) -> None:
+        self._raw, self._place, self._line = raw, 0, 1
+
+    def line_of(self, key: Any) -> int:
+        """The line on which the id stands; the one before it where that cannot be told."""
+        place = self._raw.find(json.dumps(key), self._place)
+        if place < 0:
+            self._place = len(self._raw)  # ids that are written otherwise would be looked for to the end each time
+        else:
+            self._line += self._raw.count("\n", self._place, place)
+            self._place = place
+        return self._line
+
+
+def _question(item: Mapping[str, Any], context: str, language: str, places: _Places) -> SquadQuestion:
     key = item.get("id")
-    line = 1 + raw.count("\n", 0, max(raw.find(json.dumps(key)), 0))
+    line = places.line_of(key)
     answers = tuple(dict.fromkeys(str(answer["text"]) for answer in item.get("answers") or ()))
-    own = digest([context, item.get("question")]) if key is None else str(key)
-    return SquadQuestion(own, item.get("question"), item.get("lang", language), answers, line, item)
+    own = digest([context, item.get("question")]) if key is None else identifier(key)
+    told = item.get("lang", language)
+    return SquadQuestion(own, item.get("question"), told_language(told) or told, answers, line, item)
 
 
 def _paragraphs(articles: Any, chosen: tuple[int, int] | None) -> Iterator[tuple[str, Any]]:
@@ -118,18 +139,10 @@ def _languages(path: Path, fallback: str | None) -> tuple[str, str]:
     if crossed:
         return crossed.group(1), crossed.group(2)
     for part in reversed(re.split(r"[._-]", path.name)):
-        if len(part) == 2 and _is_language(part):
+        if part in NAMES:
             return part, part
     if fallback is None:
         raise SettingsError(
             f"The name of {path} tells no language", "asked for a name like NAME.de.json", "Name it with --language"
         )
     return fallback, fallback
-
-
-def _is_language(code: str) -> bool:
-    try:
-        language_name(code)
-    except SettingsError:
-        return False
-    return True
