@@ -225,10 +225,11 @@ def test_the_environment_yields_to_a_flag_that_it_conflicts_with(
 
 def test_every_conflict_names_options_with_a_flag() -> None:
     """Else the environment could not yield."""
-    tree = ast.parse(Path(xqg.settings.__file__).read_text(encoding="utf-8"))
+    files = [Path(module.__file__) for module in (xqg.settings, xqg.model_settings)]
     raised = [
         [part.value for part in node.args[1:] if isinstance(part, ast.Constant)]
-        for node in ast.walk(tree)
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ConflictError"
     ]
     names = {path.partition(".")[2] for path in FLAGS}
