@@ -25,7 +25,7 @@ import numpy as np
 
 from xqg.console import print_table
 from xqg.protocols import Point
-from xqg.records import LedgerEntry, Passage, Vectors
+from xqg.records import LedgerEntry, Passage, Texts, Vectors
 from xqg.stores import edge_engine
 from xqg.stores.edge import EdgeStore
 
@@ -142,7 +142,7 @@ def points(material: Material, several: bool) -> Iterator[Point]:
         for number in range(start, end):
             own = rows[material.first[number] - begin : material.first[number + 1] - begin]
             passage = Passage(str(number), f"Passage {number} says how a thing is done. It has two sentences.")
-            yield Point(passage, LedgerEntry("", "", "", "", {}), own if several else own[:1])
+            yield Point(passage, LedgerEntry("", "", "", "", Texts({})), own if several else own[:1])
 
 
 def fill(store: EdgeStore, stored: Iterator[Point]) -> None:

@@ -7,19 +7,42 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from xqg.records import FieldMatch, GeneratedQuery, Hit, LedgerEntry, Passage, Vectors
+from xqg.records import FieldMatch, GeneratedQuery, Hit, LedgerEntry, Passage, Translation, Vectors
 
 
 @dataclass(frozen=True)
 class Generation:
-    """The outcome of one call of a generator: the queries kept, and how many were dropped by reason."""
+    """The outcome of one call of a generator: what was kept, and how many texts were dropped by reason."""
 
     queries: tuple[GeneratedQuery, ...]
     dropped: Mapping[str, int]
+    translations: tuple[Translation, ...] = ()
+
+
+class Translator(Protocol):
+    """Translates single sentences and titles."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What changes the translations (engine, model, revision), as JSON; loads no weights."""
+
+    @property
+    def metered(self) -> bool:
+        """Whether calls cost money, so that a dry run must not make any."""
+
+    def check(self) -> None:
+        """Raise, without loading weights, if it cannot be used. :raises XqgError: says why."""
+
+    def translate(self, texts: Sequence[str], source: str, target: str) -> Iterator[tuple[str, str]]:
+        """Each of ``texts`` with its translation, as they are done, in any order; "" where there is none.
+
+        :param source: ISO 639-1 code of the language of all of them.
+        :raises GenerationError: if there is no model for this pair, or the engine or endpoint fails.
+        """
 
 
 class QueryGenerator(Protocol):
-    """Writes, for a passage, the questions that speakers of a language would ask of it."""
+    """Writes, for a passage, what helps speakers of a language to find it: their questions, or translations."""
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -36,9 +59,9 @@ class QueryGenerator(Protocol):
         """Raise, without loading weights, if the model cannot be loaded. :raises XqgError: says why."""
 
     def generate(self, requests: Sequence[tuple[Passage, Sequence[str]]]) -> Generation:
-        """Queries for each passage in each of its languages, in the order of the requests.
+        """Queries or translations of each passage in each of its languages, in the order of the requests.
 
-        :param requests: passages with the languages (ISO 639-1) to write queries in; may differ by passage.
+        :param requests: passages with the languages (ISO 639-1) to write in; may differ by passage.
         :raises GenerationError: if the model or the endpoint fails.
         """
 

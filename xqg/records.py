@@ -80,18 +80,42 @@ class GeneratedQuery:
 
 
 @dataclass(frozen=True)
-class LedgerEntry:
-    """What the store knows of a passage: enough to decide what a re-run has to do.
+class Translation:
+    """A passage's title and sentences in another language, in any order, those left out that nobody translated."""
 
-    ``queries`` maps each language that was generated to its queries; an empty tuple means that all of
-    them were dropped, a missing language that it was never generated.
+    passage_id: str
+    language: str
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What was written for a passage, by language: its queries, and its title and sentences in translation.
+
+    Of a language that was generated ``queries`` has a key; an empty tuple means that there are none, or that all of
+    them were dropped. ``translations`` has only languages with a text.
     """
+
+    queries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    translations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def only(self, languages: Sequence[str]) -> Texts:
+        """Those in ``languages``, in this order."""
+        return Texts(
+            {code: self.queries.get(code, ()) for code in languages},
+            {code: self.translations[code] for code in languages if code in self.translations},
+        )
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """What the store knows of a passage: enough to decide what a re-run has to do."""
 
     record_hash: str
     content_hash: str
     generation: str
     fingerprint: str
-    queries: Mapping[str, tuple[str, ...]]
+    texts: Texts
 
 
 @dataclass(frozen=True)
@@ -101,7 +125,7 @@ class Hit:
     rank: int
     score: float
     passage: Passage
-    queries: Mapping[str, tuple[str, ...]]
+    texts: Texts
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What makes torch faster on a CPU and can only be set for the whole process: the command line does so."""
+"""The cores of this machine, and what makes torch faster on them and can only be set for the whole process."""
 
 from __future__ import annotations
 
@@ -36,3 +36,8 @@ def tune_process() -> None:
         if mallopt is not None:
             mallopt(_M_MMAP_MAX, 0)
             mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+def count_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.fakes import FakeEncoder, FakeStore
 from xqg.protocols import Point
-from xqg.records import LedgerEntry, Passage, content_hash
+from xqg.records import LedgerEntry, Passage, Texts, content_hash
 from xqg.search.searcher import Searcher
 
 
@@ -21,7 +21,7 @@ def make_store(
     store.create(encoder.dimension, "dot", {"settings": {"encoder": dict(encoder.identity), **(settings or {})}})
     for key, text in texts.items():
         passage = Passage(key, text, document_id=key.partition("#")[0])
-        entry = LedgerEntry("", content_hash(passage), "", "", (queries or {}).get(key, {}))
+        entry = LedgerEntry("", content_hash(passage), "", "", Texts((queries or {}).get(key, {})))
         store.stored[key] = Point(passage, entry, encoder.encode_passages([passage])[0])
     return store
 

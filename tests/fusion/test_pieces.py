@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from xqg.fusion.pieces import LONGEST, PieceKind, passage_pieces, split_sentences
-from xqg.records import Passage
+from xqg.records import Passage, Texts
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,17 @@ def test_nothing_of_a_text_is_lost(text: str) -> None:
 
 def test_the_pieces_of_a_passage() -> None:
     passage = Passage("1", "Charge it before the first use. Keep it dry and warm.", "Battery", "en")
-    found = passage_pieces(passage, {"fr": ["Comment la charger ?"], "ja": []})
+    found = passage_pieces(
+        passage, Texts({"fr": ("Comment la charger ?",), "ja": ()}, {"pt": ("Carregue a bateria.",)})
+    )
     assert [(piece.kind, piece.whole, piece.viewed) for piece in found] == [
         (PieceKind.TITLE, True, True),
         (PieceKind.SENTENCE, True, True),
         (PieceKind.SENTENCE, False, True),
         (PieceKind.QUERY, True, False),
+        (PieceKind.TRANSLATION, False, False),
     ]
-    assert (found[-1].text, found[-1].language) == ("Comment la charger ?", "fr")
+    assert [(piece.text, piece.language) for piece in found[3:]] == [
+        ("Comment la charger ?", "fr"),
+        ("Carregue a bateria.", "pt"),
+    ]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from xqg.errors import EncodingError, SettingsError
+from xqg.fusion.pieces import Piece, PieceKind
 from xqg.fusion.profile import EncoderProfile
-from xqg.fusion.rules import Fusion, PieceVectors, fuse, limit_views, select_pieces
+from xqg.fusion.rules import Fusion, PieceVectors, fuse, limit_views, piece_vectors, select_pieces
 from xqg.records import FusionRule
 
 PROFILE = EncoderProfile(
@@ -27,6 +28,7 @@ def pieces(*rows: tuple[int, bool, bool, list[list[float]]]) -> PieceVectors:
     return PieceVectors(
         np.array(vectors, dtype=np.float32).reshape(-1, 3),
         np.array(numbers, dtype=np.int64),
+        np.zeros(len(vectors), dtype=np.bool_),
         np.array([row[0] for row in rows], dtype=np.int64),
         np.array([row[1] for row in rows], dtype=np.bool_),
         np.array([row[2] for row in rows], dtype=np.bool_),
@@ -83,6 +85,34 @@ def test_versions_of_a_piece_share_its_row() -> None:
     found = fuse(passages([0, 1, 0]), parts, Fusion(FusionRule.VIEWS, 0.5, 1.0, PROFILE))
     # both versions count the same: unit((1, 0, 0) + (0, 1, 0))
     np.testing.assert_allclose(found.vectors[1], [0.8 * ROOT, 0.8 * ROOT, 0.6], atol=1e-7)
+
+
+def piece(kind: PieceKind, whole: bool = False) -> Piece:
+    return Piece(kind, "", "en", whole, viewed=kind is not PieceKind.TRANSLATION)
+
+
+def test_a_translation_shares_the_row_of_the_piece_nearest_to_it() -> None:
+    """Passage (1, 0), its sentence (0, 1) with translations at 4:3 of both axes; α = 0, β = 1."""
+    sentence, translation = piece(PieceKind.SENTENCE), piece(PieceKind.TRANSLATION)
+    vectors = passages([1, 0, 0], [0, 1, 0], [3, 4, 9], [3, 4, -9])
+    parts = piece_vectors([[sentence, sentence, translation, translation]], vectors, PROFILE)
+    assert (parts.pieces.tolist(), parts.translated.tolist()) == ([0, 1, 1, 1], [False, False, True, True])
+    assert parts.owners.tolist() == [0, 0]
+    found = fuse(passages([1, 0, 0]), parts, Fusion(FusionRule.VIEWS, 0.0, 1.0, PROFILE))
+    both = np.array([0.65 * 0.6, 0.35 + 0.65 * 0.8])
+    expected = [[0.8, 0, 0.6], [0.8, 0, 0.6], [*(0.8 * both / np.linalg.norm(both)), 0.6]]
+    np.testing.assert_allclose(found.vectors, expected, atol=1e-7)
+
+
+def test_translations_find_their_pieces_within_their_passage() -> None:
+    title, translation = piece(PieceKind.TITLE, whole=True), piece(PieceKind.TRANSLATION)
+    vectors = passages([1, 0, 0], [0, 1, 0], [1, 0, 0], [np.nan, 0, 0])
+    parts = piece_vectors([[title, translation], [title, translation]], vectors, PROFILE)
+    assert (parts.pieces.tolist(), parts.owners.tolist()) == ([0, 0, 1, 1], [0, 1])
+    sound = select_pieces(parts, np.array([True, True, True, False]))
+    found = fuse(passages([1, 0, 0], [1, 0, 0]), sound, Fusion(FusionRule.NEUTRAL, 1.0, profile=PROFILE))
+    both = np.array([0.35, 0.65]) / np.hypot(0.35, 0.65)
+    np.testing.assert_allclose(found.vectors, [[*(0.8 * both), 0.6], [0.8, 0, 0.6]], atol=1e-7)
 
 
 def test_the_constant_part_changes_no_order_and_adds_the_same_to_every_score() -> None:

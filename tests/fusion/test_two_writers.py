@@ -42,7 +42,7 @@ def mean_reciprocal_rank(world: World, profile: EncoderProfile, plain: int) -> f
     owners = np.repeat(np.arange(PASSAGES), 3)
     vectors = world.encode(world.topics[owners], 0)
     flags = np.ones(len(owners), dtype=np.bool_)
-    pieces = PieceVectors(vectors, np.arange(len(owners)), owners, ~flags, flags)
+    pieces = PieceVectors(vectors, np.arange(len(owners)), np.zeros(len(owners), dtype=np.bool_), owners, ~flags, flags)
     stored = fuse(own, pieces, Fusion(FusionRule.VIEWS, 0.3, 0.4, profile)).by_passage(PASSAGES)
     rows = [own[number : number + 1] if number < plain else found for number, found in enumerate(stored)]
     ranks = []

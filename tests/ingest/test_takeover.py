@@ -105,7 +105,7 @@ def test_queries_that_belong_to_no_passage_are_told(tmp_path, place, caplog):
     )
     assert [record.getMessage() for record in caplog.records if "belong" in record.getMessage()] == [expected]
     # that the passage is in English itself is no reason to leave out what somebody wrote
-    assert place.store.stored["a.md"].entry.queries == {"en": ("en a.md ?",), "fr": ("fr a.md ?",)}
+    assert place.store.stored["a.md"].entry.texts.queries == {"en": ("en a.md ?",), "fr": ("fr a.md ?",)}
     caplog.clear()
     with caplog.at_level(logging.WARNING):
         place.run(source, tmp_path / "rejects.jsonl", settings(generator=spec))  # nothing is asked for any more

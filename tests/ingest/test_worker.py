@@ -71,7 +71,7 @@ def test_the_stored_vector_is_the_papers_sum(bench: Bench) -> None:
     expected = np.zeros(len(WORDS))
     expected[WORDS.index("battery")] = 0.75 * 2 + 0.25 * 4
     np.testing.assert_allclose(vector, expected, atol=1e-6)
-    assert bench.store.stored["a"].entry.queries == {
+    assert bench.store.stored["a"].entry.texts.queries == {
         "fr": ("fr 0 battery", "fr 1 battery"),
         "ja": ("ja 0 battery", "ja 1 battery"),
     }
@@ -193,7 +193,7 @@ def test_an_added_language_is_all_that_is_generated(bench: Bench) -> None:
     wider = {"spec": "hf:unused", "languages": ("fr", "de", "ja"), "queries_per_language": 2}
     bench.ingest(CORPUS, settings(generator=wider, update=True))
     assert bench.generator.asked == [("a", ("de",)), ("b", ("de",)), ("c", ("de",))]
-    assert set(bench.store.stored["a"].entry.queries) == {"fr", "de", "ja"}
+    assert set(bench.store.stored["a"].entry.texts.queries) == {"fr", "de", "ja"}
 
 
 def test_a_document_that_got_shorter_loses_its_old_chunks(bench: Bench) -> None:

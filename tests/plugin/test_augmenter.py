@@ -67,8 +67,8 @@ class TestAugment:
 
     def test_no_queries_in_the_passages_own_language_unless_asked(self) -> None:
         generator = FakeGenerator()
-        augmenter(generator, ["fr", "en"]).write_queries([Passage("a", "battery", language="en")])
-        augmenter(generator, ["fr"], own_language=True).write_queries([Passage("a", "battery", language="en")])
+        augmenter(generator, ["fr", "en"]).write_texts([Passage("a", "battery", language="en")])
+        augmenter(generator, ["fr"], own_language=True).write_texts([Passage("a", "battery", language="en")])
         assert generator.asked == [("a", ("fr",)), ("a", ("fr", "en"))]
 
     def test_a_passage_given_twice_is_asked_for_once_and_fused_twice(self) -> None:

@@ -7,7 +7,7 @@ from tests.fakes import FakeEncoder, FakeStore
 from xqg.errors import FingerprintError, SettingsError, StoreError
 from xqg.fusion.pieces import PieceKind
 from xqg.protocols import Point
-from xqg.records import LedgerEntry, Passage
+from xqg.records import LedgerEntry, Passage, Texts
 from xqg.search.searcher import Searcher, check_encoder, require_collection
 
 
@@ -18,7 +18,7 @@ def store() -> FakeStore:
     texts = {"a": "battery", "b": "invoice invoice", "c": "wifi"}
     for key, text in texts.items():
         passage = Passage(key, text, document_id=key)
-        entry = LedgerEntry("", "", "", "", {"fr": (f"{text} ou", "other"), "de": ("valve",)})
+        entry = LedgerEntry("", "", "", "", Texts({"fr": (f"{text} ou", "other"), "de": ("valve",)}))
         store.stored[key] = Point(passage, entry, encoder.encode_passages([passage]))
     return store
 
@@ -40,7 +40,7 @@ def test_no_queries_give_no_lists(store: FakeStore) -> None:
 def test_a_passage_is_as_near_as_the_nearest_of_its_rows(store: FakeStore) -> None:
     encoder = FakeEncoder()
     rows = encoder.encode_queries(["valve", "refund refund"])
-    store.stored["d"] = Point(Passage("d", "…"), LedgerEntry("", "", "", "", {}), rows)
+    store.stored["d"] = Point(Passage("d", "…"), LedgerEntry("", "", "", "", Texts({})), rows)
     hits = Searcher(encoder, store).search("refund invoice", limit=2)
     assert [(hit.passage.id, hit.score) for hit in hits] == [("b", 2.0), ("d", 2.0)]
 
@@ -53,7 +53,8 @@ def test_many_queries_are_one_search(store: FakeStore) -> None:
 
 def test_explain_finds_the_closest_piece_whatever_its_kind(store: FakeStore) -> None:
     passage = Passage("e", "The valve of the battery is new. A refund of the invoice is due.", "language")
-    store.stored["e"] = Point(passage, LedgerEntry("", "", "", "", {"fr": ("wifi ou",)}), np.eye(8, dtype=np.float32))
+    entry = LedgerEntry("", "", "", "", Texts({"fr": ("wifi ou",)}, {"de": ("refund wifi",)}))
+    store.stored["e"] = Point(passage, entry, np.eye(8, dtype=np.float32))
     searcher = Searcher(FakeEncoder(), store)
     hits = [hit for hit in searcher.search("valve", limit=9) if hit.passage.id == "e"]
     found = {

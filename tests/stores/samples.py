@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.stores.wire import WireServer
 from xqg.protocols import Point
-from xqg.records import LedgerEntry, Passage, Vectors, content_hash, record_hash
+from xqg.records import LedgerEntry, Passage, Texts, Vectors, content_hash, record_hash
 from xqg.settings import StoreSettings
 from xqg.stores.server import ServerStore
 
@@ -39,6 +39,7 @@ def make_point(
     passage_id: str,
     rows: Vectors | None = None,
     queries: Mapping[str, tuple[str, ...]] | None = None,
+    translations: Mapping[str, tuple[str, ...]] | None = None,
     metadata: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> Point:
@@ -51,6 +52,6 @@ def make_point(
         content_hash=content_hash(passage),
         generation="g1",
         fingerprint="f1",
-        queries={"fr": (f"question {passage_id} ?",)} if queries is None else queries,
+        texts=Texts({"fr": (f"question {passage_id} ?",)} if queries is None else queries, translations or {}),
     )
     return Point(passage, entry, np.atleast_2d(array(1, 0, 0, 0) if rows is None else rows))

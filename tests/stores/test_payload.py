@@ -9,7 +9,7 @@ import pytest
 from tests.stores.samples import array, make_point
 from xqg.errors import StoreError
 from xqg.protocols import Point
-from xqg.records import LedgerEntry, Passage, record_hash
+from xqg.records import LedgerEntry, Passage, Texts, record_hash
 from xqg.stores.payload import entry_from_payload, filter_key, from_payload, to_payload, to_point, to_rows
 
 PASSAGE = Passage(
@@ -23,7 +23,9 @@ PASSAGE = Passage(
     chunks=3,
     document_hash="d9",
 )
-ENTRY = LedgerEntry("r1", "c1", "g1", "f1", {"ja": ("押す？",), "ar": (), "fr": ("un ?", "deux ?")})
+ENTRY = LedgerEntry(
+    "r1", "c1", "g1", "f1", Texts({"ja": ("押す？",), "ar": (), "fr": ("un ?", "deux ?")}, {"fr": ("Appuyez.",)})
+)
 
 
 def test_layout_is_the_documented_one():
@@ -39,6 +41,7 @@ def test_layout_is_the_documented_one():
         "xqg": {
             "queries": {"ja": ["押す？"], "ar": [], "fr": ["un ?", "deux ?"]},
             "languages": ["ja", "ar", "fr"],
+            "translations": {"fr": ["Appuyez."]},
             "record_hash": "r1",
             "content_hash": "c1",
             "document_hash": "d9",
@@ -52,13 +55,13 @@ def test_round_trip_keeps_everything_and_the_order_of_languages():
     passage, entry = from_payload(to_payload(Point(PASSAGE, ENTRY)))
     assert passage == PASSAGE
     assert entry == ENTRY
-    assert list(entry.queries) == ["ja", "ar", "fr"]
+    assert list(entry.texts.queries) == ["ja", "ar", "fr"]
 
 
 def test_order_of_languages_survives_a_store_that_shuffles_objects():
     payload = to_payload(Point(PASSAGE, ENTRY))
     payload["xqg"]["queries"] = dict(sorted(payload["xqg"]["queries"].items()))
-    assert list(entry_from_payload(payload).queries) == ["ja", "ar", "fr"]
+    assert list(entry_from_payload(payload).texts.queries) == ["ja", "ar", "fr"]
 
 
 def test_argument_is_not_shared_with_the_payload():

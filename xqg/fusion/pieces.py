@@ -3,7 +3,7 @@
 *Whole* pieces are about all of the passage and enter its first row: its title, its first sentence, which says what the
 text is about or is its heading, and its generated queries. The other sentences are about parts of it: in the first row
 they cost English questions and short descriptions. Title and sentences get a row each. Nothing of the text is without a
-piece: short headings join the sentence after them.
+piece: short headings join the sentence after them. A translation shares the row of the piece that it translates.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from unicodedata import east_asian_width
 
-from xqg.records import Passage
+from xqg.records import Passage, Texts
 
 SHORTEST = 15
 """Columns; a shorter sentence (a heading, a number of a list) joins the one after it."""
@@ -36,6 +35,7 @@ class PieceKind(str, Enum):
     TITLE = "title"
     SENTENCE = "sentence"
     QUERY = "query"
+    TRANSLATION = "translation"
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,16 @@ class Piece:
     viewed: bool
 
 
-def passage_pieces(passage: Passage, queries: Mapping[str, Sequence[str]] | None = None) -> list[Piece]:
-    """The pieces of a passage in a fixed order: title, sentences, generated queries by language."""
-    return [*_own_pieces(passage), *query_pieces(queries or {})]
+def passage_pieces(passage: Passage, texts: Texts | None = None) -> list[Piece]:
+    """The pieces of a passage in a fixed order: title, sentences, generated queries by language, translations."""
+    if texts is None:
+        return list(_own_pieces(passage))
+    return [*_own_pieces(passage), *query_pieces(texts.queries), *_translations(texts.translations)]
+
+
+def own_texts(passage: Passage) -> list[str]:
+    """What there is to translate of a passage: its title and sentences."""
+    return [piece.text for piece in _own_pieces(passage)]
 
 
 def query_pieces(queries: Mapping[str, Sequence[str]]) -> Iterator[Piece]:
@@ -59,6 +66,12 @@ def query_pieces(queries: Mapping[str, Sequence[str]]) -> Iterator[Piece]:
     for language, texts in queries.items():
         for text in texts:
             yield Piece(PieceKind.QUERY, text, language, whole=True, viewed=False)
+
+
+def _translations(translations: Mapping[str, Sequence[str]]) -> Iterator[Piece]:
+    for language, texts in translations.items():
+        for text in texts:
+            yield Piece(PieceKind.TRANSLATION, text, language, whole=False, viewed=False)
 
 
 def _own_pieces(passage: Passage) -> Iterator[Piece]:
@@ -81,7 +94,7 @@ def split_sentences(text: str, language: str) -> list[str]:
     for block in _blocks(text):
         for found in sentencex.segment(language, block):
             waiting = f"{waiting} {found}".strip() if waiting else found.strip()
-            if _width(waiting) >= SHORTEST:
+            if columns(waiting) >= SHORTEST:
                 sentences.extend(_cut(waiting))
                 waiting = ""
     if waiting and sentences:
@@ -113,14 +126,14 @@ def _blocks(text: str) -> Iterator[str]:
         yield block
 
 
-def _width(text: str) -> int:
+def columns(text: str) -> int:
     """Columns of ``text``: Chinese, Japanese and Korean say in one character what takes others two and more."""
-    return len(text) + sum(east_asian_width(character) in "WF" for character in text)
+    return len(text) + sum(east_asiancolumns(character) in "WF" for character in text)
 
 
 def _cut(sentence: str) -> Iterator[str]:
     """``sentence`` in equal parts of at most `LONGEST` characters, cut at blanks where there are some."""
-    parts = -(-_width(sentence) // LONGEST)
+    parts = -(-columns(sentence) // LONGEST)
     start = 0
     for number in range(1, parts):
         aim = len(sentence) * number // parts

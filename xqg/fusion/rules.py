@@ -2,6 +2,7 @@
 
 p: a passage's vector. q_i: vectors of its generated queries. w_j: of its whole pieces (title, generated queries), which
 are about all of it. s_j: of the pieces that get a row of their own. x̂: x without the language subspace, at length 1.
+A piece with translations t_k is unit((1-γ)·ŝ + γ·unit(Σ t̂_k)): each translated text belongs to the piece nearest to it.
 
     plain     p
     sum       (1-α)·p + α·Σ q_i          the paper: Zhuang, Shou, Zuccon, SIGIR 2023 (arXiv 2305.03950)
@@ -23,12 +24,15 @@ import numpy.typing as npt
 
 from xqg.errors import SettingsError
 from xqg.fusion.arrays import Doubles, refuse_non_finite, unit_rows
-from xqg.fusion.pieces import Piece
+from xqg.fusion.pieces import Piece, PieceKind
 from xqg.fusion.profile import EncoderProfile, with_constant_part, without_language
 from xqg.records import FusionRule, Vectors
 
 Rows = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+
+TRANSLATIONS = 0.65
+"""γ: weight of all translations of a piece together, against the piece itself (docs/results.md)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,29 +40,45 @@ class PieceVectors:
     """The pieces of some passages as vectors; a piece may have several versions (translations), which share its row.
 
     ``vectors``: shape (v, d), one for each version. ``pieces``: shape (v,), the number of the piece of each version.
-    ``owners``: shape (m,), for each of m pieces the row of its passage. ``whole``: shape (m,), whether the piece is
-    about the whole passage and enters the first row. ``viewed``: shape (m,), whether it gets a row of its own.
+    ``translated``: shape (v,), whether the version is a translation. ``owners``: shape (m,), for each of m pieces the
+    row of its passage. ``whole``: shape (m,), whether the piece is about the whole passage and enters the first row.
+    ``viewed``: shape (m,), whether it gets a row of its own.
     """
 
     vectors: Vectors
     pieces: Rows
+    translated: Flags
     owners: Rows
     whole: Flags
     viewed: Flags
 
 
-def piece_vectors(pieces: Sequence[Sequence[Piece]], vectors: Vectors) -> PieceVectors:
-    """The pieces of each of some passages as vectors, in one version each.
+def piece_vectors(pieces: Sequence[Sequence[Piece]], vectors: Vectors, profile: EncoderProfile | None) -> PieceVectors:
+    """The pieces of each of some passages as vectors; translations become versions of the piece nearest to them.
 
-    :param vectors: of all pieces, in their order, shape (m, d).
+    Nearest in meaning, so that the sentences of a translator who joined, split or left out some find theirs.
+
+    :param vectors: of all pieces, in their order, shape (v, d).
+    :param profile: the encoder's; needed where there are translations.
     """
     flat = [piece for found in pieces for piece in found]
+    passages = np.repeat(np.arange(len(pieces), dtype=np.int64), [len(found) for found in pieces])
+    translated = np.array([piece.kind is PieceKind.TRANSLATION for piece in flat], dtype=np.bool_)
+    translatable = np.array([piece.viewed for piece in flat], dtype=np.bool_)
+    numbers = np.cumsum(~translated) - 1
+    if translated.any() and profile is not None:
+        comparable = np.nan_to_num(without_language(vectors.astype(np.float64), profile))
+        for owner in np.unique(passages[translated]):
+            own = np.flatnonzero((passages == owner) & translatable)
+            foreign = np.flatnonzero((passages == owner) & translated)
+            numbers[foreign] = numbers[own[np.argmax(comparable[foreign] @ comparable[own].T, axis=1)]]
     return PieceVectors(
         vectors,
-        np.arange(len(flat), dtype=np.int64),
-        np.repeat(np.arange(len(pieces), dtype=np.int64), [len(found) for found in pieces]),
-        np.array([piece.whole for piece in flat], dtype=np.bool_),
-        np.array([piece.viewed for piece in flat], dtype=np.bool_),
+        numbers.astype(np.int64),
+        translated,
+        passages[~translated],
+        np.array([piece.whole for piece in flat], dtype=np.bool_)[~translated],
+        translatable[~translated],
     )
 
 
@@ -68,6 +88,7 @@ def select_pieces(pieces: PieceVectors, versions: Flags) -> PieceVectors:
     return PieceVectors(
         pieces.vectors[versions],
         numbers.astype(np.int64),
+        pieces.translated[versions],
         pieces.owners[left],
         pieces.whole[left],
         pieces.viewed[left],
@@ -99,6 +120,7 @@ def limit_views(pieces: PieceVectors, most: int) -> PieceVectors:
     return PieceVectors(
         pieces.vectors,
         renumbered[pieces.pieces].astype(np.int64),
+        pieces.translated,
         pieces.owners[kept],
         pieces.whole[kept],
         viewed[kept],
@@ -172,9 +194,7 @@ def _augmented(own: Doubles, pieces: PieceVectors, fusion: Fusion) -> Doubles:
 
 def _neutral_rows(own: Doubles, pieces: PieceVectors, fusion: Fusion, profile: EncoderProfile) -> tuple[Doubles, Rows]:
     """`neutral` and `views`: rows (r, d) and the passage of each."""
-    versions = without_language(pieces.vectors.astype(np.float64), profile)
-    merged = _sums(versions, pieces.pieces, len(pieces.owners))
-    # a title's translations are as many whole texts; a row is one piece, whatever the number of its versions
+    merged = _merged(without_language(pieces.vectors.astype(np.float64), profile), pieces)
     whole = _sums(merged[pieces.whole], pieces.owners[pieces.whole], len(own))
     base = unit_rows((1 - fusion.alpha) * without_language(own, profile) + fusion.alpha * unit_rows(whole))
     rows, owners = base, np.arange(len(own), dtype=np.int64)
@@ -185,6 +205,16 @@ def _neutral_rows(own: Doubles, pieces: PieceVectors, fusion: Fusion, profile: E
         order = np.argsort(owners, kind="stable")
         rows, owners = np.concatenate([base, views])[order], owners[order]
     return with_constant_part(rows, profile), owners
+
+
+def _merged(versions: Doubles, pieces: PieceVectors) -> Doubles:
+    """One vector for each of m pieces, of all its versions, shape (m, d)."""
+    own, foreign = (
+        _sums(versions[chosen], pieces.pieces[chosen], len(pieces.owners))
+        for chosen in (~pieces.translated, pieces.translated)
+    )
+    both = unit_rows((1 - TRANSLATIONS) * unit_rows(own) + TRANSLATIONS * unit_rows(foreign))
+    return np.where(foreign.any(axis=1, keepdims=True), both, own)
 
 
 def _sums(vectors: Doubles, groups: Rows, count: int) -> Doubles:

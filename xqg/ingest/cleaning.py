@@ -109,7 +109,7 @@ def clean_written(outputs: Sequence[str]) -> Cleaned:
     for output in outputs:
         text = " ".join(_without_controls(output).split())
         key = comparable(text)
-        if not _has_content(text):
+        if not has_content(text):
             dropped[EMPTY] += 1
         elif key in texts:
             dropped[DUPLICATE] += 1
@@ -160,20 +160,22 @@ def _unquoted(text: str) -> str:
     return text
 
 
-def _has_content(text: str) -> bool:
+def has_content(text: str) -> bool:
+    """Whether there is a letter or digit in it."""
     return any(character.isalnum() for character in text)
 
 
 def _fault(text: str, passage: Passage, marks: Sequence[str]) -> str | None:
     """The reason why ``text`` is no query whatever its language; None if there is none."""
-    if not _has_content(text):
+    if not has_content(text):
         return EMPTY
-    if _is_looped(text):
+    if is_looped(text):
         return REPETITION
     return PROMPT if _is_copied(text, passage, marks) else None
 
 
-def _is_looped(text: str) -> bool:
+def is_looped(text: str) -> bool:
+    """Whether it says the same again and again, as models do that got stuck."""
     if _LOOP.search(text):
         return True
     words = comparable(text).split()
@@ -203,7 +205,7 @@ def _passes_for(text: str, language: str, rivals: Sequence[str], passage: Passag
         return True
     names = _names(f"{passage.title} {passage.text}")
     rest = " ".join(word for word in text.split() if not _names(word) & names)
-    return rest != text and _has_content(rest) and detector.is_language(rest, language, rivals)
+    return rest != text and has_content(rest) and detector.is_language(rest, language, rivals)
 
 
 def _names(text: str) -> set[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from xqg.records import GeneratedQuery, LedgerEntry, Passage, content_hash, record_hash
+from xqg.protocols import Generation
+from xqg.records import LedgerEntry, Passage, Texts, content_hash, record_hash
 
 
 @dataclass(frozen=True)
@@ -42,25 +43,26 @@ def asked_languages(
 
 @dataclass(frozen=True)
 class Work:
-    """One passage that may have to be stored: the queries it keeps by language, and the languages it lacks.
+    """One passage that may have to be stored: the texts it keeps by language, and the languages it lacks.
 
-    Queries in languages that are no longer asked for are kept too: they were dear. ``stored`` are the queries, in the
+    Texts in languages that are no longer asked for are kept too: they were dear. ``stored`` are the texts, in the
     languages asked for, of a passage whose record and fingerprint are up to date already; None where they are not.
     """
 
     passage: Passage
-    kept: Mapping[str, tuple[str, ...]]
+    kept: Texts
     missing: tuple[str, ...]
     generation: str
-    stored: Mapping[str, tuple[str, ...]] | None = None
+    stored: Texts | None = None
 
-    def queries(self, generated: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        """All queries by language, the new ones after those that were kept; where nothing came of a language, ()."""
-        return {**self.kept, **{language: generated.get(language, ()) for language in self.missing}}
+    def with_new(self, generated: Texts) -> Texts:
+        """All texts by language, the new ones after those that were kept."""
+        new = generated.only(self.missing)
+        return Texts({**self.kept.queries, **new.queries}, {**self.kept.translations, **new.translations})
 
-    def is_stored(self, queries: Mapping[str, tuple[str, ...]]) -> bool:
-        """Whether nothing would change with these queries; so with most passages of a query file that has grown."""
-        return self.stored is not None and all(queries.get(code, ()) == texts for code, texts in self.stored.items())
+    def is_stored(self, texts: Texts) -> bool:
+        """Whether nothing would change with these texts; so with most passages of a query file that has grown."""
+        return self.stored is not None and texts.only(list(self.stored.queries)) == self.stored
 
 
 def plan(passages: Sequence[Passage], known: Mapping[str, LedgerEntry], target: Target) -> list[Work]:
@@ -72,31 +74,25 @@ def plan(passages: Sequence[Passage], known: Mapping[str, LedgerEntry], target: 
 def _plan_one(passage: Passage, entry: LedgerEntry | None, target: Target) -> Work | None:
     wanted = target.languages_for(passage)
     if entry is None:
-        return Work(passage, {}, wanted, target.generation or "")
+        return Work(passage, Texts(), wanted, target.generation or "")
     generation = entry.generation if target.generation is None else target.generation
     reusable = entry.content_hash == content_hash(passage) and entry.generation == generation
-    kept = dict(entry.queries) if reusable else {}
-    missing = tuple(language for language in wanted if language not in kept)
+    kept = entry.texts if reusable else Texts()
+    missing = tuple(language for language in wanted if language not in kept.queries)
     unchanged = entry.record_hash == record_hash(passage) and entry.fingerprint == target.fingerprint
     if unchanged and reusable and not missing:
         return None
-    stored = {language: entry.queries.get(language, ()) for language in wanted} if unchanged else None
+    stored = entry.texts.only(wanted) if unchanged else None
     return Work(passage, kept, missing, generation, stored)
 
 
-def by_passage(queries: Sequence[GeneratedQuery]) -> dict[str, dict[str, tuple[str, ...]]]:
-    """Queries grouped by passage id and language, each in the order given."""
-    grouped: dict[str, dict[str, tuple[str, ...]]] = {}
-    for query in queries:
-        languages = grouped.setdefault(query.passage_id, {})
+def by_passage(generation: Generation) -> dict[str, Texts]:
+    """What was generated, grouped by passage id and language, each in the order given."""
+    queries: dict[str, dict[str, tuple[str, ...]]] = {}
+    translations: dict[str, dict[str, tuple[str, ...]]] = {}
+    for query in generation.queries:
+        languages = queries.setdefault(query.passage_id, {})
         languages[query.language] = (*languages.get(query.language, ()), query.text)
-    return grouped
-
-
-def flatten(
-    passage: Passage, queries: Mapping[str, tuple[str, ...]], languages: Sequence[str]
-) -> Iterator[GeneratedQuery]:
-    """The queries of one passage in these languages as records, in their order."""
-    for language in languages:
-        for text in queries.get(language, ()):
-            yield GeneratedQuery(passage.id, language, text)
+    for translation in generation.translations:
+        translations.setdefault(translation.passage_id, {})[translation.language] = translation.texts
+    return {key: Texts(queries.get(key, {}), translations.get(key, {})) for key in {**queries, **translations}}

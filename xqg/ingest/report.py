@@ -13,13 +13,16 @@ STAGES = ("read", "check", "generate", "encode", "fuse", "store")
 
 @dataclass
 class IngestReport:
-    """The counts of one run, kept by the worker; ``seconds`` by stage, ``dropped`` queries by reason."""
+    """The counts of one run, kept by the worker; ``seconds`` by stage, ``dropped`` queries and
+    translations by reason.
+    """
 
     read: int = 0
     skipped: int = 0
     upserted: int = 0
     rejected: int = 0
     generated: int = 0
+    translated: int = 0
     reused: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
@@ -36,7 +39,7 @@ class IngestReport:
             self.seconds[stage] += perf_counter() - start
 
     def count_dropped(self, dropped: Mapping[str, int]) -> None:
-        """Add to the dropped queries by reason."""
+        """Add to the dropped texts by reason."""
         for reason, count in dropped.items():
             self.dropped[reason] = self.dropped.get(reason, 0) + count
 
@@ -48,6 +51,7 @@ class IngestReport:
             "upserted": self.upserted,
             "rejected": self.rejected,
             "queries": {"made": self.generated, "reused": self.reused, "dropped": dict(self.dropped)},
+            "translations": {"made": self.translated},
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             "outdated": self.outdated,
             "interrupted": self.interrupted,

@@ -15,10 +15,7 @@ from xqg.ingest.collection import Opened, finish_update
 from xqg.ingest.planning import Work, by_passage, plan
 from xqg.ingest.report import IngestReport
 from xqg.protocols import Encoder, Point, QueryGenerator, VectorStore
-from xqg.records import LedgerEntry, Passage, Reject, content_hash, record_hash
-
-Queries = Mapping[str, tuple[str, ...]]
-"""The queries of one passage by language."""
+from xqg.records import LedgerEntry, Passage, Reject, Texts, content_hash, record_hash
 
 
 class IngestWorker:
@@ -79,8 +76,8 @@ class IngestWorker:
         with report.timed("check"):
             known = {} if self._opened.fresh else self._store.ledger([passage.id for passage in batch])
             work = plan(batch, known, self._opened.target)
-        queries = self._generate(work, report)
-        changed = [(item, texts) for item, texts in zip(work, queries, strict=True) if not item.is_stored(texts)]
+        written = self._generate(work, report)
+        changed = [(item, texts) for item, texts in zip(work, written, strict=True) if not item.is_stored(texts)]
         report.skipped += len(batch) - len(changed)
         if not changed:
             return
@@ -91,23 +88,25 @@ class IngestWorker:
             self._store.upsert(points)
         report.upserted += len(points)
 
-    def _generate(self, work: Sequence[Work], report: IngestReport) -> list[Queries]:
-        """The queries of each item of work: those it keeps, and new ones for the languages it lacks."""
+    def _generate(self, work: Sequence[Work], report: IngestReport) -> list[Texts]:
+        """The texts of each item of work: those it keeps, and new ones for the languages it lacks."""
         requests = [(item.passage, item.missing) for item in work if item.missing]
-        fresh: Mapping[str, Queries] = {}
+        fresh: Mapping[str, Texts] = {}
         if self._generator is not None and requests:
             with report.timed("generate"):
                 generation = self._generator.generate(requests)
-            fresh = by_passage(generation.queries)
+            fresh = by_passage(generation)
             report.generated += len(generation.queries)
+            report.translated += sum(len(translation.texts) for translation in generation.translations)
             report.count_dropped(generation.dropped)
-        report.reused += sum(len(texts) for item in work for texts in item.kept.values())
+        kept = [found for item in work for found in (item.kept.queries, item.kept.translations)]
+        report.reused += sum(len(texts) for found in kept for texts in found.values())
         if self._generator is None:
             return [item.kept for item in work]
-        return [item.queries(fresh.get(item.passage.id, {})) for item in work]
+        return [item.with_new(fresh.get(item.passage.id, Texts())) for item in work]
 
     def _encode_and_fuse(
-        self, work: Sequence[tuple[Work, Queries]], refuse: Callable[[Reject], None], report: IngestReport
+        self, work: Sequence[tuple[Work, Texts]], refuse: Callable[[Reject], None], report: IngestReport
     ) -> list[Point]:
         """The points to store; passages whose vector is not finite are refused, such pieces only dropped."""
         passages = [item.passage for item, _ in work]
@@ -131,13 +130,12 @@ class IngestWorker:
                 refuse(Reject("", 0, "the encoder's vector of this passage is not finite", asdict(item.passage)))
         return points
 
-    def _pieces(self, passage: Passage, queries: Queries) -> list[Piece]:
+    def _pieces(self, passage: Passage, texts: Texts) -> list[Piece]:
         """The pieces that the collection's rule adds to ``passage``."""
-        asked = self._opened.target.languages_for(passage)
-        generated = {language: queries.get(language, ()) for language in asked}
+        asked = texts.only(self._opened.target.languages_for(passage))
         if self._opened.fusion.rule.is_neutral:
-            return passage_pieces(passage, generated)
-        return list(query_pieces(generated))
+            return passage_pieces(passage, asked)
+        return list(query_pieces(asked.queries))
 
     def _encode_pieces(self, pieces: Sequence[Sequence[Piece]]) -> PieceVectors:
         """The pieces of every passage as vectors, generated passages as such."""
@@ -150,11 +148,11 @@ class IngestWorker:
             vectors[asked] = self._encoder.encode_queries([flat[row].text for row in asked])
         if written:
             vectors[written] = self._encoder.encode_passages([Passage("", flat[row].text) for row in written])
-        return piece_vectors(pieces, vectors)
+        return piece_vectors(pieces, vectors, self._opened.fusion.profile)
 
-    def _entry(self, item: Work, queries: Queries) -> LedgerEntry:
+    def _entry(self, item: Work, texts: Texts) -> LedgerEntry:
         passage, fingerprint = item.passage, self._opened.target.fingerprint
-        return LedgerEntry(record_hash(passage), content_hash(passage), item.generation, fingerprint, queries)
+        return LedgerEntry(record_hash(passage), content_hash(passage), item.generation, fingerprint, texts)
 
 
 def _accepted(records: Iterable[Passage | Reject], refuse: Callable[[Reject], None]) -> Iterator[Passage]:

@@ -20,7 +20,7 @@ from xqg.fusion.rules import Fusion, fuse, limit_views, piece_vectors, select_pi
 from xqg.ingest.planning import asked_languages, by_passage
 from xqg.languages import LanguageDetector, language_code
 from xqg.protocols import QueryGenerator
-from xqg.records import FusionRule, GeneratedQuery, Passage, Vectors
+from xqg.records import FusionRule, Passage, Texts, Vectors
 from xqg.settings import MOST_VIEWS
 
 logger = logging.getLogger(__name__)
@@ -118,21 +118,20 @@ class Augmenter:
         known = self._passage_language if language is None else language_code(language)
         return Passage(identifier, text, title, self._detector.detect(text) if known is None else known)
 
-    def write_queries(self, passages: Sequence[Passage]) -> list[GeneratedQuery]:
-        """The queries of the passages, each passage id asked for once; blank texts get none.
+    def write_texts(self, passages: Sequence[Passage]) -> dict[str, Texts]:
+        """Queries and translations by passage id, each asked for once; blank texts get none.
 
         :raises GenerationError: if the generator fails; nothing was kept.
         """
         distinct = {passage.id: passage for passage in passages if passage.text.strip()}
         requests = [(passage, self._languages_for(passage)) for passage in distinct.values()]
         if not requests or self._generator is None:
-            return []
+            return {}
         with self._generating:
-            queries = list(self._generator.generate(requests).queries)
-        silent = len(distinct) - len({query.passage_id for query in queries})
-        if silent:
-            logger.warning("%d of %d passages got no query", silent, len(distinct))
-        return queries
+            written = by_passage(self._generator.generate(requests))
+        if len(written) < len(distinct):
+            logger.warning("nothing was written for %d of %d passages", len(distinct) - len(written), len(distinct))
+        return written
 
     def augment(
         self, passages: Sequence[Passage], vectors: Any, embed_queries: Embed, embed_passages: Embed | None = None
@@ -181,11 +180,11 @@ class Augmenter:
         return self._fuse(vectors, pieces, texts, await embed(texts))
 
     def _pieces(self, passages: Sequence[Passage]) -> list[list[Piece]]:
-        queries = by_passage(self.write_queries(passages))
-        found = [queries.get(passage.id, {}) if passage.text.strip() else {} for passage in passages]
+        written = self.write_texts(passages)
+        found = [written.get(passage.id, Texts()) if passage.text.strip() else Texts() for passage in passages]
         if self._fusion.rule.is_neutral:
             return [passage_pieces(passage, own) for passage, own in zip(passages, found, strict=True)]
-        return [list(query_pieces(own)) for own in found]
+        return [list(query_pieces(own.queries)) for own in found]
 
     def _fuse(
         self, vectors: Any, pieces: Sequence[Sequence[Piece]], texts: Sequence[str], text_vectors: Any
@@ -196,7 +195,9 @@ class Augmenter:
         if self._unit_length:
             own, known = _unit_rows(own), _unit_rows(known)
         place = {text: row for row, text in enumerate(texts)}
-        encoded = piece_vectors(pieces, known[[place[piece.text] for found in pieces for piece in found]])
+        encoded = piece_vectors(
+            pieces, known[[place[piece.text] for found in pieces for piece in found]], fusion.profile
+        )
         sound = finite_rows(encoded.vectors)
         if not sound.all():
             logger.warning("%d of %d query vectors are not finite and are left out", int((~sound).sum()), len(sound))

@@ -83,7 +83,7 @@ def build_server(reader: Reader, name: str) -> MCPServer:
             raise ToolError(str(error)) from error
         if point is None:
             raise ToolError(f"No passage {id!r} in this collection.")
-        queries = {language: list(texts) for language, texts in point.entry.queries.items() if texts}
+        queries = {code: list(texts) for code, texts in point.entry.texts.queries.items() if texts}
         return ShownWithQueries(**_shown(point.passage), queries=queries)
 
     return server

@@ -11,7 +11,7 @@ from xqg.assembly import build_encoder, open_searcher
 from xqg.errors import SettingsError, StoreError
 from xqg.layouts import OWN_KEY, Layout, choose_layout
 from xqg.protocols import Encoder, Point
-from xqg.records import FieldMatch, Hit, LedgerEntry
+from xqg.records import FieldMatch, Hit, LedgerEntry, Texts
 from xqg.search.searcher import Searcher, check_encoder
 from xqg.settings import EncoderSettings, SearchSettings, Settings, StoreSettings, validated
 from xqg.stores.augmented import Augmented, AugmentedStore, augmented_from
@@ -181,4 +181,4 @@ class ForeignReader:
         own = self._layout.own(found.payload) or {}
         passage = self._layout.passage(str(found.id), self._layout.without_own(found.payload), lambda text: "")
         queries = {language: tuple(texts) for language, texts in (own.get("queries") or {}).items()}
-        return Point(passage, LedgerEntry("", "", "", "", queries))
+        return Point(passage, LedgerEntry("", "", "", "", Texts(queries)))

@@ -58,8 +58,8 @@ class Searcher:
         return next(iter(self._store.points(spellings(passage_id))), None)
 
     def explain(self, query: str, hits: Sequence[Hit]) -> list[Explanation | None]:
-        """For each hit its piece closest to ``query``: title, sentence or generated query; None without any."""
-        pieces = [passage_pieces(hit.passage, hit.queries) for hit in hits]
+        """For each hit its piece closest to ``query``: title, sentence, their translation, or generated query."""
+        pieces = [passage_pieces(hit.passage, hit.texts) for hit in hits]
         texts = [piece.text for found in pieces for piece in found]
         if not texts:
             return [None] * len(hits)

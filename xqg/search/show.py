@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,14 +16,15 @@ from xqg.records import Passage
 
 def describe_collection(collection: Collection, store: VectorStore) -> dict[str, Any]:
     """Counts and settings of a collection; reads every point once."""
-    languages: dict[str, int] = {}
+    languages: Counter[str] = Counter()
+    translated: Counter[str] = Counter()
     without = documents = 0
     for point in store.points():
         documents += point.passage.chunk == 1
-        without += not any(point.entry.queries.values())
-        for language, texts in point.entry.queries.items():
-            if texts:
-                languages[language] = languages.get(language, 0) + len(texts)
+        texts = point.entry.texts
+        without += not any(texts.queries.values())
+        languages.update({code: len(found) for code, found in texts.queries.items()})
+        translated.update({code: len(found) for code, found in texts.translations.items()})
     return {
         "passages": collection.points,
         "documents": documents,
@@ -34,7 +36,8 @@ def describe_collection(collection: Collection, store: VectorStore) -> dict[str,
         "settings": collection.metadata["settings"],
         **({"augmented": collection.metadata["augmented"]} if "augmented" in collection.metadata else {}),
         "profile": _profile(collection.metadata.get("profile")),
-        "queries": dict(sorted(languages.items())),
+        "queries": dict(sorted((+languages).items())),
+        "translations": dict(sorted(translated.items())),
         "passages_without_queries": without,
     }
 
@@ -59,7 +62,8 @@ def describe_passage(store: VectorStore, passage_id: str) -> dict[str, Any]:
         **passage_to_json(point.passage),
         "fingerprint": point.entry.fingerprint,
         "sentences": [piece.text for piece in passage_pieces(point.passage) if piece.kind is PieceKind.SENTENCE],
-        "queries": {language: list(texts) for language, texts in point.entry.queries.items()},
+        "queries": {language: list(texts) for language, texts in point.entry.texts.queries.items()},
+        "translations": {language: list(texts) for language, texts in point.entry.texts.translations.items()},
     }
 
 
@@ -76,8 +80,11 @@ def passage_to_json(passage: Passage) -> dict[str, Any]:
 
 
 def export_queries(store: VectorStore) -> Iterator[dict[str, str]]:
-    """Every stored query as a line that ``--generator file:`` reads."""
+    """Every stored query and translation as a line that ``--generator file:`` reads."""
     for point in store.points():
-        for language, texts in point.entry.queries.items():
+        for language, texts in point.entry.texts.queries.items():
             for text in texts:
                 yield {"passage_id": point.passage.id, "language": language, "query": text}
+        for language, texts in point.entry.texts.translations.items():
+            for text in texts:
+                yield {"passage_id": point.passage.id, "language": language, "text": text}

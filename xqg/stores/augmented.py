@@ -15,7 +15,7 @@ from qdrant_client import models
 from xqg.errors import StoreError
 from xqg.layouts import Layout, layout_from_json
 from xqg.protocols import Collection, Point
-from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors
+from xqg.records import FieldMatch, Hit, LedgerEntry, Texts, Vectors
 from xqg.settings import StoreSettings
 from xqg.stores.conditions import PLAIN_VECTOR, copied, of_others, still_plain, unchanged
 from xqg.stores.foreign import ForeignServer, Shape, require_shape
@@ -236,8 +236,8 @@ class AugmentedStore:
         for rank, found in enumerate(scored, start=1):
             point = ForeignPoint(found.id, found.payload or {}, None)
             ours = self._block.layout.own(point.payload) is not None
-            queries = self._entry(point).queries if ours else {}
-            hits.append(Hit(rank, float(found.score), self._passage(point), queries))
+            texts = self._entry(point).texts if ours else Texts()
+            hits.append(Hit(rank, float(found.score), self._passage(point), texts))
         return hits
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from xqg.errors import StoreError
 from xqg.protocols import Collection, Point
-from xqg.records import LedgerEntry
+from xqg.records import LedgerEntry, Texts
 from xqg.settings import StoreSettings
 from xqg.stores.augmented import Augmented, AugmentedStore, augmented_from
 from xqg.stores.foreign import ForeignServer
@@ -69,7 +69,7 @@ def open_original(settings: StoreSettings, augmented: str) -> OriginalStore | No
 
 
 def _bare(entry: LedgerEntry) -> LedgerEntry:
-    return replace(entry, queries={})
+    return replace(entry, texts=Texts())
 
 
 def _only_read(name: str) -> StoreError:

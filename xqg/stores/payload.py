@@ -12,7 +12,7 @@ import numpy as np
 from xqg.errors import StoreError
 from xqg.layouts import OWN_KEY
 from xqg.protocols import Point
-from xqg.records import Hit, LedgerEntry, Passage, Vectors
+from xqg.records import Hit, LedgerEntry, Passage, Texts, Vectors
 
 KEY = OWN_KEY
 """The one payload key, and the one key of a server's collection metadata, under which xqg keeps its own."""
@@ -66,15 +66,20 @@ def own_fields(point: Point) -> dict[str, Any]:
     """What stands under `KEY` in the payload of ``point``."""
     entry = point.entry
     return {
-        "queries": {language: list(texts) for language, texts in entry.queries.items()},
+        "queries": _lists(entry.texts.queries),
         # gRPC carries objects as maps without order, and the order of the queries is the order of their sum
-        "languages": list(entry.queries),
+        "languages": list(entry.texts.queries),
+        **({"translations": _lists(entry.texts.translations)} if entry.texts.translations else {}),
         "record_hash": entry.record_hash,
         "content_hash": entry.content_hash,
         "document_hash": point.passage.document_hash,
         "generation": entry.generation,
         "fingerprint": entry.fingerprint,
     }
+
+
+def _lists(texts: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    return {language: list(found) for language, found in texts.items()}
 
 
 def as_stored(payload: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -162,13 +167,18 @@ def entry_from_payload(payload: Mapping[str, Any] | None) -> LedgerEntry:
     if not isinstance(own, Mapping):
         raise _foreign(fields, f"has no key {KEY!r}")
     try:
-        queries = own["queries"]
+        queries, translations = own["queries"], own.get("translations", {})
+        languages = own.get("languages", queries)
+        texts = Texts(
+            {language: tuple(queries[language]) for language in languages},
+            {language: tuple(translations[language]) for language in languages if language in translations},
+        )
         return LedgerEntry(
             record_hash=own["record_hash"],
             content_hash=own["content_hash"],
             generation=own["generation"],
             fingerprint=own["fingerprint"],
-            queries={language: tuple(queries[language]) for language in own.get("languages", queries)},
+            texts=texts,
         )
     except (KeyError, TypeError) as error:
         raise _foreign(fields, f"is damaged ({type(error).__name__}: {error})") from error
@@ -198,7 +208,7 @@ def to_hits(scored: Sequence[Any]) -> list[Hit]:
     hits = []
     for rank, found in enumerate(scored, start=1):
         passage, entry = from_payload(found.payload)
-        hits.append(Hit(rank, float(found.score), passage, entry.queries))
+        hits.append(Hit(rank, float(found.score), passage, entry.texts))
     return hits
 
 

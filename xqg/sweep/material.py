@@ -130,6 +130,7 @@ def _encode(texts: Sequence[_Text], cache: VectorCache) -> Texts:
     pieces = PieceVectors(
         vectors,
         np.arange(len(texts), dtype=np.int64),
+        np.zeros(len(texts), dtype=np.bool_),
         np.array([text.owner for text in texts], dtype=np.int64),
         np.array([text.piece.whole for text in texts], dtype=np.bool_),
         np.array([text.piece.viewed for text in texts], dtype=np.bool_),

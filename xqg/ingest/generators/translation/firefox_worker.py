@@ -1,0 +1,32 @@
+"""A process that translates: reads the models as one line of JSON, then a text a line, and answers each with a line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def load(model: dict[str, Any]) -> Any:
+    """The engine with one model. :raises ValueError: if the model is damaged."""
+    from fxtranslate import Translator
+
+    parts = {name: None if path is None else Path(path).read_bytes() for name, path in model.items()}
+    return Translator(parts["weights"], parts["source_vocabulary"], parts["target_vocabulary"], parts["shortlist"])
+
+
+def main() -> None:
+    sys.stdin.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    engines = [load(model) for model in json.loads(sys.stdin.readline())]
+    for line in sys.stdin:
+        text = str(json.loads(line))
+        for engine in engines:
+            text = engine.translate(text)
+        sys.stdout.write(json.dumps(text) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
