@@ -29,7 +29,7 @@ import gzip
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -138,6 +138,29 @@ def _xquad(pool: str, whole: bool, data: Path) -> Parts:
     passages, queries = read_squad_pool(data / "xquad", pool)
     asked = article_passages(data, *XQUAD_ARTICLES)
     return passages, [query for query in queries if asked & set(query.relevant)]
+
+
+def read_xquad_parallel(
+    data: Path, first: int, languages: Sequence[str]
+) -> tuple[list[Passage], list[LabelledQuery], dict[str, dict[str, str]]]:
+    """English paragraphs from article ``first`` on, questions in English and ``languages``, and people's translations
+    of each paragraph by language.
+    """
+    articles = {}
+    for code in ("en", *languages):
+        with gzip.open(data / "xquad" / f"xquad.{code}.json.gz", "rt", encoding="utf-8") as file:
+            articles[code] = json.load(file)["data"][first:]
+    passages, queries, paragraphs = [], [], {}
+    for code, found in articles.items():
+        for number, article in enumerate(found):
+            for place, paragraph in enumerate(article["paragraphs"]):
+                key = f"{number}-{place}"
+                paragraphs.setdefault(key, {})[code] = paragraph["context"]
+                if code == "en":
+                    passages.append(Passage(key, paragraph["context"], article["title"].replace("_", " "), "en"))
+                for asked in paragraph["qas"]:
+                    queries.append(LabelledQuery(f"{asked['id']}-{code}", code, asked["question"], {key: 1}))
+    return passages, queries, paragraphs
 
 
 def _gnome(data: Path) -> Parts:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xqg.languages import LanguageDetector
 from xqg.settings import (
     BUNDLED_BASE,
+    TRANSLATE,
     EncoderSettings,
     GeneratorSettings,
     IngestSettings,
@@ -18,7 +20,7 @@ from xqg.settings import (
 if TYPE_CHECKING:
     from xqg.ingest.cleaning import LanguageCheck
     from xqg.ingest.job import IngestJob
-    from xqg.protocols import Collection, Encoder, QueryGenerator, VectorStore
+    from xqg.protocols import Collection, Encoder, QueryGenerator, Translator, VectorStore
     from xqg.search.searcher import Searcher
 
 
@@ -83,6 +85,8 @@ def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> Que
     :raises ModelError: if it cannot be loaded. :raises InputError: if its file cannot be read.
     """
     generator: QueryGenerator
+    if settings.spec.startswith(TRANSLATE):
+        return _build_translating(settings, detector)
     kind, _, name = settings.spec.partition(":")
     if kind == "none":
         return None
@@ -91,9 +95,7 @@ def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> Que
 
         generator = BundledGenerator(settings, detector)
     elif kind == "file":
-        from xqg.ingest.generators.file import FileGenerator
-
-        generator = FileGenerator(settings)
+        generator = _build_from_file(settings, Path(name))
     elif kind == "openai":
         from xqg.ingest.generators.openai import OpenAIGenerator
 
@@ -111,6 +113,53 @@ def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> Que
             generator = CausalGenerator(settings, detector)
     generator.check()
     return generator
+
+
+def _build_from_file(settings: GeneratorSettings, path: Path) -> QueryGenerator:
+    from xqg.ingest.generators.translation.units import UnitsGenerator, is_units_file
+
+    if is_units_file(path):
+        return UnitsGenerator(path)
+    from xqg.ingest.generators.file import FileGenerator
+
+    return FileGenerator(settings)
+
+
+def _build_translating(settings: GeneratorSettings, detector: LanguageCheck) -> QueryGenerator:
+    """One that translates; with ``+`` and another generator in the spec, both."""
+    from xqg.ingest.generators.together import Together
+    from xqg.ingest.generators.translation.generator import TranslatingGenerator
+    from xqg.ingest.generators.translation.memory import TranslationMemory
+    from xqg.models import cache_folder
+
+    own, _, other = settings.spec.partition("+")
+    translator = _build_translator(settings, own.partition(":")[2] or "firefox")
+    memory = TranslationMemory(cache_folder() / "translations.sqlite")
+    generator: QueryGenerator = TranslatingGenerator(translator, memory, detector)
+    generator.check()
+    if not other:
+        return generator
+    second = build_generator(settings.model_copy(update={"spec": other}), detector)
+    return generator if second is None else Together([generator, second])
+
+
+def _build_translator(settings: GeneratorSettings, engine: str) -> Translator:
+    kind, _, name = engine.partition(":")
+    if kind == "firefox":
+        from xqg.ingest.generators.translation.firefox import FirefoxTranslator
+
+        return FirefoxTranslator(None if settings.models is None else Path(settings.models))
+    if kind == "hf":
+        from xqg.ingest.generators.translation.huggingface import HuggingFaceTranslator
+
+        return HuggingFaceTranslator(settings, name)
+    if kind == "openai":
+        from xqg.ingest.generators.translation.openai import OpenAITranslator
+
+        return OpenAITranslator(settings, name)
+    from xqg.ingest.generators.translation.libretranslate import LibreTranslator
+
+    return LibreTranslator(settings, name)
 
 
 def open_ingestion(settings: IngestSettings) -> IngestJob:

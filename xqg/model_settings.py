@@ -12,6 +12,9 @@ from xqg.validation import ConflictError, Settings, check_spec
 QUERY_TOKENS, PASSAGE_TOKENS = 48, 160
 """Longest generated texts: the longest XQuAD questions have about 40 tokens, and passages are to be short."""
 
+TRANSLATE = "translate"
+"""Prefix of the generators that translate the passage, with which engine may follow."""
+
 BUNDLED_BASE = "bundled-base"
 """The bundled generator without its adapter, behind the few-shot prompt: what the adapter is compared with."""
 
@@ -66,7 +69,8 @@ class GeneratorSettings(ModelSettings):
 
     spec: str = Field(
         "none",
-        description="bundled, hf:MODEL, openai:MODEL, file:QUERIES.jsonl or none; bundled where languages are named",
+        description="bundled, hf:MODEL, openai:MODEL, file:FILE, translate, translate:ENGINE, two of them like "
+        "translate+bundled, or none; bundled where languages are named",
     )
     languages: tuple[str, ...] = Field((), description="languages of the queries, ISO 639-1")
     queries_per_language: int = Field(5, ge=1, le=100, description="queries for each passage in each language")
@@ -83,6 +87,7 @@ class GeneratorSettings(ModelSettings):
         None, ge=4, le=512, description=f"longest text, in tokens; None: {QUERY_TOKENS}, for passages {PASSAGE_TOKENS}"
     )
     seed: int = Field(0, ge=0, description="same seed, same queries")
+    models: str | None = Field(None, description="folder with models of translate:firefox; None: fetched where needed")
     batch_rows: int = Field(320, ge=1, description="queries written at once; on a CPU by each of two streams")
 
     @property
@@ -100,7 +105,14 @@ class GeneratorSettings(ModelSettings):
     @field_validator("spec")
     @classmethod
     def _known_kind(cls, spec: str) -> str:
-        return check_spec(spec, ("bundled", BUNDLED_BASE, "none"), ("hf", "openai", "file"))
+        first, _, second = spec.partition("+") if spec.startswith(TRANSLATE) else ("", "", spec)
+        if first.startswith(f"{TRANSLATE}:"):
+            check_spec(first.removeprefix(f"{TRANSLATE}:"), ("firefox",), ("hf", "openai", "libretranslate"))
+        elif first not in ("", TRANSLATE):
+            raise ValueError(f"{first!r} is not known; choose {TRANSLATE} or {TRANSLATE}:ENGINE")
+        if second or not first:
+            check_spec(second, ("bundled", BUNDLED_BASE, "none", TRANSLATE), ("hf", "openai", "file"))
+        return spec
 
     @model_validator(mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from xqg.languages import known_language
 from xqg.model_settings import BUNDLED_BASE as BUNDLED_BASE
+from xqg.model_settings import TRANSLATE as TRANSLATE
 from xqg.model_settings import EncoderSettings as EncoderSettings
 from xqg.model_settings import GeneratorSettings as GeneratorSettings
 from xqg.model_settings import ModelSettings as ModelSettings

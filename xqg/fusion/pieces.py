@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from unicodedata import east_asian_width
 
 from xqg.records import Passage, Texts
 
@@ -91,7 +92,7 @@ def split_sentences(text: str, language: str) -> list[str]:
 
     sentences: list[str] = []
     waiting = ""
-    for block in _blocks(text):
+    for block in paragraphs(text):
         for found in sentencex.segment(language, block):
             waiting = f"{waiting} {found}".strip() if waiting else found.strip()
             if columns(waiting) >= SHORTEST:
@@ -104,7 +105,7 @@ def split_sentences(text: str, language: str) -> list[str]:
     return sentences
 
 
-def _blocks(text: str) -> Iterator[str]:
+def paragraphs(text: str) -> Iterator[str]:
     """The paragraphs, headings and items of ``text``: its lines, but for the line breaks that only wrap a sentence.
 
     Where no line is wider than `WRAPPED`, a line goes on in the next one if that starts with a small letter, or if its
@@ -128,7 +129,7 @@ def _blocks(text: str) -> Iterator[str]:
 
 def columns(text: str) -> int:
     """Columns of ``text``: Chinese, Japanese and Korean say in one character what takes others two and more."""
-    return len(text) + sum(east_asiancolumns(character) in "WF" for character in text)
+    return len(text) + sum(east_asian_width(character) in "WF" for character in text)
 
 
 def _cut(sentence: str) -> Iterator[str]:

@@ -100,5 +100,6 @@ def _seconds(sample: Sequence[Work], to_store: int, generator: QueryGenerator | 
     encoder.encode_passages(passages)
     if generator is not None and to_generate:
         made = generator.generate(to_generate)
-        encoder.encode_queries([query.text for query in made.queries])
+        texts = [query.text for query in made.queries]
+        encoder.encode_queries(texts + [text for translation in made.translations for text in translation.texts])
     return round((perf_counter() - start) / len(sample) * to_store, 1)

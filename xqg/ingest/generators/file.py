@@ -1,4 +1,4 @@
-"""Takes queries that were written or generated elsewhere from a JSON Lines file."""
+"""Takes queries and translations that were made elsewhere from a JSON Lines file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import InputError
+from xqg.fusion.pieces import split_sentences
 from xqg.identifiers import canonical, identifier
 from xqg.ingest.cleaning import MALFORMED, clean_written
 from xqg.ingest.readers.jsonl import PlacedObject, read_objects
 from xqg.ingest.readers.values import MAX_QUERY_CHARACTERS
 from xqg.languages import names_no_language, told_language
 from xqg.protocols import Generation
-from xqg.records import GeneratedQuery, Passage
+from xqg.records import GeneratedQuery, Passage, Translation
 from xqg.settings import GeneratorSettings
 
 logger = logging.getLogger(__name__)
@@ -30,13 +31,14 @@ PROBLEMS_SHOWN = 5
 IDS_SHOWN = 3
 """So many ids that are nobody's are named."""
 
-Row = tuple[str, str, str]
-"""Passage id, language, query."""
+Row = tuple[str, str, str, str]
+"""Passage id, language, text, and what that is: "query" or "text", a translation."""
 
 
 class FileGenerator:
     """Queries from lines ``{"passage_id": …, "language": …, "query": …}``, or from an array of such objects in .json.
 
+    Where a line has ``text`` instead of ``query``, that is a translation of the passage, or of one of its sentences.
     Either may be packed with gzip. ``passage_id`` is the id of a passage, or of a document that was split: the queries
     of a document go to each of its chunks that has none under its own id in that language, since nobody knows which
     chunk answers them.
@@ -74,11 +76,14 @@ class FileGenerator:
             return tuple(str(language) for (language,) in rows)
 
     def generate(self, requests: Sequence[tuple[Passage, Sequence[str]]]) -> Generation:
-        """The first queries of the file for each passage and language; bad lines are counted in the first call.
+        """The first queries and all translations of the file for each passage and language.
+
+        Bad lines are counted in the first call.
 
         :raises InputError: if the file cannot be read or holds no query.
         """
         queries: list[GeneratedQuery] = []
+        translations: list[Translation] = []
         dropped: Counter[str] = Counter()
         with self._lock:
             database = self._index()
@@ -86,11 +91,15 @@ class FileGenerator:
                 dropped[MALFORMED], self._malformed = self._malformed, 0
             for passage, languages in requests:
                 for language in languages:
-                    cleaned = clean_written(_look_up(database, passage, language))
+                    cleaned = clean_written(_look_up(database, passage, language, "query"))
                     dropped.update(cleaned.dropped)
                     texts = cleaned.texts[: self._limit]
                     queries += [GeneratedQuery(passage.id, language, text) for text in texts]
-        return Generation(tuple(queries), dict(dropped))
+                    found = _look_up(database, passage, language, "text")
+                    sentences = [sentence for text in found for sentence in split_sentences(text, language)]
+                    if sentences:
+                        translations.append(Translation(passage.id, language, tuple(dict.fromkeys(sentences))))
+        return Generation(tuple(queries), dict(dropped), tuple(translations))
 
     def meet(self, passages: Sequence[Passage]) -> None:
         """Take note of passages of this run, so that `left_over` can tell whose queries belong to none."""
@@ -119,13 +128,13 @@ class FileGenerator:
             return self._database
         # "" is a private database on disk, in the temporary folder, deleted when it is closed
         database = sqlite3.connect("", check_same_thread=False)
-        database.execute("CREATE TABLE queries (passage_id TEXT, language TEXT, query TEXT)")
+        database.execute("CREATE TABLE queries (passage_id TEXT, language TEXT, text TEXT, kind TEXT)")
         database.execute("CREATE TABLE met (passage_id TEXT PRIMARY KEY) WITHOUT ROWID")
         problems = _Problems()
         hasher = hashlib.sha256()
         rows = _read_rows(self._path, hasher, problems)
-        database.executemany("INSERT INTO queries VALUES (?, ?, ?)", rows)
-        database.execute("CREATE INDEX by_passage ON queries (passage_id, language)")
+        database.executemany("INSERT INTO queries VALUES (?, ?, ?, ?)", rows)
+        database.execute("CREATE INDEX by_passage ON queries (passage_id, language, kind)")
         if database.execute("SELECT 1 FROM queries LIMIT 1").fetchone() is None:
             database.close()
             first = f"; the first problem: {problems.first[0]}" if problems.first else ""
@@ -162,10 +171,11 @@ def _names(passage: Passage) -> Sequence[str]:
     return tuple(dict.fromkeys([canonical(passage.id), canonical(passage.document_id)]))
 
 
-def _look_up(database: sqlite3.Connection, passage: Passage, language: str) -> list[str]:
+def _look_up(database: sqlite3.Connection, passage: Passage, language: str, kind: str) -> list[str]:
     for name in _names(passage):
         rows = database.execute(
-            "SELECT query FROM queries WHERE passage_id = ? AND language = ? ORDER BY rowid", (name, language)
+            "SELECT text FROM queries WHERE passage_id = ? AND language = ? AND kind = ? ORDER BY rowid",
+            (name, language, kind),
         ).fetchall()
         if rows:
             return [str(query) for (query,) in rows]
@@ -188,22 +198,23 @@ def _read_rows(path: Path, hasher: hashlib._Hash, problems: _Problems) -> Iterat
 
 
 def _parse(record: Mapping[str, Any]) -> Row:
-    """:raises ValueError: with the reason, if the record is no query."""
-    key, tag, query = (record.get(name) for name in ("passage_id", "language", "query"))
-    unfit = {"passage_id": key is None or key == "", "language": names_no_language(tag), "query": not query}
+    """:raises ValueError: with the reason, if the record is neither a query nor a translation."""
+    kind = "query" if record.get("query") or not record.get("text") else "text"
+    key, tag, text = (record.get(name) for name in ("passage_id", "language", kind))
+    unfit = {"passage_id": key is None or key == "", "language": names_no_language(tag), kind: not text}
     wrong = [name for name, missing in unfit.items() if missing]
-    if wrong or not isinstance(query, str):
-        raise ValueError(f"{', '.join(wrong) or 'query'} missing or no text")
+    if wrong or not isinstance(text, str):
+        raise ValueError(f"{', '.join(wrong) or kind} missing or no text")
     language = told_language(tag)
     if language is None:
         raise ValueError(f"Unknown language {tag!r:.40}")
-    if len(query) > MAX_QUERY_CHARACTERS:
-        raise ValueError(f"the query is {len(query)} characters long, the limit is {MAX_QUERY_CHARACTERS}")
+    if kind == "query" and len(text) > MAX_QUERY_CHARACTERS:
+        raise ValueError(f"the query is {len(text)} characters long, the limit is {MAX_QUERY_CHARACTERS}")
     try:
-        query.encode("utf-8")
+        text.encode("utf-8")
     except UnicodeEncodeError:
         raise ValueError("a lone surrogate, which is no text") from None
     try:
-        return identifier(key), language, query
+        return identifier(key), language, text, kind
     except ValueError as error:
         raise ValueError(f"passage_id {error}") from None

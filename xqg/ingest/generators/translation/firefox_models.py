@@ -122,12 +122,14 @@ def _packaged() -> list[Path]:
 
 def _look_for(source: str, target: str, places: Sequence[Path]) -> list[Model] | None:
     for legs in _routes(source, target):
-        found = [
-            next((model for place in places if (model := _model_in(place, leg)) is not None), None) for leg in legs
-        ]
-        if None not in found:
-            return [model for model in found if model is not None]
+        found = [model for leg in legs for model in [_first(places, leg)] if model is not None]
+        if len(found) == len(legs):
+            return found
     return None
+
+
+def _first(places: Sequence[Path], pair: Pair) -> Model | None:
+    return next((model for place in places if (model := _model_in(place, pair)) is not None), None)
 
 
 def _model_in(place: Path, pair: Pair) -> Model | None:

@@ -12,8 +12,9 @@ def load(model: dict[str, Any]) -> Any:
     """The engine with one model. :raises ValueError: if the model is damaged."""
     from fxtranslate import Translator
 
-    parts = {name: None if path is None else Path(path).read_bytes() for name, path in model.items()}
-    return Translator(parts["weights"], parts["source_vocabulary"], parts["target_vocabulary"], parts["shortlist"])
+    parts = {name: Path(path).read_bytes() for name, path in model.items() if path is not None}
+    vocabularies = parts["source_vocabulary"], parts["target_vocabulary"]
+    return Translator(parts["weights"], *vocabularies, *([parts["shortlist"]] if "shortlist" in parts else []))
 
 
 def main() -> None:

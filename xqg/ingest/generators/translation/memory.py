@@ -63,9 +63,8 @@ class TranslationMemory:
             connection.execute("PRAGMA journal_mode = WAL")
             # a killed process loses nothing so; a power cut may lose the last seconds, which are translated anew
             connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS memory (key TEXT PRIMARY KEY, translation TEXT) WITHOUT ROWID"
-            )
+            columns = "key TEXT PRIMARY KEY, translation TEXT"
+            connection.execute(f"CREATE TABLE IF NOT EXISTS memory ({columns}) WITHOUT ROWID")
             self._opened = connection
         return self._opened
 

