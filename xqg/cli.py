@@ -18,6 +18,7 @@ from xqg.commands.evaluate import evaluate
 from xqg.commands.evaluate_generator import evaluate_generator
 from xqg.commands.export import export
 from xqg.commands.mcp import mcp
+from xqg.commands.models import models
 from xqg.commands.stopping import stop_on_signal
 from xqg.commands.sweep import sweep
 from xqg.commands.train import train
@@ -196,7 +197,7 @@ def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> No
     result.print(as_json)
 
 
-for added in (augment, evaluate, compare, dataset, evaluate_generator, export, mcp, sweep, train):
+for added in (augment, evaluate, compare, dataset, evaluate_generator, export, mcp, models, sweep, train):
     main.add_command(added)
 
 

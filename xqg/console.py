@@ -72,7 +72,8 @@ def print_hits(query: str, hits: Sequence[Hit], explanations: Sequence[Explanati
         explanation = explanations[index] if index < len(explanations) else None
         if explanation is not None:
             piece = explanation.piece
-            kind = f"{piece.kind.value} in {piece.language}" if piece.kind is PieceKind.QUERY else piece.kind.value
+            written = piece.kind in (PieceKind.QUERY, PieceKind.TRANSLATION)
+            kind = f"{piece.kind.value} in {piece.language}" if written else piece.kind.value
             line = f"     closest {kind} ({explanation.similarity:.3f}): {piece.text}"
             console.print(line, style="green", highlight=False, soft_wrap=True)
 
@@ -91,13 +92,20 @@ def hit_to_json(hit: Hit, explanation: Explanation | None = None) -> dict[str, A
     return value
 
 
+def written_line(report: IngestReport) -> str:
+    """How many texts a run wrote, and how many it took over."""
+    made = f"queries: {report.generated} made" if report.generated or not report.translated else ""
+    translated = f"translations: {report.translated} made" if report.translated else ""
+    return f"{', '.join(filter(None, [made, translated]))}, {report.reused} kept from before"
+
+
 def print_report(report: IngestReport, rejects: str) -> None:
     """The summary of a run, as lines on stdout."""
     dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(report.dropped.items())) or "none"
     stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in report.seconds.items() if seconds >= 0.05)
     lines = [
         f"read {report.read}, unchanged {report.skipped}, stored {report.upserted}, rejected {report.rejected}",
-        f"queries: {report.generated} made, {report.reused} kept from before, dropped: {dropped}",
+        f"{written_line(report)}, dropped: {dropped}",
         f"seconds: {stages or 'under 0.1'}",
     ]
     if report.rejected:

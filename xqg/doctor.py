@@ -26,6 +26,7 @@ OPTIONAL = {
     "pyarrow": ("parquet", "Parquet files"),
     "ir-measures": ("evaluate", "evaluate, compare and sweep"),
     "peft": ("train", "training generators"),
+    "fxtranslate": ("translate", "--generator translate"),
     "langchain-qdrant": ("langchain", "LangChain"),
     "llama-index-vector-stores-qdrant": ("llamaindex", "LlamaIndex"),
     "qdrant-haystack": ("haystack", "Haystack"),

@@ -22,13 +22,9 @@ def fetch(address: str, what: str, keep: Path | None = None, sleep: Callable[[fl
     """
     received = bytearray(keep.read_bytes() if keep is not None and keep.exists() else b"")
     try:
-        retry(lambda: _receive(address, received, keep), sleep)
+        retry(lambda: _receive(address, what, received, keep), sleep)
     except TransientError as error:
-        raise ModelError(
-            f"{what[0].upper()}{what[1:]} cannot be fetched from {address}: {error}",
-            "asked for it over the network",
-            "Try again; or fetch it elsewhere (xqg models fetch --out DIR) and give --models DIR",
-        ) from None
+        raise _unreachable(address, what, str(error)) from None
     return bytes(received)
 
 
@@ -43,7 +39,15 @@ def replace_file(path: Path, content: bytes) -> None:
         raise ModelError(f"{path} cannot be written: {error.strerror}", "", "Make room, or set XQG_CACHE") from error
 
 
-def _receive(address: str, received: bytearray, keep: Path | None) -> None:
+def _unreachable(address: str, what: str, reason: str) -> ModelError:
+    return ModelError(
+        f"{what[0].upper()}{what[1:]} cannot be fetched from {address}: {reason}",
+        "asked for it over the network",
+        "Try again; or fetch it elsewhere (xqg models fetch --out DIR) and give --models DIR",
+    )
+
+
+def _receive(address: str, what: str, received: bytearray, keep: Path | None) -> None:
     """:raises TransientError: if it is worth another try; what came before is in ``received`` then."""
     import httpx
 
@@ -56,12 +60,16 @@ def _receive(address: str, received: bytearray, keep: Path | None) -> None:
             if status in _TRANSIENT:
                 raise TransientError(f"status {status}")
             if not response.is_success:
-                raise ModelError(f"{address} answered with status {status}", "asked for a file", "Check the address")
+                raise _unreachable(address, what, f"status {status}")
             if status != httpx.codes.PARTIAL_CONTENT:
                 received.clear()
             for chunk in response.iter_raw():
                 received += chunk
-    except (httpx.TransportError, httpx.InvalidURL) as error:
+    except (httpx.ConnectError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        if not received:  # more likely there is no way to it than that it comes back
+            raise _unreachable(address, what, str(error)) from None
+        raise TransientError(str(error)) from None
+    except httpx.TransportError as error:
         if keep is not None:
             keep.parent.mkdir(parents=True, exist_ok=True)
             keep.write_bytes(received)

@@ -111,8 +111,7 @@ def test_translations_find_their_pieces_within_their_passage() -> None:
     assert (parts.pieces.tolist(), parts.owners.tolist()) == ([0, 0, 1, 1], [0, 1])
     sound = select_pieces(parts, np.array([True, True, True, False]))
     found = fuse(passages([1, 0, 0], [1, 0, 0]), sound, Fusion(FusionRule.NEUTRAL, 1.0, profile=PROFILE))
-    both = np.array([0.35, 0.65]) / np.hypot(0.35, 0.65)
-    np.testing.assert_allclose(found.vectors, [[*(0.8 * both), 0.6], [0.8, 0, 0.6]], atol=1e-7)
+    np.testing.assert_allclose(found.vectors, [[0.8 * ROOT, 0.8 * ROOT, 0.6], [0.8, 0, 0.6]], atol=1e-7)
 
 
 def test_the_constant_part_changes_no_order_and_adds_the_same_to_every_score() -> None:

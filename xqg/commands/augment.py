@@ -79,12 +79,14 @@ def _print(value: dict[str, Any], as_json: bool, title: str) -> None:
 
 
 def _summary(report: AugmentReport) -> list[str]:
+    from xqg.console import written_line
+
     block, work, into = report.block, report.work, report.into
     dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(work.dropped.items())) or "none"
     lines = [
         f"{block.source} ({block.layout.name} layout) -> {into}: {report.points} points, stored {report.stored}, "
         f"deleted {report.deleted}, in {report.passes} passes",
-        f"queries: {work.generated} made, {work.reused} kept from before, dropped: {dropped}",
+        f"{written_line(work)}, dropped: {dropped}",
     ]
     if report.without_text:
         lines.append(f"{report.without_text} points have no text or no vector, and are copied as they are")

@@ -2,7 +2,8 @@
 
 p: a passage's vector. q_i: vectors of its generated queries. w_j: of its whole pieces (title, generated queries), which
 are about all of it. s_j: of the pieces that get a row of their own. x̂: x without the language subspace, at length 1.
-A piece with translations t_k is unit((1-γ)·ŝ + γ·unit(Σ t̂_k)): each translated text belongs to the piece nearest to it.
+A piece with n translations t_k is unit((1-γ)·ŝ + γ·unit(Σ t̂_k)), γ = min(n / (n+1), 0.65): all count alike, but the
+piece itself keeps a third of the weight. Each translated text belongs to the piece nearest to it.
 
     plain     p
     sum       (1-α)·p + α·Σ q_i          the paper: Zhuang, Shou, Zuccon, SIGIR 2023 (arXiv 2305.03950)
@@ -31,8 +32,8 @@ from xqg.records import FusionRule, Vectors
 Rows = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-TRANSLATIONS = 0.65
-"""γ: weight of all translations of a piece together, against the piece itself (docs/results.md)."""
+MOST_TRANSLATED = 0.65
+"""The most that all translations of a piece together weigh: with more, English questions lose (docs/results.md)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,12 +210,13 @@ def _neutral_rows(own: Doubles, pieces: PieceVectors, fusion: Fusion, profile: E
 
 def _merged(versions: Doubles, pieces: PieceVectors) -> Doubles:
     """One vector for each of m pieces, of all its versions, shape (m, d)."""
-    own, foreign = (
-        _sums(versions[chosen], pieces.pieces[chosen], len(pieces.owners))
-        for chosen in (~pieces.translated, pieces.translated)
-    )
-    both = unit_rows((1 - TRANSLATIONS) * unit_rows(own) + TRANSLATIONS * unit_rows(foreign))
-    return np.where(foreign.any(axis=1, keepdims=True), both, own)
+    translated = pieces.pieces[pieces.translated]
+    own = _sums(versions[~pieces.translated], pieces.pieces[~pieces.translated], len(pieces.owners))
+    foreign = _sums(versions[pieces.translated], translated, len(pieces.owners))
+    counts = np.bincount(translated, minlength=len(pieces.owners))[:, None]
+    weight = np.minimum(counts / (counts + 1), MOST_TRANSLATED)
+    both = unit_rows((1 - weight) * unit_rows(own) + weight * unit_rows(foreign))
+    return np.where(counts > 0, both, own)
 
 
 def _sums(vectors: Doubles, groups: Rows, count: int) -> Doubles:

@@ -22,7 +22,7 @@ def describe_collection(collection: Collection, store: VectorStore) -> dict[str,
     for point in store.points():
         documents += point.passage.chunk == 1
         texts = point.entry.texts
-        without += not any(texts.queries.values())
+        without += not (any(texts.queries.values()) or texts.translations)
         languages.update({code: len(found) for code, found in texts.queries.items()})
         translated.update({code: len(found) for code, found in texts.translations.items()})
     return {
@@ -38,7 +38,7 @@ def describe_collection(collection: Collection, store: VectorStore) -> dict[str,
         "profile": _profile(collection.metadata.get("profile")),
         "queries": dict(sorted((+languages).items())),
         "translations": dict(sorted(translated.items())),
-        "passages_without_queries": without,
+        "passages_without_texts": without,
     }
 
 

@@ -23,6 +23,8 @@ AT_ONCE = 8
 
 MOST_PROCESSES = 8
 
+WORKER = Path(__file__).with_name("firefox_worker.py")
+
 
 class FirefoxTranslator:
     """Translates by way of English where there is no direct model; models are fetched at their first use.
@@ -75,7 +77,7 @@ class _Engine:
     def __init__(self, route: Sequence[Model]) -> None:
         self.texts: deque[str] = deque()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "xqg.ingest.generators.translation.firefox_worker"],
+            [sys.executable, str(WORKER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,4 +1,7 @@
-"""A process that translates: reads the models as one line of JSON, then a text a line, and answers each with a line."""
+"""A process that translates: reads the models as one line of JSON, then a text a line, and answers each with a line.
+
+Run as a script of its own, so it needs nothing of xqg.
+"""
 
 from __future__ import annotations
 

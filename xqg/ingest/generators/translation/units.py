@@ -1,4 +1,4 @@
-"""``file:`` with what translators keep, texts beside their translations: PO, TMX and XLIFF files, or a folder of them."""
+"""``file:`` with what translators keep, texts beside their translations: PO, TMX and XLIFF, or a folder of them."""
 
 from __future__ import annotations
 
@@ -105,24 +105,23 @@ def _read_tmx(path: Path) -> Iterator[Unit]:
     root = _parse(path)
     header = root.find("{*}header")
     source = told_language(None if header is None else header.get("srclang"))
-    for unit in root.iter("{*}tu"):
+    for unit in root.findall(".//{*}tu"):
         variants = [
             (told_language(variant.get(_LANGUAGE) or variant.get("lang")), _text(variant.find("{*}seg")))
-            for variant in unit.iter("{*}tuv")
+            for variant in unit.findall("{*}tuv")
         ]
         own = told_language(unit.get("srclang")) or source
-        text = next((found for language, found in variants if language == own), variants[0][1] if variants else "")
+        text = next((found for language, found in variants if language == own), "")
         for language, translation in variants:
-            if language is not None and translation != text:
+            if language is not None and language != own:
                 yield language, text, translation
 
 
 def _read_xliff(path: Path) -> Iterator[Unit]:
     root = _parse(path)
-    for file in [root, *root.iter("{*}file")]:
-        language = told_language(file.get("target-language") or file.get("trgLang") or root.get("trgLang"))
-        units = [*file.iter("{*}trans-unit"), *file.iter("{*}segment")] if language is not None else []
-        for unit in units if file is not root or not root.findall("{*}file") else []:
+    for file in root.findall("{*}file"):
+        language = told_language(file.get("target-language") or root.get("trgLang"))
+        for unit in [*file.findall(".//{*}trans-unit"), *file.findall(".//{*}segment")]:
             if language is not None:
                 yield language, _text(unit.find("{*}source")), _text(unit.find("{*}target"))
 
