@@ -1,6 +1,6 @@
 """The results of docs/results.md from the raw files: encodes every pool, fuses with every rule, and measures.
 
-    python benchmarks/retrieval.py [POOL ...] [--generate] [--data ../shared/data] [--folder FOLDER] [--json FILE]
+    python benchmarks/retrieval.py [POOL ...] [--generate] [--universal] [--data ../shared/data] [--folder FOLDER] [--json FILE]
 
 Without --generate the rules that need no generated queries: plain, neutral, views. With it, queries are generated with
 the bundled generator for the named pools (a minute for a thousand), and sum, mean, neutral and views are measured on
@@ -13,11 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from pools import DATA, OWN_LANGUAGE, POOLS, Pool, read_pool
+from universal_encoder import LANGUAGES, UniversalEncoder
 
 from xqg.assembly import build_encoder, build_generator
 from xqg.console import count_display, print_lines, print_table
@@ -44,15 +46,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pools", nargs="*", metavar="POOL", help=f"default: all; of {', '.join(POOLS)}")
     parser.add_argument("--generate", action="store_true", help="also what needs generated queries")
+    parser.add_argument("--universal", action="store_true", help="with the Universal Sentence Encoder instead")
     parser.add_argument("--queries-per-language", type=int, default=2)
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--folder", type=Path, default=Path("benchmark-data"))
     parser.add_argument("--json", type=Path, default=None)
     options = parser.parse_args()
-    cache = VectorCache(build_encoder(EncoderSettings()), options.folder)
+    cache = VectorCache(UniversalEncoder() if options.universal else build_encoder(EncoderSettings()), options.folder)
     results = {}
     for name in options.pools or POOLS:
         pool = read_pool(name, options.data)
+        if options.universal:
+            pool = replace(pool, queries=[query for query in pool.queries if query.language in LANGUAGES])
         targets = target_languages(pool) if options.generate else ()
         began = perf_counter()
         generated = generate(pool, targets, options.queries_per_language, options.folder) if targets else []
