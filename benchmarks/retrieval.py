@@ -1,6 +1,7 @@
 """The results of docs/results.md from the raw files: encodes every pool, fuses with every rule, and measures.
 
-    python benchmarks/retrieval.py [POOL ...] [--generate] [--universal] [--data ../shared/data] [--folder FOLDER] [--json FILE]
+    python benchmarks/retrieval.py [POOL ...] [--generate] [--universal] [--data ../shared/data] [--folder FOLDER]
+        [--json FILE]
 
 Without --generate the rules that need no generated queries: plain, neutral, views. With it, queries are generated with
 the bundled generator for the named pools (a minute for a thousand), and sum, mean, neutral and views are measured on

@@ -23,7 +23,11 @@ class UniversalEncoder:
     """An `Encoder`, as anybody can plug one in."""
 
     dimension, distance = 512, "cosine"
-    identity = {"kind": "outside", "model": "universal-sentence-encoder-multilingual-3"}
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The model."""
+        return {"kind": "outside", "model": "universal-sentence-encoder-multilingual-3"}
 
     def check(self) -> None:
         """The package is looked for when it is used."""
