@@ -14,6 +14,7 @@ from xqg.assembly import open_ingestion, open_searcher, open_store
 from xqg.commands.augment import augment
 from xqg.commands.compare import compare
 from xqg.commands.dataset import dataset
+from xqg.commands.delete import delete
 from xqg.commands.evaluate import evaluate
 from xqg.commands.evaluate_generator import evaluate_generator
 from xqg.commands.export import export
@@ -196,7 +197,7 @@ def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> No
     result.print(as_json)
 
 
-for added in (augment, evaluate, compare, dataset, evaluate_generator, export, mcp, sweep, train):
+for added in (augment, evaluate, compare, dataset, delete, evaluate_generator, export, mcp, sweep, train):
     main.add_command(added)
 
 
@@ -219,8 +220,12 @@ def _print_estimate(estimate: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(estimate)
         return
-    rows = [[name.replace("_", " "), "–" if value is None else str(value)] for name, value in estimate.items()]
+    rows = [[name.replace("_", " "), "–" if value is None else _told(value)] for name, value in estimate.items()]
     print_table("Plan (nothing was written)", ["", ""], rows)
+
+
+def _told(value: Any) -> str:
+    return ", ".join(value) or "nothing" if isinstance(value, tuple) else str(value)
 
 
 if __name__ == "__main__":

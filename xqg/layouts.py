@@ -112,11 +112,14 @@ class Layout:
         parent = {key: value for key, value in payload[self.own_parent].items() if key != OWN_KEY}
         return {**payload, self.own_parent: parent}
 
-    def filter_path(self, key: str) -> str:
-        """The payload path of a metadata key, as Qdrant's filters want it; a dotted path is taken as it is."""
-        if "." in key:
-            return key
-        return f"{self.metadata_key}.{_quoted(key)}" if self.metadata_key else _quoted(key)
+    def filter_paths(self, key: str) -> tuple[str, ...]:
+        """The payload paths that a filter's ``key`` may mean, as Qdrant wants them: in the metadata, else beside them.
+
+        So a tenant's key beside the metadata can be named like any other.
+        """
+        if not self.metadata_key:
+            return key_paths(key)
+        return tuple(dict.fromkeys([*key_paths(key, f"{as_path(self.metadata_key)}."), *key_paths(key)]))
 
     def to_json(self) -> dict[str, str]:
         """What `layout_from_json` makes the layout from again."""
@@ -245,8 +248,22 @@ def _at(payload: Mapping[str, Any], path: str) -> Any:
     return value
 
 
+def key_paths(key: str, above: str = "") -> tuple[str, ...]:
+    """The paths below ``above`` that ``key`` may mean: one through objects, or a single key with dots in its name."""
+    return tuple(dict.fromkeys([above + as_path(key), above + _quoted(key)]))
+
+
+def as_path(key: str) -> str:
+    """A dotted key as Qdrant's filters want it, with what needs them in quotes."""
+    return ".".join(map(_quoted, key.split(".")))
+
+
 def _quoted(key: str) -> str:
-    return key if _PLAIN_KEY.fullmatch(key) else f'"{key}"'
+    if _PLAIN_KEY.fullmatch(key):
+        return key
+    if '"' in key or not key:
+        raise SettingsError(f"Qdrant has no way to name the payload key {key!r}", "asked to filter by it")
+    return f'"{key}"'
 
 
 def _first_text(values: Mapping[str, Any], keys: Sequence[str]) -> str:

@@ -166,6 +166,15 @@ class IngestSettings(Settings):
     update: bool = Field(
         False, description="bring a collection made with other settings, or out of other folders, to these"
     )
+    sync: bool = Field(
+        False, description="delete the stored documents that are in these folders, or in these files, no more"
+    )
+    sync_limit: int | None = Field(
+        None, ge=0, description="most documents that --sync deletes; None: 10, or a fifth of those stored if it is more"
+    )
+    index: tuple[str, ...] = Field(
+        (), description="KEY:TYPE of a payload index for filters: keyword, integer, float, bool, datetime; repeatable"
+    )
 
     @model_validator(mode="after")
     def _passages_are_asked_for_as_such(self) -> IngestSettings:

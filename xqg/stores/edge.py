@@ -17,7 +17,15 @@ import numpy as np
 from xqg.errors import SettingsError, StoreError
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors, point_id
-from xqg.stores.edge_engine import OPENING, engine_errors, to_config, to_engine_point, to_filter, to_stale_filter
+from xqg.stores.edge_engine import (
+    OPENING,
+    any_of,
+    engine_errors,
+    to_config,
+    to_engine_point,
+    to_filter,
+    to_stale_filter,
+)
 from xqg.stores.edge_files import (
     SHARD,
     SHARD_DRAFT,
@@ -27,7 +35,8 @@ from xqg.stores.edge_files import (
     sync_folder,
     write_sidecar,
 )
-from xqg.stores.payload import DOCUMENT_ID, KEY, entry_from_payload, to_hits, to_point
+from xqg.stores.filters import Test, check_fields, is_hopeless
+from xqg.stores.payload import DOCUMENT_ID, KEY, entry_from_payload, filter_paths, to_hits, to_point
 
 if TYPE_CHECKING:
     from qdrant_edge import EdgeShard, Record
@@ -145,6 +154,20 @@ class EdgeStore:
             shard.update(engine.UpdateOperation.delete_points_by_filter(to_stale_filter(documents)))
             shard.flush()
 
+    def delete(self, passage_ids: Sequence[str]) -> None:
+        """Delete these passages; those that are not there do not matter."""
+        import qdrant_edge as engine
+
+        if not passage_ids:
+            return
+        shard, _ = self._open()
+        with engine_errors(self._place, "delete passages"):
+            shard.update(engine.UpdateOperation.delete_points([point_id(passage_id) for passage_id in passage_ids]))
+            shard.flush()
+
+    def index_fields(self, fields: Sequence[str]) -> None:
+        """Nothing: the engine filters without an index, and its collections are small."""
+
     def search(
         self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
     ) -> list[list[Hit]]:
@@ -156,11 +179,11 @@ class EdgeStore:
         import qdrant_edge as engine
 
         shard, _ = self._open()
-        if any(not match.values for match in filters):
-            return [[] for _ in vectors]  # no value can equal one of none
+        if is_hopeless(filters):
+            return [[] for _ in vectors]
         rows: list[list[Hit]] = []
+        condition = to_filter(filters)
         with engine_errors(self._place, "search"):
-            condition = to_filter(filters)
             parameters = engine.SearchParams(exact=exact)
             requests = [
                 engine.QueryRequest(
@@ -175,6 +198,8 @@ class EdgeStore:
             for start in range(0, len(requests), QUERIES_AT_ONCE):
                 batch = engine.QueryBatchRequest(requests[start : start + QUERIES_AT_ONCE])
                 rows += [to_hits(scored) for scored in shard.query_batch(batch)]
+        if filters and not any(rows):
+            check_fields(filters, filter_paths, self._exists)
         return rows
 
     def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
@@ -232,6 +257,14 @@ class EdgeStore:
                     raise
                 self._shard = shard
             return self._shard, self._sidecar
+
+    def _exists(self, tests: list[Test]) -> bool:
+        import qdrant_edge as engine
+
+        shard, _ = self._open()
+        with engine_errors(self._place, "look for a field"):
+            request = engine.ScrollRequest(limit=1, filter=any_of(tests), with_payload=False, with_vector=False)
+            return bool(shard.scroll(request)[0])
 
     def _retrieve(
         self, passage_ids: Sequence[str], with_payload: bool | list[str], with_vector: bool

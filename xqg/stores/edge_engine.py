@@ -13,13 +13,14 @@ from xqg.errors import StoreError
 from xqg.protocols import Point
 from xqg.records import FieldMatch, point_id
 from xqg.stores.edge_files import Sidecar, damaged
+from xqg.stores.filters import Kind, Test, tests_of
 from xqg.stores.payload import (
     DEFAULT_VECTOR,
     DOCUMENT_HASH,
     DOCUMENT_ID,
     MULTIVECTOR_LINKS,
     as_vector,
-    filter_key,
+    filter_paths,
     to_payload,
     to_rows,
 )
@@ -83,14 +84,34 @@ def to_filter(filters: Sequence[FieldMatch]) -> Filter | None:
 
     if not filters:
         return None
-    conditions: list[Any] = []
-    for match in filters:
-        # qdrant-edge-py 0.9 takes a bool for the integer 0 or 1, which equals no bool; numpy's it takes rightly
-        values: list[Any] = [np.bool_(value) if isinstance(value, bool) else value for value in match.values]
-        key = filter_key(match.key)
-        equal: list[Any] = [engine.FieldCondition(key=key, match=engine.MatchValue(value)) for value in values]
-        conditions.append(engine.Filter(should=equal))
-    return engine.Filter(must=conditions)
+    asked: list[Any] = []
+    excluded: list[Any] = []
+    for match in filter(lambda match: match.values, filters):
+        condition = any_of(tests_of(match, filter_paths))
+        (excluded if match.operator == "!=" else asked).append(condition)
+    return engine.Filter(must=asked or None, must_not=excluded or None)
+
+
+def any_of(tests: Sequence[Test]) -> Filter:
+    """The engine's filter that one of ``tests`` must pass; without any, every point passes."""
+    import qdrant_edge as engine
+
+    conditions: list[Any] = [_condition(test) for test in tests]
+    return engine.Filter(should=conditions or None)
+
+
+def _condition(test: Test) -> Any:
+    import qdrant_edge as engine
+
+    if test.kind is Kind.PRESENT:
+        return engine.Filter(must_not=[engine.IsEmptyCondition(test.path)])
+    if test.kind is Kind.NUMBER:
+        return engine.FieldCondition(key=test.path, range=engine.RangeFloat(**test.value))
+    if test.kind is Kind.DATE:
+        return engine.FieldCondition(key=test.path, range=engine.RangeDateTime(**test.value))
+    # qdrant-edge-py 0.9 takes a bool for the integer 0 or 1, which equals no bool; numpy's it takes rightly
+    value: Any = np.bool_(test.value) if test.kind is Kind.TRUTH else test.value
+    return engine.FieldCondition(key=test.path, match=engine.MatchValue(value))
 
 
 def to_stale_filter(documents: Mapping[str, str]) -> Filter:

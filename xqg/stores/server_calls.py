@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -48,6 +49,20 @@ class ExistingCollectionError(StoreError):
     """The server already has a collection of that name."""
 
 
+class TooMuchAtOnceError(StoreError):
+    """The server takes no request as large as this one, however often it is sent."""
+
+
+class FilterRefusedError(StoreError):
+    """The collection's strict mode does not answer this filter: it has too many conditions, or names no index."""
+
+
+_TOO_MUCH = re.compile(
+    r"larger than rate limiter capacity|try to split|Limit exceeded \d+ > \d+ for \W*(upsert|update|search batch)"
+)
+_FILTER_REFUSED = re.compile(r"Index required but not found|Filter condition limit|Condition size limit")
+
+
 class ServerCalls:
     """Makes calls to one collection of one server, with retries, and raises nothing but `StoreError`.
 
@@ -90,6 +105,8 @@ class ServerCalls:
             self._answered = True
             return result
         except ResourceExhaustedResponse as error:
+            if _TOO_MUCH.search(str(error)):
+                raise self._too_much(asked, str(error)) from None
             raise TransientError(str(error), retry_after=max(0, error.retry_after_s)) from None
         except QdrantException as error:
             # the client knows Retry-After only as a number of seconds, not as a date
@@ -129,14 +146,18 @@ class ServerCalls:
         # the errors of a call are Call objects too, with code and details; the type says nothing of it
         code = error.code() if isinstance(error, grpc.Call) else None
         detail = str(error.details() if isinstance(error, grpc.Call) else error)
-        if code in _TRANSIENT_CODES:
-            return TransientError(f"{code.name}: {detail}")
+        if code in _TRANSIENT_CODES and not _TOO_MUCH.search(detail):
+            return TransientError(f"{code.name}: {detail}", _pause(detail))
         return self._from_status(asked, _STATUS_OF_CODE.get(code, 400), detail)
 
     def _from_status(self, asked: str, status: int, detail: str) -> Exception:
+        if status == 413 or _TOO_MUCH.search(detail):
+            return self._too_much(asked, detail)
         if status in (408, 429) or status >= 500:
-            return TransientError(f"status {status}: {detail}")
+            return TransientError(f"status {status}: {detail}", _pause(detail))
         detail = self._clean(detail)
+        if _FILTER_REFUSED.search(detail):
+            return FilterRefusedError(f"{self.server} refused the filter: {detail}", self._asked(asked))
         if status in (401, 403):
             found = f"{self.server} refused " + ("the API key" if self._secret else "a request without API key")
             return StoreError(f"{found} ({status}): {detail}", self._asked(asked), "Set QDRANT_API_KEY to a valid key")
@@ -148,8 +169,11 @@ class ServerCalls:
             return ExistingCollectionError(
                 f"{self.server} already has a collection or alias {self._collection!r}", self._asked(asked)
             )
-        remedy = "Lower --max-request-bytes" if status == 413 else ""
-        return StoreError(f"{self.server} refused ({status}): {detail}", self._asked(asked), remedy)
+        return StoreError(f"{self.server} refused ({status}): {detail}", self._asked(asked))
+
+    def _too_much(self, asked: str, detail: str) -> StoreError:
+        found = f"{self.server} takes no request as large as this: {self._clean(detail)}"
+        return TooMuchAtOnceError(found, self._asked(asked), "Lower --max-request-bytes, or raise the server's limits")
 
     def _stranger(self, asked: str, what: str) -> StoreError:
         return StoreError(
@@ -173,9 +197,15 @@ def check_done(result: UpdateResult) -> None:
         raise TransientError(f"the update is only {result.status.value}")
 
 
+def _pause(detail: str) -> float | None:
+    """Seconds that a refusal for its rate names in its text, where it has no header; None if it names none."""
+    found = re.search(r"Retry after (\d{1,4})s", detail)
+    return None if found is None else float(found[1])
+
+
 def _detail(content: bytes) -> str:
     text = content.decode("utf-8", errors="replace")
     try:
         return str(json.loads(text)["status"]["error"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return text
