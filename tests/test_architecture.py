@@ -26,6 +26,7 @@ LEVELS = {
     "xqg.settings": 3,
     "xqg.protocols": 2,
     "xqg.layouts": 2,
+    "xqg.known_layouts": 3,
     "xqg.fingerprints": 4,
     "xqg.fusion": 4,
     "xqg.http": 4,

@@ -24,7 +24,6 @@ from xqg.commands.sweep import sweep
 from xqg.commands.train import train
 from xqg.errors import EXIT_REJECTS, SettingsError, XqgError
 from xqg.options import collect, search_settings, settings_options
-from xqg.records import FieldMatch
 from xqg.settings import IngestSettings, StoreSettings, validated
 from xqg.tuning import tune_process
 
@@ -109,7 +108,11 @@ def ingest(
 @click.option("--encoder", "encoder_spec", help="must be the one the collection was made with; default: that one")
 @click.option("--limit", "-k", type=click.IntRange(1, 10_000), default=5, show_default=True, help="hits")
 @click.option(
-    "--filter", "filters", multiple=True, metavar="KEY=VALUE", help="only passages with this field; repeatable"
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="only those: = != < <= > >=; repeatable",
 )
 @click.option("--explain", is_flag=True, help="show for each hit its sentence, title or query closest to the question")
 @click.option("--json", "as_json", is_flag=True, help="print the hits as JSON")
@@ -126,9 +129,8 @@ def search(
 
     if not query.strip():
         raise SettingsError("The query is empty", "a question in any language")
-    conditions = [_field_match(text) for text in filters]
     with closing(open_searcher(search_settings(options))) as searcher:
-        hits = searcher.search(query, limit, conditions)
+        hits = searcher.search(query, limit, filters)
         explanations = searcher.explain(query, hits) if explain else [None] * len(hits)
     if as_json:
         rows = [hit_to_json(hit, explanation) for hit, explanation in zip(hits, explanations, strict=True)]
@@ -199,19 +201,6 @@ def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> No
 
 for added in (augment, evaluate, compare, dataset, delete, evaluate_generator, export, mcp, sweep, train):
     main.add_command(added)
-
-
-def _field_match(text: str) -> FieldMatch:
-    """``key=value``; a value that reads as a number or a boolean matches that too."""
-    key, separator, value = text.partition("=")
-    if not (key and separator and value):
-        raise SettingsError(f"Cannot read the filter {text!r}", "KEY=VALUE", "For example --filter section=Billing")
-    values: list[str | int | bool] = [value]
-    if value.lower() in ("true", "false"):
-        values.append(value.lower() == "true")
-    elif value.lstrip("-").isdigit():
-        values.append(int(value))
-    return FieldMatch(key, tuple(values))
 
 
 def _print_estimate(estimate: dict[str, Any], as_json: bool) -> None:

@@ -162,8 +162,7 @@ class AugmentJob:
         """The block of the new collection; that of an earlier run must have been the same."""
         if before is None:
             return asked
-        known = (before.source, before.layout, before.vector)
-        if known != (asked.source, asked.layout, asked.vector):
+        if not before.is_read_like(asked):
             raise StoreError(
                 f"Collection {self._settings.into!r} was made from {_described(before)}",
                 f"asked to make it from {_described(asked)}",

@@ -13,7 +13,8 @@ import numpy as np
 from qdrant_client import models
 
 from xqg.errors import StoreError
-from xqg.layouts import Layout, layout_from_json
+from xqg.known_layouts import layout_from_json
+from xqg.layouts import Layout
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors
 from xqg.settings import StoreSettings
@@ -32,6 +33,14 @@ class Augmented:
     source: str
     layout: Layout
     vector: str
+
+    def is_read_like(self, other: Augmented) -> bool:
+        """Whether both read the same from the same points, whatever the layout is called."""
+        mine, theirs = (
+            (block.source, block.vector, block.layout.text_key, block.layout.metadata_key, block.layout.own_path)
+            for block in (self, other)
+        )
+        return mine == theirs and type(self.layout) is type(other.layout)
 
     def to_json(self) -> dict[str, Any]:
         """What is kept under `AUGMENTED`."""
