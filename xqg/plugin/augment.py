@@ -175,6 +175,8 @@ class AugmentJob:
     ) -> IngestReport:
         opened = self._open(plan)
         self._server.copy_indexes(plan.block.source, self._settings.into)
+        if self._ingest.index:
+            plan.store.index_fields(self._ingest.index)
         worker = IngestWorker(plan.generator, plan.encoder, plan.store, opened, self._ingest.batch_size)
         return worker.run(watched(self._passages(plan, opened, seen), self._generator), _refuse, progress, stopping)
 

@@ -134,7 +134,7 @@ class AugmentedStore:
 
     def index_fields(self, fields: Sequence[str]) -> None:
         """Index these fields, each ``KEY:TYPE``. :raises SettingsError: if one cannot be read."""
-        self._server.index_fields(self._name, fields, self._block.layout.filter_paths)
+        self._server.index_fields(self._name, fields, self._block.layout.filter_paths, self._block.source)
 
     def search(
         self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False

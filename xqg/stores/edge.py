@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,23 +19,22 @@ from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors, point_id
 from xqg.stores.edge_engine import (
     OPENING,
     any_of,
+    create_shard,
     engine_errors,
-    to_config,
     to_engine_point,
     to_filter,
     to_stale_filter,
 )
 from xqg.stores.edge_files import (
     SHARD,
-    SHARD_DRAFT,
     Sidecar,
     collection_exists,
     read_sidecar,
-    sync_folder,
     write_sidecar,
 )
+from xqg.stores.edge_lock import FolderLock
 from xqg.stores.filters import Test, check_fields, is_hopeless
-from xqg.stores.payload import DOCUMENT_ID, KEY, entry_from_payload, filter_paths, to_hits, to_point
+from xqg.stores.payload import KEY, entry_from_payload, filter_paths, to_hits, to_point
 
 if TYPE_CHECKING:
     from qdrant_edge import EdgeShard, Record
@@ -66,6 +64,7 @@ class EdgeStore:
         self._collection = collection
         self._shard: EdgeShard | None = None
         self._sidecar: Sidecar | None = None
+        self._lock: FolderLock | None = None
         self._opening = threading.Lock()
         self._loading = False
         self._upserted = False
@@ -86,24 +85,17 @@ class EdgeStore:
         :param multivector: its points have one row or more each, instead of exactly one.
         :raises StoreError: if it exists.
         """
-        import qdrant_edge as engine
-
-        if self._shard is not None or collection_exists(self._place):
-            raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
-        sidecar = Sidecar(dimension, distance, metadata, multivector)
-        draft = self._place / SHARD_DRAFT
-        with engine_errors(self._place, "create the collection"):
-            self._place.mkdir(parents=True, exist_ok=True)
-            if draft.exists():
-                shutil.rmtree(draft)
-            shard = engine.EdgeShard.create(str(draft), to_config(sidecar))
-            shard.update(engine.UpdateOperation.create_field_index(DOCUMENT_ID, engine.PayloadSchemaType.Keyword))
-            shard.flush()
-            shard.close()
-            write_sidecar(self._place, sidecar)
-            draft.rename(self._place / SHARD)
-            sync_folder(self._place)
-            sync_folder(self._place.parent)
+        with self._opening:
+            if self._shard is not None or collection_exists(self._place):
+                raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
+            self._hold()
+            if collection_exists(self._place):
+                # made by another process that has let go of it: whoever asked has to look again
+                self._let_go()
+                raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
+            sidecar = Sidecar(dimension, distance, metadata, multivector)
+            with engine_errors(self._place, "create the collection"):
+                create_shard(self._place, sidecar)
 
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace xqg's metadata of the collection, in one step."""
@@ -233,12 +225,15 @@ class EdgeStore:
         """Release the folder; calling it twice does nothing."""
         with self._opening:
             shard, self._shard, self._sidecar = self._shard, None, None
-        if shard is not None:
-            with engine_errors(self._place, "close the collection"):
-                try:
-                    shard.flush()
-                finally:
-                    shard.close()
+            try:
+                if shard is not None:
+                    with engine_errors(self._place, "close the collection"):
+                        try:
+                            shard.flush()
+                        finally:
+                            shard.close()
+            finally:
+                self._let_go()
 
     def _open(self) -> tuple[EdgeShard, Sidecar]:
         import qdrant_edge as engine
@@ -247,16 +242,25 @@ class EdgeStore:
             if self._shard is None or self._sidecar is None:
                 if not collection_exists(self._place):
                     raise StoreError(f"There is no collection at {self._place}", "asked to open it", "Ingest first")
-                with engine_errors(self._place, OPENING):
-                    shard = engine.EdgeShard.load(str(self._place / SHARD))
+                self._hold()
                 try:
-                    # the folder's lock comes with the shard: only behind it is the sidecar sure to stay as it is
+                    # only behind the lock is the sidecar sure to stay as it is
                     self._sidecar = read_sidecar(self._place)
-                except StoreError:
-                    shard.close()
+                    with engine_errors(self._place, OPENING):
+                        self._shard = engine.EdgeShard.load(str(self._place / SHARD))
+                except BaseException:
+                    self._let_go()
                     raise
-                self._shard = shard
             return self._shard, self._sidecar
+
+    def _hold(self) -> None:
+        if self._lock is None:
+            self._lock = FolderLock(self._place)
+
+    def _let_go(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
 
     def _exists(self, tests: list[Test]) -> bool:
         import qdrant_edge as engine

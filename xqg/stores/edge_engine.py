@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from xqg.errors import StoreError
 from xqg.protocols import Point
 from xqg.records import FieldMatch, point_id
-from xqg.stores.edge_files import Sidecar, damaged
+from xqg.stores.edge_files import SHARD, SHARD_DRAFT, Sidecar, damaged, sync_folder, write_sidecar
 from xqg.stores.filters import Kind, Test, tests_of
 from xqg.stores.payload import (
     DEFAULT_VECTOR,
@@ -49,6 +50,23 @@ def engine_errors(place: Path, asked: str) -> Iterator[None]:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise _translated(place, error, asked) from error
+
+
+def create_shard(place: Path, sidecar: Sidecar) -> None:
+    """Make an empty collection at ``place``, beside it first, so that it is whole from the moment it is there."""
+    import qdrant_edge as engine
+
+    draft = place / SHARD_DRAFT
+    if draft.exists():
+        shutil.rmtree(draft)
+    shard = engine.EdgeShard.create(str(draft), to_config(sidecar))
+    shard.update(engine.UpdateOperation.create_field_index(DOCUMENT_ID, engine.PayloadSchemaType.Keyword))
+    shard.flush()
+    shard.close()
+    write_sidecar(place, sidecar)
+    draft.rename(place / SHARD)
+    sync_folder(place)
+    sync_folder(place.parent)
 
 
 def to_config(sidecar: Sidecar) -> EdgeConfig:

@@ -185,15 +185,12 @@ class ForeignServer:
         for _ in in_parts(ids, self.limits(name).ids, send):
             pass
 
-    def index_fields(self, name: str, fields: Sequence[str], paths: Paths) -> None:
-        """Index these fields, each ``KEY:TYPE``, where the payloads of ``name`` have them.
-
-        :param paths: the payload paths that a key may mean.
-        """
+    def index_fields(self, name: str, fields: Sequence[str], paths: Paths, source: str) -> None:
+        """Index these fields, each ``KEY:TYPE``. :param paths: what a key may mean; the points of ``source`` tell."""
         call = self.calls(name)
         indexes = PayloadIndexes(self.client(), call, name, lambda: self.known_info(name, again=True))
         for key, kind in [parse_index(field) for field in fields]:
-            indexes.make(self._present(name, paths(key)), kind)
+            indexes.make(self._present(source, paths(key)), kind)
 
     def _present(self, name: str, paths: Sequence[str]) -> str:
         """The first of the paths that a point has; the first of all where none has one."""
