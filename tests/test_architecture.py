@@ -14,6 +14,7 @@ import xqg
 PACKAGE = Path(xqg.__file__).parent
 
 LEVELS = {
+    "xqg.addresses": 0,
     "xqg.chunks": 0,
     "xqg.errors": 0,
     "xqg.identifiers": 0,

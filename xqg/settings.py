@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from xqg.addresses import server_address, without_login
 from xqg.languages import known_language
 from xqg.model_settings import BUNDLED_BASE as BUNDLED_BASE
 from xqg.model_settings import EncoderSettings as EncoderSettings
@@ -52,9 +53,12 @@ class StoreSettings(Settings):
     @field_validator("spec")
     @classmethod
     def _known_kind(cls, spec: str) -> str:
-        if spec.startswith(("http://", "https://")) or (spec.startswith("edge:") and len(spec) > len("edge:")):
+        if spec.lower().startswith(("http://", "https://")):
+            server_address(spec)
             return spec
-        raise ValueError(f"{spec!r} is no store; write edge:FOLDER or http(s)://HOST:PORT")
+        if spec.startswith("edge:") and len(spec) > len("edge:"):
+            return spec
+        raise ValueError(f"{without_login(spec)!r} is no store; write edge:FOLDER or http(s)://HOST:PORT")
 
     @field_validator("collection")
     @classmethod

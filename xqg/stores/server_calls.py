@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import grpc
 import httpx
@@ -15,6 +14,7 @@ from qdrant_client.common.client_exceptions import QdrantException, ResourceExha
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 from qdrant_client.models import UpdateResult, UpdateStatus
 
+from xqg.addresses import without_login
 from xqg.errors import RETRY_ATTEMPTS, StoreError, StoreUnreachableError, TransientError, retry
 
 Result = TypeVar("Result")
@@ -66,17 +66,21 @@ _FILTER_REFUSED = re.compile(r"Index required but not found|Filter condition lim
 class ServerCalls:
     """Makes calls to one collection of one server, with retries, and raises nothing but `StoreError`.
 
-    :param url: of the server; login data in it is never shown.
+    :param url: of the server, as errors show it.
     :param secret: the API key, which is cut out of every message.
     :param sleep: replaces `time.sleep` between tries.
+    :param proxy: a clause on the proxy before the server, for errors that it may be the reason of.
     """
 
     def __init__(
-        self, url: str, collection: str, secret: str | None, sleep: Callable[[float], None] | None = None
+        self,
+        url: str,
+        collection: str,
+        secret: str | None,
+        sleep: Callable[[float], None] | None = None,
+        proxy: str = "",
     ) -> None:
-        parts = urlsplit(url)
-        address = parts.netloc.rpartition("@")[2]
-        self.server = f"{parts.scheme}://{address}{parts.path}"
+        self.server, self.proxy = without_login(url), proxy
         self._collection = collection
         self._secret = secret
         self._sleep = sleep
@@ -94,7 +98,7 @@ class ServerCalls:
         except TransientError as error:
             # "from None", here and below: what lies beneath carries the request, and with it the key
             raise StoreUnreachableError(
-                f"{self.server} did not answer in {RETRY_ATTEMPTS} tries: {self._clean(str(error))}",
+                f"{self.server} did not answer in {RETRY_ATTEMPTS} tries: {self._clean(str(error))}{self.proxy}",
                 self._asked(asked),
                 "Check that the server runs and the address is right, then run the command again",
             ) from None
@@ -132,7 +136,7 @@ class ServerCalls:
         if isinstance(source, httpx.ConnectError) and not self._answered:
             # nobody listens there: more likely a wrong address than a server that is about to start
             return StoreUnreachableError(
-                f"Nothing answers at {self.server}: {self._clean(str(source))}",
+                f"Nothing answers at {self.server}: {self._clean(str(source))}{self.proxy}",
                 self._asked(asked),
                 "Check that the server runs and the address is right",
             )
@@ -169,7 +173,8 @@ class ServerCalls:
             return ExistingCollectionError(
                 f"{self.server} already has a collection or alias {self._collection!r}", self._asked(asked)
             )
-        return StoreError(f"{self.server} refused ({status}): {detail}", self._asked(asked))
+        proxy = self.proxy if status == 407 else ""
+        return StoreError(f"{self.server} refused ({status}): {detail}{proxy}", self._asked(asked))
 
     def _too_much(self, asked: str, detail: str) -> StoreError:
         found = f"{self.server} takes no request as large as this: {self._clean(detail)}"
@@ -177,7 +182,7 @@ class ServerCalls:
 
     def _stranger(self, asked: str, what: str) -> StoreError:
         return StoreError(
-            f"{self.server} answered with {what}",
+            f"{self.server} answered with {what}{self.proxy}",
             self._asked(asked),
             "Give the address of a Qdrant server's REST interface, with its port",
         )
