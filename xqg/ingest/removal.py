@@ -109,6 +109,14 @@ def delete_lost(store: VectorStore, sources: Sources, limit: int | None) -> int:
     return len(lost.documents)
 
 
+def tell_of_more(store: VectorStore, sources: Sources, read: int) -> None:
+    """Say so where the store holds more than the ``read`` passages of folders: pages may have been taken out."""
+    found = store.describe() if sources.origins - {""} else None
+    if found is not None and found.points > read:
+        more = found.points - read
+        logger.info("The collection holds %d more passages; --sync --dry-run tells which are gone from here", more)
+
+
 def passages_of(store: VectorStore, name: str) -> list[str]:
     """The ids of the stored passages of the document ``name``, however it is spelled.
 
