@@ -73,13 +73,17 @@ def open_collection(
     distance = settings.fusion.distance_for(encoder.distance)
     asked = vector_settings(settings, encoder.identity, identity, distance, languages)
     found = store.describe()
+    multivector = settings.fusion.most_views > 0
+    if found is not None and found.points == 0 and not found.metadata:
+        # made for us, with shards or quantisation of its own: the store takes it as it makes one
+        check_shape(found, encoder.dimension, distance, multivector, settings.store.collection)
+        found = None
     if found is not None:
         _check_ours(found, settings.store.collection)
     profile = _stored_profile(found, encoder)
     if profile is None and settings.fusion.rule.is_neutral and not dry_run:
         profile = find_profile(encoder)
     opened = _asked_for(settings, identity, asked, languages, profile, dry_run)
-    multivector = settings.fusion.most_views > 0
     if found is None:
         if dry_run:
             return opened
@@ -174,7 +178,8 @@ def check_shape(found: Collection, dimension: int, distance: str, multivector: b
             f"Collection {name!r} holds {_shape(found.dimension, found.distance, found.multivector)}",
             _shape(dimension, distance, multivector),
             "What a collection's vectors are is fixed: choose another --collection, and carry the queries over with "
-            "`xqg show --queries > queries.jsonl` and `--generator file:queries.jsonl`",
+            "`xqg show --queries > queries.jsonl` and `--generator file:queries.jsonl`; --views 0 is one vector a "
+            "passage, several take multivector_config max_sim",
         )
 
 

@@ -27,6 +27,7 @@ from xqg.stores.payload import (
     to_point,
 )
 from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError, check_done
+from xqg.stores.server_claim import claim, claimed_by
 from xqg.stores.server_connection import ServerConnection
 from xqg.stores.server_indexes import PayloadIndexes, parse_index
 from xqg.stores.server_indexing import own_metadata, restore_indexing
@@ -71,10 +72,13 @@ class ServerStore:
                 "asked for one that `xqg ingest` made",
                 "To change it, run `xqg augment` again with --update",
             )
+        if points == 1 and not own_metadata(info.config.metadata):
+            # a run that was killed while it took the collection may have left its claim
+            points -= claimed_by(client, self._call, self._collection) is not None
         return read_collection(self._collection, info, points)
 
     def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], multivector: bool = False) -> None:
-        """Make the collection, empty.
+        """Make the collection, empty; one that is there, empty and nobody's, is taken with its own configuration.
 
         :param multivector: its points have one row or more each, instead of exactly one.
         :raises StoreError: if it exists.
@@ -96,7 +100,9 @@ class ServerStore:
         except ExistingCollectionError:
             # after a lost answer the second try meets what the first one made
             found = self.describe()
-            if tries == 1 or found is None or replace(found, most_rows=None) != wanted:
+            if found is not None and replace(found, most_rows=None) == replace(wanted, metadata={}):
+                claim(client, self._call, self._collection, metadata, self._info)
+            elif tries == 1 or found is None or replace(found, most_rows=None) != wanted:
                 raise
         self._writable = wanted
         self._info()  # with the limits that the server gives to new collections
