@@ -106,6 +106,7 @@ class FakeStore:
         self.fail_at: int | None = None
         self.bulk = False
         self.searched: list[int] = []
+        self.indexed: list[str] = []
 
     def describe(self) -> Collection | None:
         if self.collection is None:
@@ -141,6 +142,12 @@ class FakeStore:
             for key, point in self.stored.items()
             if documents.get(point.passage.document_id, point.passage.document_hash) == point.passage.document_hash
         }
+
+    def delete(self, passage_ids: Sequence[str]) -> None:
+        self.stored = {key: point for key, point in self.stored.items() if key not in passage_ids}
+
+    def index_fields(self, fields: Sequence[str]) -> None:
+        self.indexed = list(fields)
 
     def search(
         self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False

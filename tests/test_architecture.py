@@ -14,6 +14,8 @@ import xqg
 PACKAGE = Path(xqg.__file__).parent
 
 LEVELS = {
+    "xqg.addresses": 0,
+    "xqg.chunks": 0,
     "xqg.errors": 0,
     "xqg.identifiers": 0,
     "xqg.language_codes": 0,
@@ -25,6 +27,7 @@ LEVELS = {
     "xqg.settings": 3,
     "xqg.protocols": 2,
     "xqg.layouts": 2,
+    "xqg.known_layouts": 3,
     "xqg.fingerprints": 4,
     "xqg.fusion": 4,
     "xqg.http": 4,

@@ -187,6 +187,8 @@ class TestSearch:
         assert found("n=1") == ["refund"]
         assert sorted(found("language=en")) == ["password", "refund", "wifi"]
         assert found("section=Hub", "n=1") == []
+        assert found("n>=1") == found("n=1.0") == found("n=[1, 2]") == ["refund"]
+        assert "refund" not in found("n!=1")
 
     @pytest.mark.parametrize(
         ("arguments", "code", "message"),
@@ -195,6 +197,9 @@ class TestSearch:
             (("x", "--store", "edge:data", "--collection", "other"), 1, "There is no collection 'other'"),
             (("x", "--store", "edge:nowhere", "--collection", "help"), 1, "There is no collection"),
             (("x", *PLACE, "--filter", "section"), 2, "Cannot read the filter"),
+            (("x", *PLACE, "--filter", "sektion=Hub"), 1, "No passage has a field 'sektion'"),
+            (("x", *PLACE, "--filter", "section>5"), 1, "holds no number"),
+            (("x", *PLACE, "--filter", "section>many"), 2, "Cannot compare"),
             (("x", *PLACE, "--encoder", "gpt"), 2, "choose bundled"),
         ],
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from xqg.errors import SettingsError, StoreError
-from xqg.layouts import LAYOUTS, choose_layout, layout_from_json, recognise
+from xqg.known_layouts import LAYOUTS, choose_layout, layout_from_json, recognise
 
 NODE = {
     "text": "Hold the button.",
@@ -22,6 +22,12 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "langchain": {"page_content": "Hold the button.", "metadata": {"title": "Pairing", "lang": "en-GB"}},
     "llamaindex": {"_node_content": json.dumps(NODE), "_node_type": "TextNode", "title": "Pairing", "doc_id": "d"},
     "haystack": {"id": "0a", "content": "Hold the button.", "blob": None, "meta": {"title": "Pairing"}, "score": None},
+    "langchainjs": {"content": "Hold the button.", "metadata": {"title": "Pairing", "loc": {"pageNumber": 1}}},
+    "openwebui": {"text": "Hold the button.", "metadata": {"title": "Pairing"}, "tenant_id": "kb-1"},
+    "lightrag": {"id": "chunk-0", "content": "Hold the button.", "full_doc_id": "d", "title": "Pairing"},
+    "mem0": {"data": "Hold the button.", "hash": "h", "user_id": "ann", "title": "Pairing"},
+    "springai": {"doc_content": "Hold the button.", "title": "Pairing"},
+    "langchain4j": {"text_segment": "Hold the button.", "title": "Pairing"},
     "mcp": {"document": "Hold the button.", "metadata": None},
     "plain": {"text": "Hold the button.", "title": "Pairing", "language": "EN"},
 }
@@ -50,16 +56,29 @@ def test_metadata_leave_out_the_text_and_what_is_the_stacks_own() -> None:
     assert read["plain"] == {"title": "Pairing", "language": "EN"}
 
 
-def test_filters_name_the_path_that_the_stack_uses() -> None:
-    paths = {layout.name: layout.filter_path("page no") for layout in LAYOUTS}
+def test_filters_name_the_paths_that_the_stack_uses() -> None:
+    paths = {layout.name: layout.filter_paths("page no") for layout in LAYOUTS}
+    flat = ('"page no"',)
+    below = ('metadata."page no"', '"page no"')
     assert paths == {
-        "llamaindex": '"page no"',
-        "haystack": 'meta."page no"',
-        "langchain": 'metadata."page no"',
-        "mcp": 'metadata."page no"',
-        "plain": '"page no"',
+        "llamaindex": flat,
+        "haystack": ('meta."page no"', '"page no"'),
+        "langchain": below,
+        "langchainjs": below,
+        "openwebui": below,
+        "lightrag": flat,
+        "mem0": flat,
+        "springai": flat,
+        "langchain4j": flat,
+        "mcp": below,
+        "plain": flat,
     }
-    assert {layout.filter_path("a.b") for layout in LAYOUTS} == {"a.b"}
+
+
+def test_a_dotted_key_is_a_path_or_a_name_in_the_metadata_or_beside_them() -> None:
+    (layout,) = (layout for layout in LAYOUTS if layout.name == "langchainjs")
+    assert layout.filter_paths("loc.page") == ("metadata.loc.page", 'metadata."loc.page"', "loc.page", '"loc.page"')
+    assert "tenant_id" in layout.filter_paths("tenant_id")
 
 
 def test_llamaindex_embedded_the_metadata_in_its_own_templates() -> None:
@@ -105,8 +124,13 @@ def test_what_the_user_names_comes_first() -> None:
 
 
 def test_what_cannot_be_read_is_said() -> None:
-    with pytest.raises(StoreError, match=r"keys 'a', 'b'.*--text-key"):
+    with pytest.raises(StoreError, match=r"keys 'a', 'b'.*--text-key KEY"):
         choose_layout([{"a": 1, "b": 2}])
+    unknown = [{"id": "7", "body": "A longer text.", "info": {"page": 1}, "kind": "x"}]
+    with pytest.raises(StoreError, match=r"keys 'id', 'body', 'info', 'kind'.*--text-key body --metadata-key info"):
+        choose_layout(unknown)
+    with pytest.raises(StoreError, match=r"--text-key doc\.body --metadata-key doc"):
+        choose_layout([{"doc": {"body": "A text."}}])
     with pytest.raises(StoreError, match="None of 1 sampled points has a text at 'page_content'"):
         choose_layout([{"page_content": " ", "metadata": {}}])
     with pytest.raises(SettingsError, match="Unknown layout 'lang'"):

@@ -14,6 +14,7 @@ from xqg.assembly import open_ingestion, open_searcher, open_store
 from xqg.commands.augment import augment
 from xqg.commands.compare import compare
 from xqg.commands.dataset import dataset
+from xqg.commands.delete import delete
 from xqg.commands.evaluate import evaluate
 from xqg.commands.evaluate_generator import evaluate_generator
 from xqg.commands.export import export
@@ -24,7 +25,6 @@ from xqg.commands.sweep import sweep
 from xqg.commands.train import train
 from xqg.errors import EXIT_REJECTS, SettingsError, XqgError
 from xqg.options import collect, search_settings, settings_options
-from xqg.records import FieldMatch
 from xqg.settings import IngestSettings, StoreSettings, validated
 from xqg.tuning import tune_process
 
@@ -109,7 +109,11 @@ def ingest(
 @click.option("--encoder", "encoder_spec", help="must be the one the collection was made with; default: that one")
 @click.option("--limit", "-k", type=click.IntRange(1, 10_000), default=5, show_default=True, help="hits")
 @click.option(
-    "--filter", "filters", multiple=True, metavar="KEY=VALUE", help="only passages with this field; repeatable"
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="only those: = != < <= > >=; repeatable",
 )
 @click.option("--explain", is_flag=True, help="show for each hit its sentence, title or query closest to the question")
 @click.option("--json", "as_json", is_flag=True, help="print the hits as JSON")
@@ -126,9 +130,8 @@ def search(
 
     if not query.strip():
         raise SettingsError("The query is empty", "a question in any language")
-    conditions = [_field_match(text) for text in filters]
     with closing(open_searcher(search_settings(options))) as searcher:
-        hits = searcher.search(query, limit, conditions)
+        hits = searcher.search(query, limit, filters)
         explanations = searcher.explain(query, hits) if explain else [None] * len(hits)
     if as_json:
         rows = [hit_to_json(hit, explanation) for hit, explanation in zip(hits, explanations, strict=True)]
@@ -197,21 +200,8 @@ def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> No
     result.print(as_json)
 
 
-for added in (augment, evaluate, compare, dataset, evaluate_generator, export, mcp, models, sweep, train):
+for added in (augment, evaluate, compare, dataset, delete, evaluate_generator, export, mcp, models, sweep, train):
     main.add_command(added)
-
-
-def _field_match(text: str) -> FieldMatch:
-    """``key=value``; a value that reads as a number or a boolean matches that too."""
-    key, separator, value = text.partition("=")
-    if not (key and separator and value):
-        raise SettingsError(f"Cannot read the filter {text!r}", "KEY=VALUE", "For example --filter section=Billing")
-    values: list[str | int | bool] = [value]
-    if value.lower() in ("true", "false"):
-        values.append(value.lower() == "true")
-    elif value.lstrip("-").isdigit():
-        values.append(int(value))
-    return FieldMatch(key, tuple(values))
 
 
 def _print_estimate(estimate: dict[str, Any], as_json: bool) -> None:
@@ -220,8 +210,12 @@ def _print_estimate(estimate: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(estimate)
         return
-    rows = [[name.replace("_", " "), "–" if value is None else str(value)] for name, value in estimate.items()]
+    rows = [[name.replace("_", " "), "–" if value is None else _told(value)] for name, value in estimate.items()]
     print_table("Plan (nothing was written)", ["", ""], rows)
+
+
+def _told(value: Any) -> str:
+    return ", ".join(value) or "nothing" if isinstance(value, tuple) else str(value)
 
 
 if __name__ == "__main__":

@@ -108,6 +108,8 @@ def print_report(report: IngestReport, rejects: str) -> None:
         f"{written_line(report)}, dropped: {dropped}",
         f"seconds: {stages or 'under 0.1'}",
     ]
+    if report.deleted:
+        lines.append(f"deleted {report.deleted} documents that the sources have no more")
     if report.rejected:
         lines.append(f"rejected records are in {rejects}")
     if report.outdated:

@@ -1,14 +1,14 @@
-"""Where the stacks that write to Qdrant keep a passage's text, title, language and metadata in the payload."""
+"""Where a stack that writes to Qdrant keeps a passage's text, title, language and metadata in the payload."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from xqg.errors import SettingsError, StoreError
+from xqg.errors import SettingsError
 from xqg.languages import language_code
 from xqg.records import Passage
 
@@ -112,11 +112,14 @@ class Layout:
         parent = {key: value for key, value in payload[self.own_parent].items() if key != OWN_KEY}
         return {**payload, self.own_parent: parent}
 
-    def filter_path(self, key: str) -> str:
-        """The payload path of a metadata key, as Qdrant's filters want it; a dotted path is taken as it is."""
-        if "." in key:
-            return key
-        return f"{self.metadata_key}.{_quoted(key)}" if self.metadata_key else _quoted(key)
+    def filter_paths(self, key: str) -> tuple[str, ...]:
+        """The payload paths that a filter's ``key`` may mean, as Qdrant wants them: in the metadata, else beside them.
+
+        So a tenant's key beside the metadata can be named like any other.
+        """
+        if not self.metadata_key:
+            return key_paths(key)
+        return tuple(dict.fromkeys([*key_paths(key, f"{as_path(self.metadata_key)}."), *key_paths(key)]))
 
     def to_json(self) -> dict[str, str]:
         """What `layout_from_json` makes the layout from again."""
@@ -161,80 +164,6 @@ class LlamaIndexLayout(Layout):
         return (self.text_key, "_node_content", "_node_type", "document_id", "doc_id", "ref_doc_id")
 
 
-LLAMAINDEX = LlamaIndexLayout("llamaindex", ("_node_content",), "text")
-HAYSTACK = Layout("haystack", ("content", "meta"), "content", "meta", own_parent="meta")
-"""Haystack 2 refuses to read a document with a key beside ``meta``; Haystack 3 takes such a key into ``meta``."""
-
-LANGCHAIN = Layout("langchain", ("page_content",), "page_content", "metadata")
-MCP = Layout("mcp", ("document",), "document", "metadata")
-PLAIN = Layout("plain", ("text",), "text")
-LAYOUTS = (LLAMAINDEX, HAYSTACK, LANGCHAIN, MCP, PLAIN)
-"""All layouts, those with the clearest marks first."""
-
-NAMES = tuple(layout.name for layout in LAYOUTS)
-
-
-def recognise(payloads: Iterable[Mapping[str, Any]]) -> Layout | None:
-    """The layout of most of ``payloads``, the one with the clearest marks on a tie; None where none is known."""
-    counts = dict.fromkeys(LAYOUTS, 0)
-    for payload in payloads:
-        found = next((layout for layout in LAYOUTS if layout.recognises(payload)), None)
-        if found is not None:
-            counts[found] += 1
-    best = max(LAYOUTS, key=lambda layout: counts[layout])
-    return best if counts[best] else None
-
-
-def choose_layout(
-    payloads: Sequence[Mapping[str, Any]],
-    name: str | None = None,
-    text_key: str | None = None,
-    metadata_key: str | None = None,
-) -> Layout:
-    """The layout of the sample ``payloads``, with what the user named instead of what was recognised.
-
-    A collection of an unknown stack is read with ``text_key`` alone.
-
-    :raises SettingsError: if ``name`` is unknown.
-    :raises StoreError: if no layout is recognised and no ``text_key`` given, or no text lies there.
-    """
-    if name is not None and name not in NAMES:
-        raise SettingsError(f"Unknown layout {name!r}", f"one of {', '.join(NAMES)}")
-    layout = LAYOUTS[NAMES.index(name)] if name is not None else recognise(payloads)
-    if layout is None:
-        if text_key is None:
-            raise StoreError(
-                f"The payloads have the keys {_keys(payloads)}, which is no layout that xqg knows",
-                f"one of {', '.join(NAMES)}",
-                "Name the key of the text with --text-key",
-            )
-        layout = PLAIN
-    if text_key is not None:
-        # who names the key of a node's text does not want the node
-        layout = replace(layout if layout is not LLAMAINDEX else PLAIN, text_key=text_key)
-    if metadata_key is not None:
-        layout = replace(layout, metadata_key=metadata_key)
-    if payloads and not any(layout.text(payload).strip() for payload in payloads):
-        raise StoreError(
-            f"None of {len(payloads)} sampled points has a text at {layout.text_key!r}, where the layout {layout.name} "
-            f"keeps it; their keys are {_keys(payloads)}",
-            "texts to write queries for",
-            "Name another --layout or --text-key",
-        )
-    return layout
-
-
-def layout_from_json(value: Mapping[str, str]) -> Layout:
-    """The layout that `Layout.to_json` wrote.
-
-    :raises StoreError: if its name is unknown, as that of a later version of xqg is.
-    """
-    if value.get("name") not in NAMES:
-        raise StoreError(f"Unknown payload layout {value.get('name')!r}", f"one of {', '.join(NAMES)}", "Update xqg")
-    layout = LAYOUTS[NAMES.index(value["name"])]
-    return replace(layout, text_key=value["text_key"], metadata_key=value["metadata_key"])
-
-
 def _at(payload: Mapping[str, Any], path: str) -> Any:
     """The value at a key that may itself hold dots, or else at a dotted path; None where there is none."""
     if path in payload:
@@ -245,8 +174,22 @@ def _at(payload: Mapping[str, Any], path: str) -> Any:
     return value
 
 
+def key_paths(key: str, above: str = "") -> tuple[str, ...]:
+    """The paths below ``above`` that ``key`` may mean: one through objects, or a single key with dots in its name."""
+    return tuple(dict.fromkeys([above + as_path(key), above + _quoted(key)]))
+
+
+def as_path(key: str) -> str:
+    """A dotted key as Qdrant's filters want it, with what needs them in quotes."""
+    return ".".join(map(_quoted, key.split(".")))
+
+
 def _quoted(key: str) -> str:
-    return key if _PLAIN_KEY.fullmatch(key) else f'"{key}"'
+    if _PLAIN_KEY.fullmatch(key):
+        return key
+    if '"' in key or not key:
+        raise SettingsError(f"Qdrant has no way to name the payload key {key!r}", "asked to filter by it")
+    return f'"{key}"'
 
 
 def _first_text(values: Mapping[str, Any], keys: Sequence[str]) -> str:
@@ -265,8 +208,3 @@ def _filled(template: str, **values: str) -> str:
     """``template`` with its fields filled in; not `str.format`, for the template comes out of a database."""
     pattern = "|".join(rf"\{{{name}\}}" for name in values)
     return re.sub(pattern, lambda found: values[found[0][1:-1]], template)
-
-
-def _keys(payloads: Sequence[Mapping[str, Any]]) -> str:
-    keys = dict.fromkeys(key for payload in payloads for key in payload)
-    return ", ".join(repr(key) for key in list(keys)[:12]) or "none"

@@ -95,6 +95,9 @@ FLAGS: dict[str, str] = {
     "reader.max_text_bytes": "--max-text-bytes",
     "job.batch_size": "--batch-size",
     "job.update": "--update",
+    "job.sync": "--sync",
+    "job.sync_limit": "--sync-limit",
+    "job.index": "--index",
 }
 """The flag of every setting that a command takes; secrets have none, they come from the environment."""
 
@@ -153,7 +156,7 @@ def collect(params: Mapping[str, Any], settings: type[Settings] = IngestSettings
     for path in FLAGS:
         group, _, name = path.partition(".")
         given = params.get(_parameter(path))
-        if given is not None:
+        if given not in (None, ()):
             values[group][name] = _split(given) if name == "languages" else given
     for group, variable in SECRET_VARIABLES.items():
         secret = os.environ.get(variable)
@@ -230,6 +233,7 @@ def default_text(field: FieldInfo) -> str:
 def _option(path: str) -> Callable[[Command], Command]:
     group, _, name = path.partition(".")
     field = GROUPS[group].model_fields[name]
+    many = get_origin(field.annotation) is tuple and path != "generator.languages"
     flag, kind = FLAGS[path], _click_type(field.annotation)
     declaration = f"{flag}/--no-{flag.removeprefix('--')}" if kind is bool else flag
     default = default_text(field)
@@ -239,6 +243,7 @@ def _option(path: str) -> Callable[[Command], Command]:
         _parameter(path),
         type=None if kind is bool else kind,
         default=None,
+        multiple=many,
         metavar=_metavar(path, kind),
         envvar=[variable_name(path), *EXTRA_VARIABLES.get(path, [])],
         help=f"{field.description}{note}",

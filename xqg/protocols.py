@@ -163,6 +163,15 @@ class VectorStore(Protocol):
     def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
         """Delete the chunks of these documents (id to ``document_hash``) that have another document hash."""
 
+    def delete(self, passage_ids: Sequence[str]) -> None:
+        """Delete these passages; those that are not there do not matter."""
+
+    def index_fields(self, fields: Sequence[str]) -> None:
+        """Index the fields that filters ask for, each ``KEY:TYPE`` (Qdrant's names), where the store has such indexes.
+
+        :raises SettingsError: if one cannot be read.
+        """
+
     def search(
         self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
     ) -> list[list[Hit]]:
@@ -170,6 +179,7 @@ class VectorStore(Protocol):
 
         :param vectors: shape (queries, dimension).
         :param exact: look at every point instead of the approximate index.
+        :raises StoreError: also where nothing is found because a filter's field is in no point.
         """
 
     def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,10 +130,15 @@ class Hit:
 
 @dataclass(frozen=True)
 class FieldMatch:
-    """A filter: the payload field at dotted path ``key`` equals one of ``values``."""
+    """A filter: the payload field at dotted path ``key`` equals one of ``values``, or differs from all of them ("!=").
+
+    A passage without the field differs from all. "<", "<=", ">" and ">=" compare with the one value, a number or an ISO
+    8601 date. A field that holds a list passes where one of its items does.
+    """
 
     key: str
-    values: tuple[str | int | bool, ...]
+    values: tuple[str | int | float | bool, ...]
+    operator: Literal["=", "!=", "<", "<=", ">", ">="] = "="
 
 
 @dataclass(frozen=True)

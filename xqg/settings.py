@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from xqg.addresses import server_address, without_login
 from xqg.languages import known_language
 from xqg.model_settings import BUNDLED_BASE as BUNDLED_BASE
 from xqg.model_settings import TRANSLATE as TRANSLATE
@@ -53,9 +54,12 @@ class StoreSettings(Settings):
     @field_validator("spec")
     @classmethod
     def _known_kind(cls, spec: str) -> str:
-        if spec.startswith(("http://", "https://")) or (spec.startswith("edge:") and len(spec) > len("edge:")):
+        if spec.lower().startswith(("http://", "https://")):
+            server_address(spec)
             return spec
-        raise ValueError(f"{spec!r} is no store; write edge:FOLDER or http(s)://HOST:PORT")
+        if spec.startswith("edge:") and len(spec) > len("edge:"):
+            return spec
+        raise ValueError(f"{without_login(spec)!r} is no store; write edge:FOLDER or http(s)://HOST:PORT")
 
     @field_validator("collection")
     @classmethod
@@ -166,6 +170,15 @@ class IngestSettings(Settings):
     batch_size: int = Field(32, ge=1, le=10_000, description="passages generated, encoded and stored at once")
     update: bool = Field(
         False, description="bring a collection made with other settings, or out of other folders, to these"
+    )
+    sync: bool = Field(
+        False, description="delete the stored documents that are in these folders, or in these files, no more"
+    )
+    sync_limit: int | None = Field(
+        None, ge=0, description="most documents that --sync deletes; None: 10, or a fifth of those stored if it is more"
+    )
+    index: tuple[str, ...] = Field(
+        (), description="KEY:TYPE of a payload index for filters: keyword, integer, float, bool, datetime; repeatable"
     )
 
     @model_validator(mode="after")

@@ -51,7 +51,14 @@ class Bench:
     def __init__(self, wire: WireServer) -> None:
         self.wire, self.encoder, self.generator = wire, FakeEncoder(), FakeGenerator()
 
-    def job(self, source: str = "docs", fusion: Any = None, update: bool = False, **options: Any) -> AugmentJob:
+    def job(
+        self,
+        source: str = "docs",
+        fusion: Any = None,
+        update: bool = False,
+        index: tuple[str, ...] = (),
+        **options: Any,
+    ) -> AugmentJob:
         settings: AugmentSettings = validated(AugmentSettings, {"into": "better", **options})
         values = {
             "store": {"spec": self.wire.url, "collection": settings.into},
@@ -59,6 +66,7 @@ class Bench:
             "fusion": fusion or HALF,
             "batch_size": 2,
             "update": update,
+            "index": index,
         }
         ingest: IngestSettings = validated(IngestSettings, values)
         server = ForeignServer(StoreSettings(spec=self.wire.url, collection=source), lambda seconds: None)

@@ -9,7 +9,7 @@ import pytest
 from tests.plugin.bench import Bench
 from tests.plugin.stacks import DOCUMENTS, STACKS, Stack, make_stack
 from tests.stores.wire import WireServer
-from xqg.layouts import LAYOUTS
+from xqg.known_layouts import LAYOUTS
 from xqg.plugin.report import AugmentReport
 
 

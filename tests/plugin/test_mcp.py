@@ -116,6 +116,21 @@ class TestForeignCollections:
         hits = call(read(wire), "search", query="wifi", filters={"section": 1})["hits"]
         assert [hit["text"] for hit in hits] == [TEXTS[1]]
 
+    @pytest.mark.parametrize(
+        "filters",
+        [
+            {"section": {">": 1}},
+            {"section": {"!=": [0, 1]}},
+            {"section": [2.0, 7]},
+            ["section>=2"],
+            ["section!=[0, 1]"],
+        ],
+    )
+    def test_filters_that_compare(self, wire: WireServer, write: Any, filters: Any) -> None:
+        write(wire)
+        hits = call(read(wire), "search", query="wifi", filters=filters)["hits"]
+        assert [hit["text"] for hit in hits] == [TEXTS[2]]
+
     def test_nothing_is_written(self, wire: WireServer, write: Any) -> None:
         write(wire)
         call(read(wire), "search", query="wifi")

@@ -13,7 +13,7 @@ from qdrant_client import QdrantClient, models
 from tests.stores.samples import array, make_point, without_sleep
 from tests.stores.wire import WireServer
 from xqg.errors import StoreError
-from xqg.layouts import choose_layout
+from xqg.known_layouts import choose_layout
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Vectors
 from xqg.settings import StoreSettings

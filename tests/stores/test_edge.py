@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from xqg.protocols import Collection
 from xqg.records import point_id
 from xqg.stores.edge import EdgeStore
 from xqg.stores.edge_engine import engine_errors
+from xqg.stores.edge_lock import LOCK, FolderLock
 from xqg.stores.payload import to_payload
 
 
@@ -39,7 +42,7 @@ def test_looking_at_a_closed_store_changes_nothing_it_keeps(tmp_path):
     assert with_store.describe() == Collection(4, "cosine", 1, METADATA)
     with_store.close()
     assert (tmp_path / "docs" / "xqg.json").read_bytes() == sidecar
-    assert sorted(item.name for item in (tmp_path / "docs").iterdir()) == ["shard", "xqg.json"]
+    assert sorted(item.name for item in (tmp_path / "docs").iterdir()) == ["shard", "xqg.json", "xqg.lock"]
 
 
 def test_the_sidecar_can_be_read_by_people(tmp_path):
@@ -94,7 +97,7 @@ def test_a_store_half_made_by_a_crash_is_made_anew(tmp_path):
     store.create(2, "dot", {"new": True})
     assert store.describe() == Collection(2, "dot", 0, {"new": True})
     store.close()
-    assert sorted(item.name for item in (tmp_path / "docs").iterdir()) == ["shard", "xqg.json"]
+    assert sorted(item.name for item in (tmp_path / "docs").iterdir()) == ["shard", "xqg.json", "xqg.lock"]
 
 
 @pytest.mark.parametrize("part", ["xqg.json", "shard/segments", "shard/wal", "shard/edge_config.json"])
@@ -181,6 +184,43 @@ def test_a_folder_open_elsewhere(tmp_path):
     first.close()
     assert second.describe().metadata == METADATA
     second.close()
+
+
+def test_of_many_that_make_one_collection_at_once_one_does_and_nothing_is_lost(tmp_path):
+    for attempt in range(20):
+        stores = [EdgeStore(tmp_path, f"docs{attempt}") for _ in range(4)]
+        barrier = threading.Barrier(len(stores))
+
+        def make(store, barrier=barrier):
+            barrier.wait()
+            try:
+                store.create(4, "cosine", METADATA)
+            except StoreError as refusal:
+                return str(refusal)
+            store.upsert([make_point("a")])
+            return None
+
+        with ThreadPoolExecutor(len(stores)) as pool:
+            errors = list(pool.map(make, stores))
+        assert errors.count(None) == 1
+        told = [error for error in errors if error is not None]
+        assert all("is open elsewhere: by process" in error or "already is a collection" in error for error in told)
+        for store in stores:
+            store.close()
+        last = EdgeStore(tmp_path, f"docs{attempt}")
+        assert [point.passage.text for point in last.points()] == ["text of a"]
+        last.close()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}'])
+def test_a_lock_whose_holder_cannot_be_told_holds_all_the_same(tmp_path, content):
+    first, second = FolderLock(tmp_path / "docs"), tmp_path / "docs" / LOCK
+    second.write_text(content)
+    with pytest.raises(StoreError, match="open elsewhere: by another process"):
+        FolderLock(tmp_path / "docs")
+    first.release()
+    first.release()
+    FolderLock(tmp_path / "docs").release()
 
 
 class Spy:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PRELUDE = """
 import os, signal, sys
 from pathlib import Path
-import xqg.stores.edge as edge, xqg.stores.edge_files as edge_files
+from xqg.stores import edge, edge_engine, edge_files
 from tests.stores.samples import make_point
 def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
 def say(text): sys.stdout.write(f"{text}\\n"); sys.stdout.flush()
@@ -111,9 +111,9 @@ def test_killed_while_writing_metadata_leaves_the_old_or_the_new(tmp_path, lines
 
 
 MOMENTS_OF_CREATE = {
-    "before anything": "edge.shutil.rmtree = die; (Path(sys.argv[1]) / 'docs' / 'shard.draft').mkdir(parents=True)",
+    "before anything": "edge_engine.shutil.rmtree = die; (store._place / 'shard.draft').mkdir(parents=True)",
     "half a shard": "import qdrant_edge; qdrant_edge.UpdateOperation = type('U', (), {'create_field_index': die})",
-    "before the sidecar": "edge.write_sidecar = die",
+    "before the sidecar": "edge_engine.write_sidecar = die",
     "in the sidecar": "edge_files.os.fsync = die",
     "before the sidecar's place": "Path.replace = die",
     "between sidecar and shard": "Path.rename = die",
@@ -133,7 +133,7 @@ def test_killed_while_creating_can_be_created_again(tmp_path, moment):
 
 
 def test_killed_right_after_creating_is_created(tmp_path):
-    process = start(tmp_path, "edge.sync_folder = die\nstore.create(4, 'cosine', {'first': 1})")
+    process = start(tmp_path, "edge_engine.sync_folder = die\nstore.create(4, 'cosine', {'first': 1})")
     assert process.wait() == -signal.SIGKILL
     store = EdgeStore(tmp_path, "docs")
     assert store.describe() == Collection(4, "cosine", 0, {"first": 1})
@@ -158,7 +158,7 @@ def test_another_process_holds_the_folder(tmp_path):
     holder = start(tmp_path, "store.create(4, 'cosine', {}); store.describe(); say('open'); sys.stdin.read()")
     try:
         assert holder.stdout.readline() == "open\n"
-        with pytest.raises(StoreError, match="is open elsewhere"):
+        with pytest.raises(StoreError, match=rf"is open elsewhere: by process {holder.pid} on "):
             EdgeStore(tmp_path, "docs").describe()
     finally:
         holder.kill()
@@ -166,3 +166,22 @@ def test_another_process_holds_the_folder(tmp_path):
     store = EdgeStore(tmp_path, "docs")
     assert store.describe() == Collection(4, "cosine", 0, {})
     store.close()
+
+
+def test_of_two_processes_that_make_one_collection_at_once_one_is_told_of_the_other(tmp_path):
+    holder = start(
+        tmp_path, "edge.create_shard = lambda *_: (say('making'), sys.stdin.read())\nstore.create(4, 'dot', {})"
+    )
+    try:
+        assert holder.stdout.readline() == "making\n"
+        store = EdgeStore(tmp_path, "docs")
+        assert store.describe() is None
+        with pytest.raises(StoreError, match=rf"is open elsewhere: by process {holder.pid} on "):
+            store.create(4, "cosine", {})
+    finally:
+        holder.kill()
+        holder.wait()
+    store.create(4, "cosine", {"now": "free"})
+    store.upsert([make_point("a")])
+    store.close()
+    assert EdgeStore(tmp_path, "docs").describe() == Collection(4, "cosine", 1, {"now": "free"})

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from tests.stores.samples import array, make_point
-from xqg.errors import StoreError
+from xqg.errors import SettingsError, StoreError
 from xqg.protocols import Point
 from xqg.records import LedgerEntry, Passage, Texts, record_hash
-from xqg.stores.payload import entry_from_payload, filter_key, from_payload, to_payload, to_point, to_rows
+from xqg.stores.payload import entry_from_payload, filter_paths, from_payload, to_payload, to_point, to_rows
 
 PASSAGE = Passage(
     id="manual#2",
@@ -156,20 +156,26 @@ def test_a_point_is_read_without_a_vector(vectors):
 
 
 @pytest.mark.parametrize(
-    ("key", "path"),
+    ("key", "paths"),
     [
-        ("id", "id"),
-        ("document_id", "document_id"),
-        ("title", "title"),
-        ("language", "language"),
-        ("metadata.page", "metadata.page"),
-        ("xqg.generation", "xqg.generation"),
-        ("page", "metadata.page"),
-        ("text", "metadata.text"),
-        ("tags[]", "metadata.tags[]"),
-        ("file name", 'metadata."file name"'),
-        ("año", 'metadata."año"'),
+        ("id", ["id"]),
+        ("document_id", ["document_id"]),
+        ("title", ["title"]),
+        ("language", ["language"]),
+        ("metadata.page", ["metadata.page", "metadata.metadata.page", 'metadata."metadata.page"']),
+        ("xqg.generation", ["xqg.generation"]),
+        ("page", ["metadata.page"]),
+        ("text", ["metadata.text"]),
+        ("tags[]", ["metadata.tags[]"]),
+        ("file name", ['metadata."file name"']),
+        ("año", ['metadata."año"']),
+        ("loc.page no", ['metadata.loc."page no"', 'metadata."loc.page no"']),
     ],
 )
-def test_filter_keys(key, path):
-    assert filter_key(key) == path
+def test_filter_keys(key, paths):
+    assert list(filter_paths(key)) == paths
+
+
+def test_a_key_that_has_no_path_is_said():
+    with pytest.raises(SettingsError, match="no way to name"):
+        filter_paths('a "quoted" key')

@@ -35,4 +35,4 @@ def test_a_load_leaves_the_index_alone(wire, made):
 def test_document_ids_are_indexed_before_a_load(wire, made):
     wire.settings["docs"].payload_schema.clear()  # as a crash right after creating leaves it
     with made.bulk_load():
-        assert wire.settings["docs"].payload_schema == {"document_id": "keyword"}
+        assert wire.settings["docs"].payload_schema == {"document_id": "keyword", "language": "keyword"}

@@ -43,10 +43,14 @@ def test_a_point_above_the_limit_is_named(wire):
 
 
 def test_one_deletion_for_many_documents(wire, made):
-    made.delete_stale_chunks({str(number): "new" for number in range(100)})
-    assert [request.name for request in wire.requests] == ["POST /collections/docs/points/delete"]
+    made.upsert([make_point(str(number), document_hash="old") for number in range(300)])
+    wire.requests.clear()
+    made.delete_stale_chunks({str(number): "new" for number in range(80)})
+    names = [request.name.rpartition("/")[2] for request in wire.requests]
+    assert names == ["points", "delete"], "found by id, deleted by id"
     made.delete_stale_chunks({str(number): "new" for number in range(300)})
-    assert len(wire.requests) == 3
+    assert [len(request.body["points"]) for request in wire.named("delete")] == [80, 220]
+    assert made.describe().points == 0
 
 
 def test_no_documents_send_no_deletion(wire, made):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.stores.samples import METADATA, array, make_point
-from xqg.errors import StoreError
+from xqg.errors import StoreError, XqgError
 from xqg.protocols import Collection, VectorStore
 from xqg.records import FieldMatch, point_id
 
@@ -178,13 +178,78 @@ def test_dot_counts_length_and_cosine_does_not(store):
         ([FieldMatch("tags", ("q",))], ["d"]),
         ([FieldMatch("file name", ("e.md",))], ["e"]),
         ([FieldMatch("kind", ("unknown",))], []),
-        ([FieldMatch("nowhere", (1,))], []),
         ([FieldMatch("kind", ())], []),
     ],
 )
 def test_filters(filled, filters, expected):
     (hits,) = filled.search(X[None], 10, filters)
     assert ids(hits) == expected
+
+
+@pytest.mark.parametrize(
+    ("match", "expected"),
+    [
+        (FieldMatch("kind", ("x",), "!="), ["b", "d"]),
+        (FieldMatch("kind", ("x", "y"), "!="), ["d"]),
+        (FieldMatch("kind", (), "!="), ["b", "c", "a", "d"]),
+        (FieldMatch("year", (2020,), ">="), ["b", "c"]),
+        (FieldMatch("year", (2019,), ">"), ["b", "c"]),
+        (FieldMatch("year", (2019.5,), "<"), ["a"]),
+        (FieldMatch("year", (2020.0,)), ["b", "c"]),
+        (FieldMatch("price", (3,)), ["a", "b"]),
+        (FieldMatch("price", (3.0,)), ["a", "b"]),
+        (FieldMatch("price", (3.5,)), ["c"]),
+        (FieldMatch("price", (3,), "<="), ["a", "b"]),
+        (FieldMatch("serial", (2**53 + 1,)), ["a"]),
+        (FieldMatch("serial", (12345678901234567890,)), ["c", "d"]),
+        (FieldMatch("serial", ("12345678901234567890",)), ["c", "d"]),
+        (FieldMatch("day", ("2024-02-01",), ">="), ["b", "c"]),
+        (FieldMatch("day", ("2024-02-01T01:00:00+02:00",), "<"), ["a"]),
+        (FieldMatch("loc.page", (1,)), ["a"]),
+        (FieldMatch("metadata.loc.page", (1,)), ["a"]),
+        (FieldMatch("a.b", ("dotted",)), ["b"]),
+    ],
+)
+def test_comparisons_numbers_and_dotted_keys(store, match, expected):
+    store.create(4, "cosine", METADATA)
+    metadata = {
+        "a": {"kind": "x", "year": 2019, "price": 3, "serial": 2**53 + 1, "day": "2024-01-31", "loc": {"page": 1}},
+        "b": {"kind": "y", "year": 2020, "price": 3.0, "serial": 2**53, "day": "2024-02-01", "a.b": "dotted"},
+        "c": {"kind": "x", "year": 2020.0, "price": 3.5, "serial": 12345678901234567890, "day": "2024-03-01T10:00:00Z"},
+        "d": {"year": "2020", "price": "3", "serial": "12345678901234567890", "day": "soon"},
+    }
+    store.upsert([make_point(name, metadata=values) for name, values in metadata.items()])
+    (hits,) = store.search(X[None], 10, [match])
+    assert sorted(ids(hits)) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("match", "message"),
+    [
+        (FieldMatch("nowhere", (1,)), "No passage has a field 'nowhere'"),
+        (FieldMatch("kind", (1,), ">"), "'kind' holds no number"),
+        (FieldMatch("year", ("2020-01-01",), ">"), "'year' holds no date"),
+        (FieldMatch("year", ("many",), ">"), "Cannot compare year > 'many'"),
+        (FieldMatch("year", (1, 2), ">"), "2 values"),
+        (FieldMatch("year", (float("nan"),)), "nan"),
+        (FieldMatch("year", (10**400,)), "finite number"),
+        (FieldMatch("year", (None,)), "None"),
+    ],
+)
+def test_a_filter_that_can_find_nothing_is_an_error(filled, match, message):
+    with pytest.raises(XqgError, match=message):
+        filled.search(X[None], 10, [match])
+
+
+def test_filters_on_an_empty_collection_find_nothing(store):
+    store.create(4, "cosine", METADATA)
+    assert store.search(X[None], 10, [FieldMatch("kind", ("x",))]) == [[]]
+
+
+def test_deletion_takes_the_passages_named_and_no_others(filled):
+    filled.delete(["a", "unknown", "c"])
+    filled.delete([])
+    assert stored_ids(filled) == ["b", "d", "e"]
 
 
 def test_a_query_of_the_wrong_size_is_an_error(filled):
@@ -212,10 +277,25 @@ def test_a_wrong_vector_is_refused_and_harms_nothing(filled, rows, message):
 
 def test_stale_chunks_go_and_others_stay(store):
     store.create(4, "cosine", {})
-    chunks = [("a1", "A", "new"), ("a2", "A", "old"), ("a3", "A", ""), ("b1", "B", "old"), ("c1", "C", "old")]
-    store.upsert([make_point(name, document_id=document, document_hash=hash_) for name, document, hash_ in chunks])
+    chunks = [("A#1", "A", "new"), ("A#2", "A", "old"), ("A#3", "A", ""), ("B", "B", "old"), ("C#1", "C", "old")]
+    others = [("A#4", "A#4", "of its own")]
+    for name, document, hash_ in [*chunks, *others]:
+        store.upsert([make_point(name, document_id=document, document_hash=hash_, chunks=3 if "#" in name else 1)])
     store.delete_stale_chunks({"A": "new", "B": "old", "unknown": "old"})
-    assert stored_ids(store) == ["a1", "b1", "c1"]
+    assert stored_ids(store) == ["A#1", "A#4", "B", "C#1"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (40, 1), (40, 3), (3, 40), (40, 39)])
+def test_a_document_that_changed_leaves_nothing_of_its_old_self(store, before, after):
+    def chunks(count, hash_):
+        names = ["D"] if count == 1 else [f"D#{number + 1}" for number in range(count)]
+        return [make_point(name, document_id="D", document_hash=hash_, chunks=count) for name in names]
+
+    store.create(4, "cosine", {})
+    store.upsert([*chunks(before, "old"), make_point("E")])
+    store.upsert(chunks(after, "new"))
+    store.delete_stale_chunks({"D": "new"})
+    assert stored_ids(store) == sorted([*(point.passage.id for point in chunks(after, "new")), "E"])
 
 
 def test_no_documents_delete_nothing(filled):
@@ -248,14 +328,14 @@ def test_dot_keeps_vectors_as_they_are(store):
 def test_every_script_comes_back_as_it_was(store):
     store.create(4, "cosine", {})
     point = make_point(
-        "معرّف/日本 🦀\u200d",
+        "文書 🦀\u200d/معرّف#2",
         array(0, 1, 0, 0),
         queries={"ar": ("ما هذا؟", "أين؟"), "ja": ("これは何ですか。",), "fr": ("où ça ?",)},
         metadata={"キー": "値", "مفتاح": ["🦀", {"é": None}], "": 0, "n": 2**53, "f": 0.1, "line": "a\nb\t\u2028"},
         text="النص العربي\r\n日本語の文章 👩‍👩‍👧 e\u0301 \x00",
         title="العنوان",
         language="ar",
-        document_id="文書",
+        document_id="文書 🦀\u200d/معرّف",
         document_hash="h",
         chunk=2,
         chunks=3,
@@ -265,7 +345,7 @@ def test_every_script_comes_back_as_it_was(store):
     assert back.passage == point.passage
     assert back.entry == point.entry
     assert list(back.entry.texts.queries) == ["ar", "ja", "fr"]
-    store.delete_stale_chunks({"文書": "h2"})
+    store.delete_stale_chunks({"文書 🦀\u200d/معرّف": "h2"})
     assert stored_ids(store) == []
 
 

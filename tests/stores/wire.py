@@ -26,6 +26,7 @@ from qdrant_client import models
 
 from tests.stores.engine import engine_client
 from tests.stores.faults import Fault, Faults
+from tests.stores.strict import StrictMode, StrictModeError
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,23 @@ class CollectionSettings:
     indexing_threshold: int | None = 20_000
     payload_schema: dict[str, Any] = field(default_factory=dict)
     status: str = "green"
+    strict: StrictMode | None = None
     asked: dict[str, Any] = field(default_factory=dict)
 
     def fill_in(self, config: dict[str, Any]) -> None:
         """Put what was asked for at the creation into what local mode tells of the collection."""
         for part, told in (("hnsw_config", "hnsw_config"), ("optimizers_config", "optimizer_config")):
             config[told] |= {key: value for key, value in (self.asked.get(part) or {}).items() if value is not None}
-        for part in ("quantization_config", "strict_mode_config"):
-            config[part] = self.asked.get(part)
+        config["quantization_config"] = self.asked.get("quantization_config")
+        config["strict_mode_config"] = self.strict_mode()
         for part in ("shard_number", "sharding_method", "replication_factor", "on_disk_payload"):
             config["params"][part] = self.asked.get(part)
         config["optimizer_config"]["indexing_threshold"] = self.indexing_threshold
+
+    def strict_mode(self) -> dict[str, Any] | None:
+        """The strict mode in force: that of the tests, else what the collection was created with."""
+        told: dict[str, Any] | None = self.asked.get("strict_mode_config")
+        return told if self.strict is None else self.strict.config
 
     def schema(self) -> dict[str, Any]:
         """The payload indexes as a server tells them."""
@@ -83,6 +90,7 @@ class WireServer:
         self.settings: dict[str, CollectionSettings] = {}
         self.threshold_changes: list[int | None] = []
         self.stopping = threading.Event()
+        self.strict: StrictMode | None = None
         self._lock = threading.Lock()
         wire = self
 
@@ -118,6 +126,8 @@ class WireServer:
                 return 200, {"result": self._apply(request), "status": "ok", "time": 0.0}
         except _RefusedError as error:
             return error.status, {"status": {"error": str(error)}, "time": 0.0}
+        except StrictModeError as error:
+            return error.status, {"status": {"error": str(error)}, "time": 0.0, "retry_after": error.retry_after}
         except ValueError as error:
             missing = "not found" in str(error)
             return 404 if missing else 400, {"status": {"error": str(error)}, "time": 0.0}
@@ -132,8 +142,22 @@ class WireServer:
         route = getattr(self, _ROUTES.get((request.method, rest), ""), None)
         if route is None:
             raise _RefusedError(404, f"no route {request.name}")
+        self._check_strict(request.method, rest, name, request.body)
         result = route(name, request.body)
         return result.model_dump(mode="json") if hasattr(result, "model_dump") else result
+
+    def _check_strict(self, method: str, rest: str, name: str, body: Any) -> None:
+        """What strict mode refuses; `strict` holds for all collections, as on Qdrant Cloud."""
+        if not self.local.collection_exists(name):
+            return
+        kept = self._kept(name)
+        if kept.strict is None:
+            config = kept.asked.get("strict_mode_config")
+            if config is None and self.strict is not None:
+                config = self.strict.config
+            kept.strict = None if config is None else StrictMode(config)
+        if kept.strict is not None:
+            kept.strict.check(f"{method} {rest}", body or {}, kept.payload_schema)
 
     def _aliases(self, request: Request) -> Any:
         if request.method == "GET":
@@ -313,7 +337,8 @@ class _Handler(BaseHTTPRequestHandler):
             status, body = wire.answer(request)
             if fault is Fault.WAIT_TIMEOUT and isinstance(body.get("result"), dict):
                 body["result"]["status"] = "wait_timeout"
-            self._send(status, body, cut=fault is Fault.DROP_HALFWAY)
+            pause = body.pop("retry_after", None)
+            self._send(status, body, cut=fault is Fault.DROP_HALFWAY, retry_after=pause)
 
     def _fail(self, fault: Fault, request: Request) -> bool:
         """Whether ``fault`` has already dealt with the request."""

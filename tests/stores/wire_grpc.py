@@ -143,7 +143,7 @@ class _Points(messages.PointsServicer):
             with_vectors=GrpcToRest.convert_with_vectors_selector(request.with_vectors),
         )
         return messages.ScrollResponse(
-            result=[RestToGrpc.convert_retrieved_point(record) for record in records],
+            result=[RestToGrpc.convert_retrieved_point(_with_payload(record)) for record in records],
             next_page_offset=None if following is None else RestToGrpc.convert_extended_point_id(following),
         )
 
@@ -183,6 +183,10 @@ class _Points(messages.PointsServicer):
             query.params = None  # local mode is always exact, and warns when told to be
         answers = self._local.query_batch_points(name, queries)
         return [[RestToGrpc.convert_scored_point(point) for point in answer.points] for answer in answers]
+
+
+def _with_payload(record: models.Record) -> models.Record:
+    return record if record.payload is not None else record.model_copy(update={"payload": {}})
 
 
 def _filter(condition: Any) -> models.Filter | None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 EXIT_UNSETTLED = 3
 SETTINGS = [path for path in FLAGS if path.partition(".")[0] in ("store", "generator", "encoder", "fusion", "job")]
-SETTINGS.remove("fusion.distance")  # it is the source's
+for left_out in ("fusion.distance", "job.sync", "job.sync_limit"):  # as the source has it
+    SETTINGS.remove(left_out)
 
 
 @click.command()

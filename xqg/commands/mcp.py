@@ -7,15 +7,14 @@ from typing import Any
 
 import click
 
+from xqg.known_layouts import NAMES
 from xqg.options import collect, settings_options
 from xqg.settings import EncoderSettings, StoreSettings, validated
 
 
 @click.command()
 @settings_options("store", "encoder")
-@click.option(
-    "--layout", help="who wrote the payloads: langchain, llamaindex, haystack, mcp, plain; default: recognised"
-)
+@click.option("--layout", help=f"who wrote the payloads: {', '.join(NAMES)}; default: recognised")
 @click.option("--text-key", help="payload key of the text; default: the layout's")
 @click.option("--metadata-key", help="payload key of the metadata; default: the layout's")
 @click.option("--vector-name", help="dense vector to search; default: the only one, or the fused one")
@@ -24,7 +23,7 @@ def mcp(
 ) -> None:
     """Serve a collection to assistants, over the Model Context Protocol on stdin and stdout.
 
-    Two tools, both read only: search and show. The collection may be anybody's (LangChain, LlamaIndex, Haystack,
+    Two tools, both read only: search and show. The collection may be anybody's (LangChain, LlamaIndex, Haystack, n8n,
     mcp-server-qdrant, …); name its --encoder where xqg did not make or augment it.
     """
     from xqg.plugin.mcp import build_server

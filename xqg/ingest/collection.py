@@ -32,7 +32,7 @@ class Opened:
     """A collection that is ready to be written to.
 
     ``metadata`` is what it remembers from now on; ``fusion`` is how its rows are made; ``most_views`` is how many rows
-    a passage may have beside the first; ``fresh`` tells that it held nothing.
+    a passage may have beside the first; ``fresh`` tells that this run made it, so that it holds nothing of others.
     """
 
     target: Target
@@ -73,18 +73,29 @@ def open_collection(
     distance = settings.fusion.distance_for(encoder.distance)
     asked = vector_settings(settings, encoder.identity, identity, distance, languages)
     found = store.describe()
+    multivector = settings.fusion.most_views > 0
+    if found is not None and found.points == 0 and not found.metadata:
+        # made for us, with shards or quantisation of its own: the store takes it as it makes one
+        check_shape(found, encoder.dimension, distance, multivector, settings.store.collection)
+        found = None
     if found is not None:
         _check_ours(found, settings.store.collection)
     profile = _stored_profile(found, encoder)
     if profile is None and settings.fusion.rule.is_neutral and not dry_run:
         profile = find_profile(encoder)
     opened = _asked_for(settings, identity, asked, languages, profile, dry_run)
-    multivector = settings.fusion.most_views > 0
     if found is None:
         if dry_run:
             return opened
-        store.create(encoder.dimension, distance, opened.metadata, multivector)
-        return _within_bounds(opened, store.describe())
+        try:
+            store.create(encoder.dimension, distance, opened.metadata, multivector)
+            return _within_bounds(opened, store.describe())
+        except StoreError:
+            # another run made it in the meantime: of two with different settings one must not go on
+            found = store.describe()
+            if found is None:
+                raise
+            _check_ours(found, settings.store.collection)
     _check_schema(found, multivector, settings)
     check_shape(found, encoder.dimension, distance, multivector, settings.store.collection)
     return _reopen(store, found, _within_bounds(opened, found), settings, dry_run)
@@ -167,7 +178,8 @@ def check_shape(found: Collection, dimension: int, distance: str, multivector: b
             f"Collection {name!r} holds {_shape(found.dimension, found.distance, found.multivector)}",
             _shape(dimension, distance, multivector),
             "What a collection's vectors are is fixed: choose another --collection, and carry the queries over with "
-            "`xqg show --queries > queries.jsonl` and `--generator file:queries.jsonl`",
+            "`xqg show --queries > queries.jsonl` and `--generator file:queries.jsonl`; --views 0 is one vector a "
+            "passage, several take multivector_config max_sim",
         )
 
 
@@ -177,19 +189,20 @@ def _shape(dimension: int, distance: str, multivector: bool) -> str:
 
 
 def _reopen(store: VectorStore, found: Collection, opened: Opened, settings: IngestSettings, dry_run: bool) -> Opened:
-    fresh, stored = found.points == 0, found.metadata
+    stored = found.metadata
     if stored["settings"] == opened.metadata["settings"]:
-        return replace(opened, metadata=dict(stored), fresh=fresh)
-    if not (settings.update or fresh):
+        return replace(opened, metadata=dict(stored), fresh=False)
+    # an empty one is no exception: another run may just have made it
+    if not settings.update:
         lines = differences(stored["settings"], opened.metadata["settings"])
         raise FingerprintError(
             f"Collection {settings.store.collection!r} was made with other settings: {'; '.join(lines)}",
             remedy="Give the stored settings, or --update to bring its passages to these (no query is made twice)",
         )
-    changed = {**opened.metadata, "state": READY if fresh else UPDATING}
+    changed = {**opened.metadata, "state": UPDATING}
     if not dry_run:
         store.write_metadata(changed)
-    return replace(opened, metadata=changed, fresh=fresh)
+    return replace(opened, metadata=changed, fresh=False)
 
 
 def finish_update(store: VectorStore, opened: Opened) -> int:

@@ -27,7 +27,8 @@ PROMPT_TOKENS, QUERY_TOKENS = 60, 20
 class Estimate:
     """The plan of a run: counts, and its cost in seconds (local models) or tokens (metered endpoints).
 
-    ``seconds`` is None where a metered generator would have to be called to know.
+    ``seconds`` is None where a metered generator would have to be called to know. ``to_delete``: the ids of documents
+    that the sources have no more.
     """
 
     read: int
@@ -40,6 +41,7 @@ class Estimate:
     seconds: float | None
     tokens_in: int | None
     tokens_out: int | None
+    to_delete: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The shape of ``xqg ingest --dry-run --json``."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -11,6 +12,7 @@ from xqg.ingest.corpus import Corpus
 from xqg.ingest.estimate import Estimate, estimate
 from xqg.ingest.leftovers import tell_left_over, watched
 from xqg.ingest.rejects import RejectsFile
+from xqg.ingest.removal import Sources, delete_lost, find_lost, tell_of_more
 from xqg.ingest.report import IngestReport
 from xqg.ingest.takeover import guarded
 from xqg.ingest.worker import IngestWorker
@@ -58,24 +60,33 @@ class IngestJob:
         """Ingest ``sources`` (files, folders, "-" for stdin) and return the counts.
 
         :param rejects: bad records go there as JSON lines; made only where there are some.
-        :raises XqgError: if a source, a model or the store fails; what was stored stays stored, so run it again.
+        :raises XqgError: if a source, a model or the store fails, or --sync would delete more than it may; what was
+            stored stays stored, so run it again.
         """
         corpus = self._corpus(sources)
         with RejectsFile(rejects, sources) as kept:
             opened = self._open()
+            if self._settings.index:
+                self._store.index_fields(self._settings.index)
+            met = Sources(self._settings.reader.id_field)
             worker = IngestWorker(self._generator, self._encoder, self._store, opened, self._settings.batch_size)
-            report = worker.run(self._records(corpus, opened), kept.write, progress, stopping)
+            report = worker.run(self._records(met.watched(corpus), opened), kept.write, progress, stopping)
         if not report.interrupted:
             corpus.tell()
             tell_left_over(self._generator)
+            if self._settings.sync:
+                report.deleted = delete_lost(self._store, met, self._settings.sync_limit)
+            else:
+                tell_of_more(self._store, met, report.read)
         return report
 
     def estimate(self, sources: Sequence[str]) -> Estimate:
         """What `run` would do and cost; writes nothing."""
         corpus = self._corpus(sources)
         opened = self._open(dry_run=True)
+        met = Sources(self._settings.reader.id_field)
         found = estimate(
-            watched(corpus, self._generator),
+            watched(met.watched(corpus), self._generator),
             self._generator,
             self._encoder,
             self._store,
@@ -85,6 +96,8 @@ class IngestJob:
         )
         corpus.tell()
         tell_left_over(self._generator)
+        if self._settings.sync and not (opened.fresh or met.unknown):
+            found = replace(found, to_delete=tuple(find_lost(self._store, met).documents))
         return found
 
     def _open(self, dry_run: bool = False) -> Opened:
@@ -92,7 +105,7 @@ class IngestJob:
             self._store, self._encoder, self._generator, self._settings, self._languages, self._find_profile, dry_run
         )
 
-    def _records(self, corpus: Corpus, opened: Opened) -> Iterator[Passage | Reject]:
+    def _records(self, corpus: Iterable[Passage | Reject], opened: Opened) -> Iterator[Passage | Reject]:
         """One pass over the records, before which the collection was as ``opened``."""
         guard = not (opened.fresh or self._settings.update)
         records = guarded(corpus, self._store) if guard else corpus

@@ -14,7 +14,7 @@ STAGES = ("read", "check", "generate", "encode", "fuse", "store")
 @dataclass
 class IngestReport:
     """The counts of one run, kept by the worker; ``seconds`` by stage, ``dropped`` queries and
-    translations by reason.
+    translations by reason. ``deleted`` counts documents that the sources have no more.
     """
 
     read: int = 0
@@ -27,6 +27,7 @@ class IngestReport:
     dropped: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     outdated: int = 0
+    deleted: int = 0
     interrupted: bool = False
 
     @contextmanager
@@ -54,5 +55,6 @@ class IngestReport:
             "translations": {"made": self.translated},
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             "outdated": self.outdated,
+            "deleted": self.deleted,
             "interrupted": self.interrupted,
         }

@@ -24,9 +24,11 @@ def guarded(records: Iterable[Passage | Reject], store: VectorStore) -> Iterator
 
 
 def _checked(batch: Sequence[Passage | Reject], store: VectorStore) -> Iterator[Passage | Reject]:
-    ours = {record.document_id: path for record in batch if isinstance(record, Passage) and (path := _path(record))}
+    ours = {
+        record.document_id: path for record in batch if isinstance(record, Passage) and (path := path_of_file(record))
+    }
     ids = [name for key in ours for name in (key, f"{key}#1")]
-    known = {point.passage.document_id: _path(point.passage) for point in store.points(ids)} if ids else {}
+    known = {point.passage.document_id: path_of_file(point.passage) for point in store.points(ids)} if ids else {}
     for record in batch:
         theirs = known.get(record.document_id) if isinstance(record, Passage) else None
         if isinstance(record, Reject) or theirs is None or theirs == ours.get(record.document_id):
@@ -35,7 +37,7 @@ def _checked(batch: Sequence[Passage | Reject], store: VectorStore) -> Iterator[
             yield _reject(record, theirs)
 
 
-def _path(passage: Passage) -> str | None:
+def path_of_file(passage: Passage) -> str | None:
     """Where the file of a passage lies; None where it is none of a folder."""
     value = passage.metadata.get(SOURCE)
     path = canonical(value) if isinstance(value, str) else ""

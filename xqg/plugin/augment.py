@@ -162,8 +162,7 @@ class AugmentJob:
         """The block of the new collection; that of an earlier run must have been the same."""
         if before is None:
             return asked
-        known = (before.source, before.layout, before.vector)
-        if known != (asked.source, asked.layout, asked.vector):
+        if not before.is_read_like(asked):
             raise StoreError(
                 f"Collection {self._settings.into!r} was made from {_described(before)}",
                 f"asked to make it from {_described(asked)}",
@@ -176,6 +175,8 @@ class AugmentJob:
     ) -> IngestReport:
         opened = self._open(plan)
         self._server.copy_indexes(plan.block.source, self._settings.into)
+        if self._ingest.index:
+            plan.store.index_fields(self._ingest.index)
         worker = IngestWorker(plan.generator, plan.encoder, plan.store, opened, self._ingest.batch_size)
         return worker.run(watched(self._passages(plan, opened, seen), self._generator), _refuse, progress, stopping)
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from xqg.errors import SettingsError, StoreError
-from xqg.layouts import OWN_KEY, Layout, choose_layout
+from xqg.known_layouts import choose_layout
+from xqg.layouts import OWN_KEY, Layout
 from xqg.plugin.settings import AugmentSettings
 from xqg.protocols import Encoder
 from xqg.records import Passage

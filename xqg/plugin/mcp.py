@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 from xqg.errors import MissingDependencyError, XqgError
 from xqg.plugin.reading import Reader
-from xqg.records import FieldMatch, Passage
+from xqg.records import Passage
 
 try:
     from mcp.server import MCPServer
@@ -25,6 +25,13 @@ INSTRUCTIONS = (
 )
 LONGEST_TEXT = 2_000
 """Characters of a passage in a list of hits; `show` has all of it."""
+
+Scalar = bool | int | float | str
+AskedFilters = dict[str, Scalar | list[Scalar] | dict[str, Scalar | list[Scalar]]] | list[str]
+FILTERS = (
+    'what the metadata must be: {"section": "Access"}, {"tags": ["a", "b"]} for any of them, {"year": {">=": 2023}} '
+    'with =, !=, <, <=, >, >=; or a list of texts such as "year>=2023"'
+)
 
 
 class ShownPassage(BaseModel):
@@ -62,14 +69,11 @@ def build_server(reader: Reader, name: str) -> MCPServer:
     def search(
         query: Annotated[str, Field(description="a question in any language")],
         limit: Annotated[int, Field(ge=1, le=50, description="passages to return")] = 5,
-        filters: Annotated[
-            dict[str, str | int | bool] | None, Field(description="metadata keys that must have these values")
-        ] = None,
+        filters: Annotated[AskedFilters | None, Field(description=FILTERS)] = None,
     ) -> Hits:
         """Search the collection for the passages that answer a question."""
-        matches = [FieldMatch(key, (value,)) for key, value in (filters or {}).items()]
         try:
-            found = reader.search(query, limit, matches)
+            found = reader.search(query, limit, filters or ())
         except XqgError as error:
             raise ToolError(str(error)) from error
         return Hits(hits=[ShownHit(**_shown(hit.passage, LONGEST_TEXT), score=hit.score) for hit in found])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 from pydantic import Field
 
 from xqg.assembly import build_encoder, open_searcher
 from xqg.errors import SettingsError, StoreError
-from xqg.layouts import OWN_KEY, Layout, choose_layout
+from xqg.known_layouts import choose_layout
+from xqg.layouts import OWN_KEY, Layout
 from xqg.protocols import Encoder, Point
-from xqg.records import FieldMatch, Hit, LedgerEntry, Texts
+from xqg.records import Hit, LedgerEntry, Texts
+from xqg.search.filters import Filters, read_filters
 from xqg.search.searcher import Searcher, check_encoder
 from xqg.settings import EncoderSettings, SearchSettings, Settings, StoreSettings, validated
 from xqg.stores.augmented import Augmented, AugmentedStore, augmented_from
@@ -34,7 +35,7 @@ class ReadingSettings(Settings):
 class Reader(Protocol):
     """Reads one collection."""
 
-    def search(self, query: str, limit: int, filters: Sequence[FieldMatch] = ()) -> list[Hit]:
+    def search(self, query: str, limit: int, filters: Filters = ()) -> list[Hit]:
         """The passages nearest to ``query``, best first."""
 
     def look_up(self, passage_id: str) -> Point | None:
@@ -140,7 +141,7 @@ class OwnReader:
     def __init__(self, searcher: Searcher) -> None:
         self._searcher = searcher
 
-    def search(self, query: str, limit: int, filters: Sequence[FieldMatch] = ()) -> list[Hit]:
+    def search(self, query: str, limit: int, filters: Filters = ()) -> list[Hit]:
         """The passages nearest to ``query``, best first."""
         return self._searcher.search(query, limit, filters)
 
@@ -162,11 +163,12 @@ class ForeignReader:
         self._server, self._name, self._encoder = server, name, encoder
         self._layout, self._store = layout, store
 
-    def search(self, query: str, limit: int, filters: Sequence[FieldMatch] = ()) -> list[Hit]:
+    def search(self, query: str, limit: int, filters: Filters = ()) -> list[Hit]:
         """The passages nearest to ``query``, best first."""
         if not query.strip():
             raise SettingsError("The query is empty", "a question in any language")
-        return self._store.search(self._encoder.encode_queries([query]), limit, filters)[0]
+        conditions = read_filters(filters)
+        return self._store.search(self._encoder.encode_queries([query]), limit, conditions)[0]
 
     def look_up(self, passage_id: str) -> Point | None:
         """The passage of this point; None if there is none."""

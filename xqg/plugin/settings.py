@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pydantic import Field, field_validator
 
-from pydantic import Field
-
+from xqg.known_layouts import NAMES
 from xqg.settings import Settings
 
 
@@ -18,9 +17,15 @@ class AugmentSettings(Settings):
         None,
         description="also augment, in place, what others wrote into the new collection; None: where an alias names it",
     )
-    layout: Literal["langchain", "llamaindex", "haystack", "mcp", "plain"] | None = Field(
-        None, description="who wrote the payloads; None: recognised"
-    )
+    layout: str | None = Field(None, description=f"who wrote the payloads: {', '.join(NAMES)}; None: recognised")
+
+    @field_validator("layout")
+    @classmethod
+    def _known_layout(cls, layout: str | None) -> str | None:
+        if layout is not None and layout not in NAMES:
+            raise ValueError(f"{layout!r} is no layout that xqg knows; choose one of {', '.join(NAMES)}")
+        return layout
+
     text_key: str | None = Field(None, min_length=1, description="payload key of the text; None: the layout's")
     metadata_key: str | None = Field(None, description="payload key of the metadata; None: the layout's")
     vector_name: str | None = Field(None, description="dense vector to augment; None: the only one")

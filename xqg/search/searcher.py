@@ -12,7 +12,8 @@ from xqg.fingerprints import differences
 from xqg.fusion.pieces import Piece, passage_pieces
 from xqg.identifiers import is_text, spellings
 from xqg.protocols import Collection, Encoder, Point, VectorStore
-from xqg.records import FieldMatch, Hit
+from xqg.records import Hit
+from xqg.search.filters import Filters, read_filters
 
 
 @dataclass(frozen=True)
@@ -33,25 +34,27 @@ class Searcher:
         """Close the store."""
         self._store.close()
 
-    def search(self, query: str, limit: int = 10, filters: Sequence[FieldMatch] = ()) -> list[Hit]:
+    def search(self, query: str, limit: int = 10, filters: Filters = ()) -> list[Hit]:
         """The passages nearest to ``query``, best first, at most ``limit``.
 
-        :raises SettingsError: if the query is empty. :raises StoreError: if the store fails.
+        :param filters: what they must pass: texts such as "year>=2023", or values by key (`xqg.search.filters`).
+        :raises SettingsError: if the query is empty or a filter cannot be read. :raises StoreError: if the store fails.
         """
         return self.search_many([query], limit, filters)[0]
 
     def search_many(
-        self, queries: Sequence[str], limit: int = 10, filters: Sequence[FieldMatch] = (), exact: bool = False
+        self, queries: Sequence[str], limit: int = 10, filters: Filters = (), exact: bool = False
     ) -> list[list[Hit]]:
         """The hits of each of ``queries``, in their order; ``exact`` looks at every point.
 
         :raises SettingsError: if a query is empty or no text. :raises StoreError: if the store fails.
         """
+        conditions = read_filters(filters)
         for query in queries:
             _check_query(query)
         if not queries:
             return []
-        return self._store.search(self._encoder.encode_queries(queries), limit, filters, exact)
+        return self._store.search(self._encoder.encode_queries(queries), limit, conditions, exact)
 
     def look_up(self, passage_id: str) -> Point | None:
         """The stored passage with this id; None if there is none."""

@@ -13,7 +13,8 @@ import numpy as np
 from qdrant_client import models
 
 from xqg.errors import StoreError
-from xqg.layouts import Layout, layout_from_json
+from xqg.known_layouts import layout_from_json
+from xqg.layouts import Layout
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Texts, Vectors
 from xqg.settings import StoreSettings
@@ -21,9 +22,8 @@ from xqg.stores.conditions import PLAIN_VECTOR, copied, of_others, still_plain, 
 from xqg.stores.foreign import ForeignServer, Shape, require_shape
 from xqg.stores.foreign_points import ForeignPassage, ForeignPoint, foreign_passage, identity
 from xqg.stores.payload import AUGMENTED, KEY, as_stored, entry_from_payload, own_fields, to_rows
-from xqg.stores.server import QUERIES_AT_ONCE
 from xqg.stores.server_indexing import own_metadata
-from xqg.stores.server_requests import to_filter
+from xqg.stores.server_search import ServerSearch
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,14 @@ class Augmented:
     source: str
     layout: Layout
     vector: str
+
+    def is_read_like(self, other: Augmented) -> bool:
+        """Whether both read the same from the same points, whatever the layout is called."""
+        mine, theirs = (
+            (block.source, block.vector, block.layout.text_key, block.layout.metadata_key, block.layout.own_path)
+            for block in (self, other)
+        )
+        return mine == theirs and type(self.layout) is type(other.layout)
 
     def to_json(self) -> dict[str, Any]:
         """What is kept under `AUGMENTED`."""
@@ -121,7 +129,12 @@ class AugmentedStore:
 
     def delete(self, ids: Sequence[int | str]) -> None:
         """Delete those of these points that came from the source and were not written by others since."""
-        self._server.delete(self._name, copied(self._block.layout.own_path, ids))
+        path = self._block.layout.own_path
+        self._server.delete(self._name, [identity(str(key)) for key in ids], lambda part: copied(path, part))
+
+    def index_fields(self, fields: Sequence[str]) -> None:
+        """Index these fields, each ``KEY:TYPE``. :raises SettingsError: if one cannot be read."""
+        self._server.index_fields(self._name, fields, self._block.layout.filter_paths, self._block.source)
 
     def search(
         self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
@@ -131,26 +144,10 @@ class AugmentedStore:
         :param vectors: shape (queries, dimension).
         :param exact: look at every point instead of the approximate index.
         """
-        if any(not match.values for match in filters):
-            return [[] for _ in vectors]  # no value can equal one of none
-        condition, parameters = to_filter(filters, self._block.layout.filter_path), models.SearchParams(exact=exact)
-        client, rows = self._server.client(), []
-        numbers = np.asarray(vectors, dtype=np.float32).tolist()
-        for start in range(0, len(numbers), QUERIES_AT_ONCE):
-            requests = [
-                models.QueryRequest(
-                    query=vector,
-                    using=self._block.vector or None,
-                    limit=limit,
-                    filter=condition,
-                    params=parameters,
-                    with_payload=True,
-                )
-                for vector in numbers[start : start + QUERIES_AT_ONCE]
-            ]
-            search = partial(client.query_batch_points, self._name, requests)
-            rows += [self._hits(answer.points) for answer in self._server.calls(self._name)("search", search)]
-        return rows
+        server, name = self._server, self._name
+        look, paths = partial(server.known_info, name), self._block.layout.filter_paths
+        search = ServerSearch(server.client(), server.calls(name), name, look, paths, self._block.vector)
+        return [self._hits(points) for points in search(vectors, limit, filters, exact)]
 
     def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
         """The stored points with these ids (in their order, unknown ones left out); None means all, by point id.

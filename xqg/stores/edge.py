@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,17 +16,25 @@ import numpy as np
 from xqg.errors import SettingsError, StoreError
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors, point_id
-from xqg.stores.edge_engine import OPENING, engine_errors, to_config, to_engine_point, to_filter, to_stale_filter
+from xqg.stores.edge_engine import (
+    OPENING,
+    any_of,
+    create_shard,
+    engine_errors,
+    to_engine_point,
+    to_filter,
+    to_stale_filter,
+)
 from xqg.stores.edge_files import (
     SHARD,
-    SHARD_DRAFT,
     Sidecar,
     collection_exists,
     read_sidecar,
-    sync_folder,
     write_sidecar,
 )
-from xqg.stores.payload import DOCUMENT_ID, KEY, entry_from_payload, to_hits, to_point
+from xqg.stores.edge_lock import FolderLock
+from xqg.stores.filters import Test, check_fields, is_hopeless
+from xqg.stores.payload import KEY, entry_from_payload, filter_paths, to_hits, to_point
 
 if TYPE_CHECKING:
     from qdrant_edge import EdgeShard, Record
@@ -57,6 +64,7 @@ class EdgeStore:
         self._collection = collection
         self._shard: EdgeShard | None = None
         self._sidecar: Sidecar | None = None
+        self._lock: FolderLock | None = None
         self._opening = threading.Lock()
         self._loading = False
         self._upserted = False
@@ -77,24 +85,17 @@ class EdgeStore:
         :param multivector: its points have one row or more each, instead of exactly one.
         :raises StoreError: if it exists.
         """
-        import qdrant_edge as engine
-
-        if self._shard is not None or collection_exists(self._place):
-            raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
-        sidecar = Sidecar(dimension, distance, metadata, multivector)
-        draft = self._place / SHARD_DRAFT
-        with engine_errors(self._place, "create the collection"):
-            self._place.mkdir(parents=True, exist_ok=True)
-            if draft.exists():
-                shutil.rmtree(draft)
-            shard = engine.EdgeShard.create(str(draft), to_config(sidecar))
-            shard.update(engine.UpdateOperation.create_field_index(DOCUMENT_ID, engine.PayloadSchemaType.Keyword))
-            shard.flush()
-            shard.close()
-            write_sidecar(self._place, sidecar)
-            draft.rename(self._place / SHARD)
-            sync_folder(self._place)
-            sync_folder(self._place.parent)
+        with self._opening:
+            if self._shard is not None or collection_exists(self._place):
+                raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
+            self._hold()
+            if collection_exists(self._place):
+                # made by another process that has let go of it: whoever asked has to look again
+                self._let_go()
+                raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
+            sidecar = Sidecar(dimension, distance, metadata, multivector)
+            with engine_errors(self._place, "create the collection"):
+                create_shard(self._place, sidecar)
 
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace xqg's metadata of the collection, in one step."""
@@ -145,6 +146,20 @@ class EdgeStore:
             shard.update(engine.UpdateOperation.delete_points_by_filter(to_stale_filter(documents)))
             shard.flush()
 
+    def delete(self, passage_ids: Sequence[str]) -> None:
+        """Delete these passages; those that are not there do not matter."""
+        import qdrant_edge as engine
+
+        if not passage_ids:
+            return
+        shard, _ = self._open()
+        with engine_errors(self._place, "delete passages"):
+            shard.update(engine.UpdateOperation.delete_points([point_id(passage_id) for passage_id in passage_ids]))
+            shard.flush()
+
+    def index_fields(self, fields: Sequence[str]) -> None:
+        """Nothing: the engine filters without an index, and its collections are small."""
+
     def search(
         self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
     ) -> list[list[Hit]]:
@@ -156,11 +171,11 @@ class EdgeStore:
         import qdrant_edge as engine
 
         shard, _ = self._open()
-        if any(not match.values for match in filters):
-            return [[] for _ in vectors]  # no value can equal one of none
+        if is_hopeless(filters):
+            return [[] for _ in vectors]
         rows: list[list[Hit]] = []
+        condition = to_filter(filters)
         with engine_errors(self._place, "search"):
-            condition = to_filter(filters)
             parameters = engine.SearchParams(exact=exact)
             requests = [
                 engine.QueryRequest(
@@ -175,6 +190,8 @@ class EdgeStore:
             for start in range(0, len(requests), QUERIES_AT_ONCE):
                 batch = engine.QueryBatchRequest(requests[start : start + QUERIES_AT_ONCE])
                 rows += [to_hits(scored) for scored in shard.query_batch(batch)]
+        if filters and not any(rows):
+            check_fields(filters, filter_paths, self._exists)
         return rows
 
     def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
@@ -208,12 +225,15 @@ class EdgeStore:
         """Release the folder; calling it twice does nothing."""
         with self._opening:
             shard, self._shard, self._sidecar = self._shard, None, None
-        if shard is not None:
-            with engine_errors(self._place, "close the collection"):
-                try:
-                    shard.flush()
-                finally:
-                    shard.close()
+            try:
+                if shard is not None:
+                    with engine_errors(self._place, "close the collection"):
+                        try:
+                            shard.flush()
+                        finally:
+                            shard.close()
+            finally:
+                self._let_go()
 
     def _open(self) -> tuple[EdgeShard, Sidecar]:
         import qdrant_edge as engine
@@ -222,16 +242,33 @@ class EdgeStore:
             if self._shard is None or self._sidecar is None:
                 if not collection_exists(self._place):
                     raise StoreError(f"There is no collection at {self._place}", "asked to open it", "Ingest first")
-                with engine_errors(self._place, OPENING):
-                    shard = engine.EdgeShard.load(str(self._place / SHARD))
+                self._hold()
                 try:
-                    # the folder's lock comes with the shard: only behind it is the sidecar sure to stay as it is
+                    # only behind the lock is the sidecar sure to stay as it is
                     self._sidecar = read_sidecar(self._place)
-                except StoreError:
-                    shard.close()
+                    with engine_errors(self._place, OPENING):
+                        self._shard = engine.EdgeShard.load(str(self._place / SHARD))
+                except BaseException:
+                    self._let_go()
                     raise
-                self._shard = shard
             return self._shard, self._sidecar
+
+    def _hold(self) -> None:
+        if self._lock is None:
+            self._lock = FolderLock(self._place)
+
+    def _let_go(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+    def _exists(self, tests: list[Test]) -> bool:
+        import qdrant_edge as engine
+
+        shard, _ = self._open()
+        with engine_errors(self._place, "look for a field"):
+            request = engine.ScrollRequest(limit=1, filter=any_of(tests), with_payload=False, with_vector=False)
+            return bool(shard.scroll(request)[0])
 
     def _retrieve(
         self, passage_ids: Sequence[str], with_payload: bool | list[str], with_vector: bool

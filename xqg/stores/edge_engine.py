@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +13,15 @@ import numpy as np
 from xqg.errors import StoreError
 from xqg.protocols import Point
 from xqg.records import FieldMatch, point_id
-from xqg.stores.edge_files import Sidecar, damaged
+from xqg.stores.edge_files import SHARD, SHARD_DRAFT, Sidecar, damaged, sync_folder, write_sidecar
+from xqg.stores.filters import Kind, Test, tests_of
 from xqg.stores.payload import (
     DEFAULT_VECTOR,
     DOCUMENT_HASH,
     DOCUMENT_ID,
     MULTIVECTOR_LINKS,
     as_vector,
-    filter_key,
+    filter_paths,
     to_payload,
     to_rows,
 )
@@ -48,6 +50,23 @@ def engine_errors(place: Path, asked: str) -> Iterator[None]:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise _translated(place, error, asked) from error
+
+
+def create_shard(place: Path, sidecar: Sidecar) -> None:
+    """Make an empty collection at ``place``, beside it first, so that it is whole from the moment it is there."""
+    import qdrant_edge as engine
+
+    draft = place / SHARD_DRAFT
+    if draft.exists():
+        shutil.rmtree(draft)
+    shard = engine.EdgeShard.create(str(draft), to_config(sidecar))
+    shard.update(engine.UpdateOperation.create_field_index(DOCUMENT_ID, engine.PayloadSchemaType.Keyword))
+    shard.flush()
+    shard.close()
+    write_sidecar(place, sidecar)
+    draft.rename(place / SHARD)
+    sync_folder(place)
+    sync_folder(place.parent)
 
 
 def to_config(sidecar: Sidecar) -> EdgeConfig:
@@ -83,14 +102,34 @@ def to_filter(filters: Sequence[FieldMatch]) -> Filter | None:
 
     if not filters:
         return None
-    conditions: list[Any] = []
-    for match in filters:
-        # qdrant-edge-py 0.9 takes a bool for the integer 0 or 1, which equals no bool; numpy's it takes rightly
-        values: list[Any] = [np.bool_(value) if isinstance(value, bool) else value for value in match.values]
-        key = filter_key(match.key)
-        equal: list[Any] = [engine.FieldCondition(key=key, match=engine.MatchValue(value)) for value in values]
-        conditions.append(engine.Filter(should=equal))
-    return engine.Filter(must=conditions)
+    asked: list[Any] = []
+    excluded: list[Any] = []
+    for match in filter(lambda match: match.values, filters):
+        condition = any_of(tests_of(match, filter_paths))
+        (excluded if match.operator == "!=" else asked).append(condition)
+    return engine.Filter(must=asked or None, must_not=excluded or None)
+
+
+def any_of(tests: Sequence[Test]) -> Filter:
+    """The engine's filter that one of ``tests`` must pass; without any, every point passes."""
+    import qdrant_edge as engine
+
+    conditions: list[Any] = [_condition(test) for test in tests]
+    return engine.Filter(should=conditions or None)
+
+
+def _condition(test: Test) -> Any:
+    import qdrant_edge as engine
+
+    if test.kind is Kind.PRESENT:
+        return engine.Filter(must_not=[engine.IsEmptyCondition(test.path)])
+    if test.kind is Kind.NUMBER:
+        return engine.FieldCondition(key=test.path, range=engine.RangeFloat(**test.value))
+    if test.kind is Kind.DATE:
+        return engine.FieldCondition(key=test.path, range=engine.RangeDateTime(**test.value))
+    # qdrant-edge-py 0.9 takes a bool for the integer 0 or 1, which equals no bool; numpy's it takes rightly
+    value: Any = np.bool_(test.value) if test.kind is Kind.TRUTH else test.value
+    return engine.FieldCondition(key=test.path, match=engine.MatchValue(value))
 
 
 def to_stale_filter(documents: Mapping[str, str]) -> Filter:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import StoreError
+from xqg.stores.edge_lock import LOCK
 
 SIDECAR = "xqg.json"
 SIDECAR_DRAFT = "xqg.json.draft"
@@ -46,7 +47,7 @@ def collection_exists(place: Path) -> bool:
             return False
         if not place.is_dir():
             raise _no_store(place, "is a file")
-        strangers = sorted({item.name for item in place.iterdir()} - {SIDECAR, SIDECAR_DRAFT, SHARD_DRAFT})
+        strangers = sorted({item.name for item in place.iterdir()} - {SIDECAR, SIDECAR_DRAFT, SHARD_DRAFT, LOCK})
     except OSError as error:
         raise StoreError(f"{place} cannot be read: {error}", "asked for an xqg store") from error
     if strangers:

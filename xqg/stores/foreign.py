@@ -13,14 +13,18 @@ from qdrant_client import QdrantClient, models
 from xqg.errors import StoreError
 from xqg.settings import StoreSettings
 from xqg.stores.conditions import any_of
+from xqg.stores.filters import Kind, Paths, Test
 from xqg.stores.foreign_copy import creation_arguments, index_schema, with_several_rows
 from xqg.stores.foreign_points import ForeignPoint, Identity, read_point
+from xqg.stores.limits import Limits, in_parts, read_limits
 from xqg.stores.payload import KEY
 from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError, ServerCalls, check_done
 from xqg.stores.server_connection import ServerConnection
+from xqg.stores.server_indexes import PayloadIndexes, parse_index
 from xqg.stores.server_indexing import restore_indexing
 from xqg.stores.server_layout import most_rows
-from xqg.stores.server_requests import POINTS_AT_ONCE, split_rows
+from xqg.stores.server_requests import any_of as match_any
+from xqg.stores.server_requests import split_rows
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class ForeignServer:
 
     def __init__(self, settings: StoreSettings, sleep: Callable[[float], None] | None = None) -> None:
         self._connection, self._limit = ServerConnection(settings, sleep), settings.max_request_bytes
+        self._told: dict[str, models.CollectionInfo] = {}
 
     def client(self) -> QdrantClient:
         """The client, connected."""
@@ -68,9 +73,23 @@ class ForeignServer:
         """The collection in Qdrant's own terms; None if there is none."""
         client = self.client()
         try:
-            return self.calls(name)("look at the collection", lambda: client.get_collection(name))
+            info = self.calls(name)("look at the collection", lambda: client.get_collection(name))
         except MissingCollectionError:
             return None
+        self._told[name] = info
+        return info
+
+    def known_info(self, name: str, again: bool = False) -> models.CollectionInfo:
+        """The collection, which must be there, as it was when it was looked at last. :param again: look now."""
+        known = None if again else self._told.get(name)
+        info = self.info(name) if known is None else known
+        if info is None:
+            raise MissingCollectionError(f"There is no collection {name!r} on this server")
+        return info
+
+    def limits(self, name: str) -> Limits:
+        """How much one request to the collection may ask for."""
+        return read_limits(self.known_info(name))
 
     def shape(self, name: str) -> Shape | None:
         """The collection in ours; None if there is none."""
@@ -88,8 +107,10 @@ class ForeignServer:
         return Shape(shapes, dict(info.config.metadata or {}), sharding)
 
     def count(self, name: str) -> int:
-        """How many points the collection has, exactly."""
+        """How many points the collection has; exactly, unless strict mode forbids that."""
         client = self.client()
+        if not self.limits(name).exact:
+            return self.known_info(name, again=True).points_count or 0
         return self.calls(name)("count the points", lambda: client.count(name, exact=True)).count
 
     def pages(
@@ -106,7 +127,7 @@ class ForeignServer:
                 client.scroll,
                 name,
                 scroll_filter=condition,
-                limit=POINTS_AT_ONCE,
+                limit=self.limits(name).page,
                 offset=offset,
                 with_payload=with_payload,
                 with_vectors=with_vectors,
@@ -122,12 +143,15 @@ class ForeignServer:
         """Those of the points that are there, by id; the server refuses to look for what can be no point's id."""
         client = self.client()
         ids = [key for key in ids if _is_point_id(key)]
+
+        def read(part: list[Any]) -> dict[Identity, ForeignPoint]:
+            retrieve = partial(client.retrieve, name, part, with_payload=with_payload, with_vectors=with_vectors)
+            return {point.id: point for point in map(read_point, self.calls(name)("read points", retrieve))}
+
         found: dict[Identity, ForeignPoint] = {}
-        for start in range(0, len(ids), POINTS_AT_ONCE):
-            page: list[Any] = list(ids[start : start + POINTS_AT_ONCE])
-            read = partial(client.retrieve, name, page, with_payload=with_payload, with_vectors=with_vectors)
-            records = self.calls(name)("read points", read)
-            found |= {point.id: point for point in map(read_point, records)}
+        if ids:
+            for points in in_parts(ids, self.limits(name).lookups, read):
+                found |= points
         return found
 
     def write(
@@ -140,15 +164,41 @@ class ForeignServer:
 
         :param conditions: for each id what a point that is there must meet to be replaced; else it stays as it is.
         """
-        client = self.client()
-        for part in split_rows(rows, self._limit):
+        client, at_once = self.client(), self.limits(name).writes
+
+        def send(part: list[models.PointStruct]) -> None:
             met = any_of([(point.id, conditions[point.id]) for point in part])  # type: ignore[index]  # UUIDs are str
             self._update(name, "store points", partial(client.upsert, name, part, update_filter=met, wait=True))
 
-    def delete(self, name: str, condition: models.Filter) -> None:
-        """Delete the points that meet ``condition``."""
-        client, selector = self.client(), models.FilterSelector(filter=condition)
-        self._update(name, "delete points", partial(client.delete, name, selector, wait=True))
+        for rows_at_once in split_rows(rows, self._limit, at_once):
+            for _ in in_parts(rows_at_once, at_once, send):
+                pass
+
+    def delete(self, name: str, ids: Sequence[Identity], condition: Callable[[list[Identity]], models.Filter]) -> None:
+        """Delete those of the points that meet ``condition``, which is made for some of their ids at a time."""
+        client = self.client()
+
+        def send(part: list[Identity]) -> None:
+            selector = models.FilterSelector(filter=condition(part))
+            self._update(name, "delete points", partial(client.delete, name, selector, wait=True))
+
+        for _ in in_parts(ids, self.limits(name).ids, send):
+            pass
+
+    def index_fields(self, name: str, fields: Sequence[str], paths: Paths, source: str) -> None:
+        """Index these fields, each ``KEY:TYPE``. :param paths: what a key may mean; the points of ``source`` tell."""
+        call = self.calls(name)
+        indexes = PayloadIndexes(self.client(), call, name, lambda: self.known_info(name, again=True))
+        for key, kind in [parse_index(field) for field in fields]:
+            indexes.make(self._present(source, paths(key)), kind)
+
+    def _present(self, name: str, paths: Sequence[str]) -> str:
+        """The first of the paths that a point has; the first of all where none has one."""
+        for path in paths:
+            condition = match_any([Test(path, Kind.PRESENT)])
+            if next(self.pages(name, with_payload=False, with_vectors=False, condition=condition)):
+                return path
+        return paths[0]
 
     def create_like(self, source: str, name: str, metadata: Mapping[str, Any], several_rows: str | None = None) -> None:
         """Make the empty collection ``name`` with the configuration and payload indexes of ``source``.

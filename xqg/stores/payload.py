@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from xqg.errors import StoreError
-from xqg.layouts import OWN_KEY
+from xqg.layouts import OWN_KEY, as_path, key_paths
 from xqg.protocols import Point
 from xqg.records import Hit, LedgerEntry, Passage, Texts, Vectors
 
@@ -37,13 +36,12 @@ DOCUMENT_HASH = f"{KEY}.document_hash"
 TOP_LEVEL_FIELDS = ("id", DOCUMENT_ID, "title", "language")
 """Fields of a passage that a filter may name without a path."""
 
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+(\[\d*\])*")
-
 
 def to_payload(point: Point) -> dict[str, Any]:
     """The payload of ``point`` as JSON types.
 
-    Metadata values that JSON does not know (dates) become their text, as they do in `record_hash`.
+    Metadata values that JSON does not know (dates) become their text, as they do in `record_hash`, and so do whole
+    numbers of more than 64 bits, which servers round or refuse.
 
     :raises StoreError: if the passage holds what no store can keep (NaN, half a surrogate pair).
     """
@@ -59,7 +57,7 @@ def to_payload(point: Point) -> dict[str, Any]:
         "metadata": dict(passage.metadata),
         KEY: own_fields(point),
     }
-    return as_stored(payload, passage.id)
+    return as_stored(payload, passage.id, _integer)
 
 
 def own_fields(point: Point) -> dict[str, Any]:
@@ -82,7 +80,12 @@ def _lists(texts: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     return {language: list(found) for language, found in texts.items()}
 
 
-def as_stored(payload: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _integer(digits: str) -> int | str:
+    value = int(digits)
+    return value if -(2**63) <= value < 2**63 else digits
+
+
+def as_stored(payload: Mapping[str, Any], name: str, parse_integer: Callable[[str], int | str] = int) -> dict[str, Any]:
     """A payload as JSON types. :param name: of its passage, for the error.
 
     :raises StoreError: if it holds what no store can keep (NaN, half a surrogate pair).
@@ -95,7 +98,7 @@ def as_stored(payload: Mapping[str, Any], name: str) -> dict[str, Any]:
             "asked for a record that JSON in UTF-8 can hold",
             "Correct or remove that value",
         ) from error
-    stored: dict[str, Any] = json.loads(encoded)
+    stored: dict[str, Any] = json.loads(encoded, parse_int=parse_integer)
     return stored
 
 
@@ -212,12 +215,15 @@ def to_hits(scored: Sequence[Any]) -> list[Hit]:
     return hits
 
 
-def filter_key(key: str) -> str:
-    """The payload path of a filter's ``key``: a field of the passage, a dotted path as it is, else metadata."""
-    if key in TOP_LEVEL_FIELDS or "." in key:
-        return key
-    # Qdrant's paths want quotes around a name with blanks or other signs
-    return f"metadata.{key}" if _PLAIN_KEY.fullmatch(key) else f'metadata."{key}"'
+def filter_paths(key: str) -> tuple[str, ...]:
+    """The payload paths that a filter's ``key`` may mean: a field of the passage, else one of its metadata.
+
+    A dotted key is a path below the metadata or a name with dots there; it may be a whole path as well.
+    """
+    if key in TOP_LEVEL_FIELDS or key.startswith(f"{KEY}."):
+        return (key,)
+    below = key_paths(key, "metadata.")
+    return (as_path(key), *below) if key.startswith("metadata.") else below
 
 
 def _foreign(payload: Mapping[str, Any], what: str) -> StoreError:

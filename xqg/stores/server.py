@@ -8,22 +8,35 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 from qdrant_client import QdrantClient, models
 
+from xqg.chunks import Chunk, find_stale
 from xqg.errors import StoreError
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors, point_id
 from xqg.settings import StoreSettings
-from xqg.stores.payload import AUGMENTED, DOCUMENT_ID, KEY, entry_from_payload, to_hits, to_point
+from xqg.stores.limits import Limits, in_parts, read_limits
+from xqg.stores.payload import (
+    AUGMENTED,
+    DOCUMENT_HASH,
+    DOCUMENT_ID,
+    KEY,
+    entry_from_payload,
+    filter_paths,
+    to_hits,
+    to_point,
+)
 from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError, check_done
+from xqg.stores.server_claim import claim, claimed_by
 from xqg.stores.server_connection import ServerConnection
+from xqg.stores.server_indexes import PayloadIndexes, parse_index
 from xqg.stores.server_indexing import own_metadata, restore_indexing
 from xqg.stores.server_layout import read_collection, to_vectors_config
-from xqg.stores.server_requests import POINTS_AT_ONCE, split_points, to_filter, to_stale_selectors
+from xqg.stores.server_requests import split_points
+from xqg.stores.server_search import ServerSearch
 
-QUERIES_AT_ONCE = 64
-"""Queries searched with one request."""
+INDEXED_FIELDS = ((DOCUMENT_ID, "keyword"), ("language", "keyword"))
+"""Fields beside the metadata that filters ask for."""
 
 
 class ServerStore:
@@ -40,13 +53,17 @@ class ServerStore:
         self._connection = ServerConnection(settings, sleep)
         self._call = self._connection.calls(self._collection)
         self._writable: Collection | None = None  # what it takes; None: not looked up yet
+        self._told: models.CollectionInfo | None = None
+        self._payload_indexes: PayloadIndexes | None = None
 
     def describe(self) -> Collection | None:
         """The collection as it is, or None if there is none."""
         client = self._client()
         try:
             info = self._info()
-            points = self._call("count the points", lambda: client.count(self._collection, exact=True)).count
+            points = info.points_count or 0
+            if self._limits().exact:
+                points = self._call("count the points", lambda: client.count(self._collection, exact=True)).count
         except MissingCollectionError:
             return None
         if AUGMENTED in own_metadata(info.config.metadata):
@@ -55,10 +72,13 @@ class ServerStore:
                 "asked for one that `xqg ingest` made",
                 "To change it, run `xqg augment` again with --update",
             )
+        if points == 1 and not own_metadata(info.config.metadata):
+            # a run that was killed while it took the collection may have left its claim
+            points -= claimed_by(client, self._call, self._collection) is not None
         return read_collection(self._collection, info, points)
 
     def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], multivector: bool = False) -> None:
-        """Make the collection, empty, with an index on the document ids.
+        """Make the collection, empty; one that is there, empty and nobody's, is taken with its own configuration.
 
         :param multivector: its points have one row or more each, instead of exactly one.
         :raises StoreError: if it exists.
@@ -80,10 +100,12 @@ class ServerStore:
         except ExistingCollectionError:
             # after a lost answer the second try meets what the first one made
             found = self.describe()
-            if tries == 1 or found is None or replace(found, most_rows=None) != wanted:
+            if found is not None and replace(found, most_rows=None) == replace(wanted, metadata={}):
+                claim(client, self._call, self._collection, metadata, self._info)
+            elif tries == 1 or found is None or replace(found, most_rows=None) != wanted:
                 raise
         self._writable = wanted
-        self._index_documents()
+        self._info()  # with the limits that the server gives to new collections
 
     def write_metadata(self, metadata: Mapping[str, Any]) -> None:
         """Replace xqg's metadata of the collection; that of others stays (the server merges by key)."""
@@ -101,14 +123,39 @@ class ServerStore:
         if not points:
             return
         client, collection = self._client(), self._open_to_write()
-        for part in split_points(points, collection, self._settings.max_request_bytes):
+        self._indexes().offer_metadata((point.passage.metadata for point in points), lambda key: filter_paths(key)[-1])
+
+        def send(part: list[models.PointStruct]) -> None:
             self._update("store points", partial(client.upsert, self._collection, part, wait=True))
 
+        at_once = self._limits().writes
+        for rows in split_points(points, collection, self._settings.max_request_bytes, at_once):
+            for _ in in_parts(rows, at_once, send):
+                pass
+
     def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
-        """Delete the chunks of these documents (id to ``document_hash``) that have another document hash."""
-        client = self._client()
-        for selector in to_stale_selectors(documents):
-            self._update("delete old chunks", partial(client.delete, self._collection, selector, wait=True))
+        """Delete the chunks of these documents (id to ``document_hash``) that have another document hash.
+
+        They are found and deleted by their ids, for strict mode may refuse to delete by fields.
+        """
+        self.delete(find_stale(documents, self._known_chunks))
+
+    def delete(self, passage_ids: Sequence[str]) -> None:
+        """Delete these passages; those that are not there do not matter."""
+        client, ids = self._client(), [point_id(passage_id) for passage_id in passage_ids]
+
+        def send(part: list[Any]) -> None:
+            selector = models.PointIdsList(points=part)
+            self._update("delete points", partial(client.delete, self._collection, selector, wait=True))
+
+        for _ in in_parts(ids, self._limits().writes if ids else 1, send):
+            pass
+
+    def index_fields(self, fields: Sequence[str]) -> None:
+        """Index these fields, each ``KEY:TYPE``. :raises SettingsError: if one cannot be read."""
+        self._open_to_write()
+        for key, kind in [parse_index(field) for field in fields]:
+            self._indexes().make(filter_paths(key)[0], kind)
 
     def search(
         self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
@@ -118,20 +165,8 @@ class ServerStore:
         :param vectors: shape (queries, dimension).
         :param exact: look at every point instead of the approximate index.
         """
-        client = self._client()
-        if any(not match.values for match in filters):
-            return [[] for _ in vectors]  # no value can equal one of none
-        condition, parameters = to_filter(filters), models.SearchParams(exact=exact)
-        rows: list[list[Hit]] = []
-        numbers = np.asarray(vectors, dtype=np.float32).tolist()
-        for start in range(0, len(numbers), QUERIES_AT_ONCE):
-            requests = [
-                models.QueryRequest(query=vector, limit=limit, filter=condition, params=parameters, with_payload=True)
-                for vector in numbers[start : start + QUERIES_AT_ONCE]
-            ]
-            answers = self._call("search", partial(client.query_batch_points, self._collection, requests))
-            rows += [to_hits(answer.points) for answer in answers]
-        return rows
+        search = ServerSearch(self._client(), self._call, self._collection, self._known_info, filter_paths)
+        return [to_hits(points) for points in search(vectors, limit, filters, exact)]
 
     def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
         """The stored points with these ids (in their order, unknown ones left out); None means all, by point id."""
@@ -142,22 +177,30 @@ class ServerStore:
 
     @contextmanager
     def bulk_load(self) -> Iterator[None]:
-        """Nothing: a server indexes while it is written to; but an index that is missing is made first."""
+        """Nothing: a server indexes while it is written to; but the fields of passages get an index first."""
         self._open_to_write()
-        self._index_documents()
+        self._indexes().offer(INDEXED_FIELDS)
         yield
 
     def close(self) -> None:
         """Release the connections; calling it twice does nothing."""
         self._connection.close()
-        self._writable = None
+        self._writable = self._told = self._payload_indexes = None
 
     def _client(self) -> QdrantClient:
         return self._connection.client()
 
     def _info(self) -> models.CollectionInfo:
         client = self._client()
-        return self._call("look at the collection", lambda: client.get_collection(self._collection))
+        self._told = self._call("look at the collection", lambda: client.get_collection(self._collection))
+        return self._told
+
+    def _known_info(self, again: bool = False) -> models.CollectionInfo:
+        """The collection as it was when it was looked at last. :param again: look now."""
+        return self._info() if again or self._told is None else self._told
+
+    def _limits(self) -> Limits:
+        return read_limits(self._known_info())
 
     def _open_to_write(self) -> Collection:
         """What the collection takes, looked up once; mends what an older version may have left."""
@@ -167,15 +210,17 @@ class ServerStore:
             self._writable = read_collection(self._collection, info, 0)
         return self._writable
 
-    def _index_documents(self) -> None:
-        index = partial(
-            self._client().create_payload_index,
-            self._collection,
-            DOCUMENT_ID,
-            models.PayloadSchemaType.KEYWORD,
-            wait=True,
-        )
-        self._update("index the document ids", index)
+    def _indexes(self) -> PayloadIndexes:
+        if self._payload_indexes is None:
+            self._payload_indexes = PayloadIndexes(self._client(), self._call, self._collection, self._known_info)
+        return self._payload_indexes
+
+    def _known_chunks(self, passage_ids: Sequence[str]) -> Iterator[Chunk]:
+        fields = ["id", DOCUMENT_ID, "chunks", DOCUMENT_HASH]
+        for _, record in self._retrieve(passage_ids, with_payload=fields, with_vectors=False):
+            payload = record.payload or {}
+            own = payload.get(KEY) or {}
+            yield Chunk(payload["id"], payload[DOCUMENT_ID], payload["chunks"], own.get("document_hash", ""))
 
     def _update(self, asked: str, operation: Callable[[], models.UpdateResult]) -> None:
         self._call(asked, lambda: check_done(operation()))
@@ -184,22 +229,25 @@ class ServerStore:
         self, passage_ids: Sequence[str], with_payload: bool | list[str], with_vectors: bool
     ) -> Iterator[tuple[str, models.Record]]:
         client = self._client()
-        for start in range(0, len(passage_ids), POINTS_AT_ONCE):
-            page = passage_ids[start : start + POINTS_AT_ONCE]
-            ids: list[Any] = [point_id(passage_id) for passage_id in page]
-            read = partial(client.retrieve, self._collection, ids, with_payload=with_payload, with_vectors=with_vectors)
-            records = {str(record.id): record for record in self._call("read points", read)}
-            for passage_id in page:
-                record = records.get(point_id(passage_id))
-                if record is not None:
-                    yield passage_id, record
+
+        def read(part: list[str]) -> list[tuple[str, models.Record]]:
+            ids: list[Any] = [point_id(passage_id) for passage_id in part]
+            retrieve = partial(
+                client.retrieve, self._collection, ids, with_payload=with_payload, with_vectors=with_vectors
+            )
+            records = {str(record.id): record for record in self._call("read points", retrieve)}
+            return [(name, records[key]) for name, key in zip(part, ids, strict=True) if key in records]
+
+        if passage_ids:
+            for found in in_parts(passage_ids, self._limits().lookups, read):
+                yield from found
 
     def _all_points(self, with_vectors: bool) -> Iterator[Point]:
         client = self._client()
         offset: Any = None
         while True:
             scroll = partial(
-                client.scroll, self._collection, limit=POINTS_AT_ONCE, offset=offset, with_vectors=with_vectors
+                client.scroll, self._collection, limit=self._limits().page, offset=offset, with_vectors=with_vectors
             )
             records, offset = self._call("read points", scroll)
             yield from (to_point(record.payload, record.vector) for record in records)

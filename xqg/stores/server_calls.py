@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import grpc
 import httpx
@@ -14,6 +14,7 @@ from qdrant_client.common.client_exceptions import QdrantException, ResourceExha
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 from qdrant_client.models import UpdateResult, UpdateStatus
 
+from xqg.addresses import without_login
 from xqg.errors import RETRY_ATTEMPTS, StoreError, StoreUnreachableError, TransientError, retry
 
 Result = TypeVar("Result")
@@ -48,20 +49,38 @@ class ExistingCollectionError(StoreError):
     """The server already has a collection of that name."""
 
 
+class TooMuchAtOnceError(StoreError):
+    """The server takes no request as large as this one, however often it is sent."""
+
+
+class FilterRefusedError(StoreError):
+    """The collection's strict mode does not answer this filter: it has too many conditions, or names no index."""
+
+
+_TOO_MUCH = re.compile(
+    r"larger than rate limiter capacity|try to split|Limit exceeded \d+ > \d+ for \W*(upsert|update|search batch)"
+)
+_FILTER_REFUSED = re.compile(r"Index required but not found|Filter condition limit|Condition size limit")
+
+
 class ServerCalls:
     """Makes calls to one collection of one server, with retries, and raises nothing but `StoreError`.
 
-    :param url: of the server; login data in it is never shown.
+    :param url: of the server, as errors show it.
     :param secret: the API key, which is cut out of every message.
     :param sleep: replaces `time.sleep` between tries.
+    :param proxy: a clause on the proxy before the server, for errors that it may be the reason of.
     """
 
     def __init__(
-        self, url: str, collection: str, secret: str | None, sleep: Callable[[float], None] | None = None
+        self,
+        url: str,
+        collection: str,
+        secret: str | None,
+        sleep: Callable[[float], None] | None = None,
+        proxy: str = "",
     ) -> None:
-        parts = urlsplit(url)
-        address = parts.netloc.rpartition("@")[2]
-        self.server = f"{parts.scheme}://{address}{parts.path}"
+        self.server, self.proxy = without_login(url), proxy
         self._collection = collection
         self._secret = secret
         self._sleep = sleep
@@ -79,7 +98,7 @@ class ServerCalls:
         except TransientError as error:
             # "from None", here and below: what lies beneath carries the request, and with it the key
             raise StoreUnreachableError(
-                f"{self.server} did not answer in {RETRY_ATTEMPTS} tries: {self._clean(str(error))}",
+                f"{self.server} did not answer in {RETRY_ATTEMPTS} tries: {self._clean(str(error))}{self.proxy}",
                 self._asked(asked),
                 "Check that the server runs and the address is right, then run the command again",
             ) from None
@@ -90,6 +109,8 @@ class ServerCalls:
             self._answered = True
             return result
         except ResourceExhaustedResponse as error:
+            if _TOO_MUCH.search(str(error)):
+                raise self._too_much(asked, str(error)) from None
             raise TransientError(str(error), retry_after=max(0, error.retry_after_s)) from None
         except QdrantException as error:
             # the client knows Retry-After only as a number of seconds, not as a date
@@ -115,7 +136,7 @@ class ServerCalls:
         if isinstance(source, httpx.ConnectError) and not self._answered:
             # nobody listens there: more likely a wrong address than a server that is about to start
             return StoreUnreachableError(
-                f"Nothing answers at {self.server}: {self._clean(str(source))}",
+                f"Nothing answers at {self.server}: {self._clean(str(source))}{self.proxy}",
                 self._asked(asked),
                 "Check that the server runs and the address is right",
             )
@@ -129,14 +150,18 @@ class ServerCalls:
         # the errors of a call are Call objects too, with code and details; the type says nothing of it
         code = error.code() if isinstance(error, grpc.Call) else None
         detail = str(error.details() if isinstance(error, grpc.Call) else error)
-        if code in _TRANSIENT_CODES:
-            return TransientError(f"{code.name}: {detail}")
+        if code in _TRANSIENT_CODES and not _TOO_MUCH.search(detail):
+            return TransientError(f"{code.name}: {detail}", _pause(detail))
         return self._from_status(asked, _STATUS_OF_CODE.get(code, 400), detail)
 
     def _from_status(self, asked: str, status: int, detail: str) -> Exception:
+        if status == 413 or _TOO_MUCH.search(detail):
+            return self._too_much(asked, detail)
         if status in (408, 429) or status >= 500:
-            return TransientError(f"status {status}: {detail}")
+            return TransientError(f"status {status}: {detail}", _pause(detail))
         detail = self._clean(detail)
+        if _FILTER_REFUSED.search(detail):
+            return FilterRefusedError(f"{self.server} refused the filter: {detail}", self._asked(asked))
         if status in (401, 403):
             found = f"{self.server} refused " + ("the API key" if self._secret else "a request without API key")
             return StoreError(f"{found} ({status}): {detail}", self._asked(asked), "Set QDRANT_API_KEY to a valid key")
@@ -148,12 +173,16 @@ class ServerCalls:
             return ExistingCollectionError(
                 f"{self.server} already has a collection or alias {self._collection!r}", self._asked(asked)
             )
-        remedy = "Lower --max-request-bytes" if status == 413 else ""
-        return StoreError(f"{self.server} refused ({status}): {detail}", self._asked(asked), remedy)
+        proxy = self.proxy if status == 407 else ""
+        return StoreError(f"{self.server} refused ({status}): {detail}{proxy}", self._asked(asked))
+
+    def _too_much(self, asked: str, detail: str) -> StoreError:
+        found = f"{self.server} takes no request as large as this: {self._clean(detail)}"
+        return TooMuchAtOnceError(found, self._asked(asked), "Lower --max-request-bytes, or raise the server's limits")
 
     def _stranger(self, asked: str, what: str) -> StoreError:
         return StoreError(
-            f"{self.server} answered with {what}",
+            f"{self.server} answered with {what}{self.proxy}",
             self._asked(asked),
             "Give the address of a Qdrant server's REST interface, with its port",
         )
@@ -173,9 +202,15 @@ def check_done(result: UpdateResult) -> None:
         raise TransientError(f"the update is only {result.status.value}")
 
 
+def _pause(detail: str) -> float | None:
+    """Seconds that a refusal for its rate names in its text, where it has no header; None if it names none."""
+    found = re.search(r"Retry after (\d{1,4})s", detail)
+    return None if found is None else float(found[1])
+
+
 def _detail(content: bytes) -> str:
     text = content.decode("utf-8", errors="replace")
     try:
         return str(json.loads(text)["status"]["error"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return text

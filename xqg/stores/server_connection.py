@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from qdrant_client import QdrantClient
 
+from xqg.addresses import proxy_note, server_address
 from xqg.errors import SettingsError, StoreError
 from xqg.settings import StoreSettings
 from xqg.stores.server_calls import MissingCollectionError, ServerCalls
@@ -43,7 +44,11 @@ class ServerConnection:
 
     def calls(self, collection: str) -> ServerCalls:
         """What makes calls to ``collection``, with retries, and names it in errors."""
-        return ServerCalls(self._settings.spec, collection, self._secret, self._sleep)
+        settings = self._settings
+        address = server_address(settings.spec)
+        if settings.grpc:
+            address = f"grpc://{urlsplit(address).netloc.rpartition(':')[0]}:{settings.grpc_port}"
+        return ServerCalls(address, collection, self._secret, self._sleep, proxy_note(server_address(settings.spec)))
 
     def client(self) -> QdrantClient:
         """The client, connected.
@@ -69,7 +74,7 @@ class ServerConnection:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Api key is used with an insecure connection")  # said above, or no matter
             client = QdrantClient(
-                url=settings.spec,
+                url=server_address(settings.spec),
                 grpc_port=settings.grpc_port,
                 prefer_grpc=settings.grpc,
                 api_key=self._secret,
@@ -80,7 +85,7 @@ class ServerConnection:
             version = call("read the server's version", client.info).version
         except MissingCollectionError:
             raise StoreError(
-                f"There is no Qdrant server at {call.server}", "asked for its version", "Check the address"
+                f"There is no Qdrant server at {call.server}{call.proxy}", "asked for its version", "Check the address"
             ) from None
         numbers = re.match(r"(\d+)\.(\d+)", version)
         if numbers is not None and (int(numbers[1]), int(numbers[2])) < OLDEST_VERSION:

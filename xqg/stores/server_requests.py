@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from qdrant_client import models
@@ -11,28 +11,27 @@ from qdrant_client import models
 from xqg.errors import StoreError
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, point_id
-from xqg.stores.payload import DOCUMENT_HASH, DOCUMENT_ID, as_vector, filter_key, to_payload, to_rows
-
-POINTS_AT_ONCE = 256
-"""Points written or read with one request (Qdrant's own advice is 64 to 256)."""
-
-DOCUMENTS_AT_ONCE = 256
-"""Conditions of one deletion."""
+from xqg.stores.filters import Kind, Paths, Test, indexed, tests_of
+from xqg.stores.payload import as_vector, filter_paths, to_payload, to_rows
 
 ENVELOPE_BYTES = 256
 """What a request has around its points, generously."""
 
 
-def split_points(points: Sequence[Point], collection: Collection, limit: int) -> Iterator[list[models.PointStruct]]:
-    """The points in parts of at most `POINTS_AT_ONCE` points and ``limit`` bytes of JSON.
+def split_points(
+    points: Sequence[Point], collection: Collection, limit: int, at_once: int
+) -> Iterator[list[models.PointStruct]]:
+    """The points in parts of at most ``at_once`` points and ``limit`` bytes of JSON.
 
     :raises StoreError: if one point alone is larger, or cannot be stored in ``collection``.
     """
-    yield from split_rows([_row(point, collection) for point in points], limit)  # all are checked before one is sent
+    yield from split_rows(
+        [_row(point, collection) for point in points], limit, at_once
+    )  # all are checked before one is sent
 
 
 def split_rows(
-    rows: Iterable[tuple[int | str, Any, Mapping[str, Any]]], limit: int
+    rows: Iterable[tuple[int | str, Any, Mapping[str, Any]]], limit: int, at_once: int
 ) -> Iterator[list[models.PointStruct]]:
     """The same for rows of point id, vector (or vectors by name) and payload, all of JSON's types."""
     part: list[models.PointStruct] = []
@@ -45,7 +44,7 @@ def split_rows(
                 f"asked to send at most {limit} bytes at once",
                 "Split its text into smaller chunks, or raise --max-request-bytes",
             )
-        if part and (len(part) == POINTS_AT_ONCE or size + own_size > limit):
+        if part and (len(part) == at_once or size + own_size > limit):
             yield part
             part, size = [], ENVELOPE_BYTES
         part.append(models.PointStruct(id=identity, vector=vector, payload=dict(payload)))
@@ -59,32 +58,55 @@ def _row(point: Point, collection: Collection) -> tuple[str, Any, dict[str, Any]
     return point_id(point.passage.id), as_vector(rows, collection.multivector), to_payload(point)
 
 
-def to_filter(filters: Sequence[FieldMatch], path: Callable[[str], str] = filter_key) -> models.Filter | None:
+def to_filter(
+    filters: Sequence[FieldMatch], paths: Paths = filter_paths, schema: Mapping[str, str] | None = None
+) -> models.Filter | None:
     """The client's filter that all of ``filters`` must pass; None if there are none.
 
-    :param path: the payload path of a filter's key.
+    :param paths: the payload paths of a filter's key.
+    :param schema: the types of the payload indexes; given, only what they answer is asked. None: all is.
+    :raises StoreError: if ``schema`` has no index that answers one of the filters.
     """
     if not filters:
         return None
-    # one condition for each value: Qdrant's "any of" takes no bools and no mixture of types
-    return models.Filter(
-        must=[models.Filter(should=[_equals(path(match.key), value) for value in match.values]) for match in filters]
+    asked: list[models.Condition] = []
+    excluded: list[models.Condition] = []
+    for match in filter(lambda match: match.values, filters):
+        tests = tests_of(match, paths)
+        if schema is not None:
+            tests = indexed(tests, schema) or _unindexed(match, tests)
+        (excluded if match.operator == "!=" else asked).append(any_of(tests))
+    return models.Filter(must=asked or None, must_not=excluded or None)
+
+
+def any_of(tests: Sequence[Test]) -> models.Filter:
+    """The client's filter that one of ``tests`` must pass; without any, every point passes."""
+    return models.Filter(should=[_condition(test) for test in tests] or None)
+
+
+def index_types(info: models.CollectionInfo) -> dict[str, str]:
+    """The type of each payload index by its path."""
+    return {path: index.data_type.value for path, index in (info.payload_schema or {}).items()}
+
+
+def _unindexed(match: FieldMatch, tests: Sequence[Test]) -> list[Test]:
+    kinds = sorted({test.kind.value[0] for test in tests})
+    raise StoreError(
+        f"The collection's strict mode filters by indexed fields only, and {match.key!r} has no index of type "
+        f"{' or '.join(kinds)}",
+        f"asked to filter by {match.key} {match.operator} {', '.join(map(str, match.values))}",
+        f"Make one with `xqg ingest` or `xqg augment`: --index {match.key}:{kinds[0]}",
     )
 
 
-def to_stale_selectors(documents: Mapping[str, str]) -> Iterator[models.FilterSelector]:
-    """Selectors of the chunks of these documents (id to hash) that have another document hash."""
-    stale: list[models.Condition] = [
-        models.Filter(must=[_equals(DOCUMENT_ID, document_id)], must_not=[_equals(DOCUMENT_HASH, document_hash)])
-        for document_id, document_hash in documents.items()
-    ]
-    # never one without conditions: that would select every point
-    for start in range(0, len(stale), DOCUMENTS_AT_ONCE):
-        yield models.FilterSelector(filter=models.Filter(should=stale[start : start + DOCUMENTS_AT_ONCE]))
-
-
-def _equals(key: str, value: str | int | bool) -> models.FieldCondition:
-    return models.FieldCondition(key=key, match=models.MatchValue(value=value))
+def _condition(test: Test) -> models.Condition:
+    if test.kind is Kind.PRESENT:
+        return models.Filter(must_not=[models.IsEmptyCondition(is_empty=models.PayloadField(key=test.path))])
+    if test.kind is Kind.NUMBER:
+        return models.FieldCondition(key=test.path, range=models.Range(**test.value))
+    if test.kind is Kind.DATE:
+        return models.FieldCondition(key=test.path, range=models.DatetimeRange(**test.value))
+    return models.FieldCondition(key=test.path, match=models.MatchValue(value=test.value))
 
 
 def _json_bytes(value: object) -> int:

@@ -1,0 +1,148 @@
+"""Documents that their sources have no more: found after a run, and deleted where `--sync` asks for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from xqg.chunks import Chunk, find_chunks
+from xqg.errors import StoreError, XqgError
+from xqg.identifiers import identifier, spellings
+from xqg.ingest.takeover import path_of_file
+from xqg.protocols import VectorStore
+from xqg.records import Passage, Reject
+
+logger = logging.getLogger(__name__)
+
+FEW, SHARE = 10, 0.2
+"""How many documents, and which share of those stored, may be lost at once where no limit was named."""
+
+
+@dataclass
+class Sources:
+    """What one pass over the sources met.
+
+    ``documents``: their ids. ``origins``: the folders that they came from, "" for files of records.
+    ``unknown``: how many rejected records had no id, so that any document may be one of them.
+    """
+
+    id_field: str
+    documents: set[str] = field(default_factory=set)
+    origins: set[str] = field(default_factory=set)
+    unknown: int = 0
+
+    def watched(self, records: Iterable[Passage | Reject]) -> Iterator[Passage | Reject]:
+        """The same records, taken note of."""
+        for record in records:
+            if isinstance(record, Passage):
+                self.documents.add(record.document_id)
+                self.origins.add(_origin(record))
+            else:
+                self._note_reject(record)
+            yield record
+
+    def _note_reject(self, reject: Reject) -> None:
+        values = reject.record if isinstance(reject.record, Mapping) else {}
+        try:
+            self.documents.add(identifier(values.get("id", values.get(self.id_field))))
+        except ValueError:
+            self.unknown += 1
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Stored documents that the sources have no more, with the ids of their passages.
+
+    ``stored``: how many documents there are. ``elsewhere``: how many came from other folders or files.
+    """
+
+    documents: Mapping[str, tuple[str, ...]]
+    stored: int
+    elsewhere: int
+
+
+def find_lost(store: VectorStore, sources: Sources) -> Lost:
+    """Look through the store for documents that came from where ``sources`` did and are not among them.
+
+    A document out of another folder is not lost: it was not looked for. Files of records are not told apart.
+    """
+    documents: dict[str, tuple[str, ...]] = {}
+    stored: set[str] = set()
+    elsewhere: set[str] = set()
+    for point in store.points():
+        passage = point.passage
+        stored.add(passage.document_id)
+        if passage.document_id in sources.documents:
+            continue
+        if _origin(passage) in sources.origins:
+            documents[passage.document_id] = (*documents.get(passage.document_id, ()), passage.id)
+        else:
+            elsewhere.add(passage.document_id)
+    return Lost(documents, len(stored), len(elsewhere - set(documents)))
+
+
+def delete_lost(store: VectorStore, sources: Sources, limit: int | None) -> int:
+    """Delete what `find_lost` finds; tells how many documents that were.
+
+    :param limit: most of them; None: `FEW`, or `SHARE` of those stored if that is more.
+    :raises StoreError: if there are more; then none is deleted.
+    """
+    if sources.unknown:
+        logger.warning(
+            "--sync deletes nothing: %d rejected records tell no id, so any document may be one of them",
+            sources.unknown,
+        )
+        return 0
+    lost = find_lost(store, sources)
+    most = max(FEW, int(SHARE * lost.stored)) if limit is None else limit
+    if len(lost.documents) > most:
+        raise StoreError(
+            f"{len(lost.documents)} of {lost.stored} stored documents are in the sources no more",
+            f"asked to delete at most {most}; none was deleted",
+            f"See which with --dry-run; if all of them are to go, give --sync-limit {len(lost.documents)}",
+        )
+    if lost.elsewhere:
+        logger.info("%d stored documents came from other folders or files, and stay", lost.elsewhere)
+    store.delete([passage_id for ids in lost.documents.values() for passage_id in ids])
+    return len(lost.documents)
+
+
+def tell_of_more(store: VectorStore, sources: Sources, read: int) -> None:
+    """Say so where the store holds more than the ``read`` passages of folders: pages may have been taken out."""
+    found = store.describe() if sources.origins - {""} else None
+    if found is not None and found.points > read:
+        more = found.points - read
+        logger.info("The collection holds %d more passages; --sync --dry-run tells which are gone from here", more)
+
+
+def passages_of(store: VectorStore, name: str) -> list[str]:
+    """The ids of the stored passages of the document ``name``, however it is spelled.
+
+    :raises XqgError: if there is none, or ``name`` is that of one chunk of a longer document.
+    """
+    for found in find_chunks(spellings(name), partial(_known_chunks, store)).values():
+        if found:
+            return [chunk.id for chunk in found]
+    chunk = next(iter(store.points(spellings(name))), None)
+    if chunk is not None:
+        raise XqgError(
+            f"{name!r} is chunk {chunk.passage.chunk} of {chunk.passage.chunks}",
+            "the id of a document",
+            f"Delete {chunk.passage.document_id!r} as a whole; the next ingestion would store the chunk again",
+        )
+    raise XqgError(
+        f"There is no document {name!r} in this collection", "the id of one", "Look for it with `xqg search`"
+    )
+
+
+def _known_chunks(store: VectorStore, passage_ids: Sequence[str]) -> Iterator[Chunk]:
+    for point in store.points(passage_ids):
+        passage = point.passage
+        yield Chunk(passage.id, passage.document_id, passage.chunks, passage.document_hash)
+
+
+def _origin(passage: Passage) -> str:
+    path = path_of_file(passage)
+    return "" if path is None else path.removesuffix(f"/{passage.document_id}")

@@ -1,0 +1,138 @@
+"""Filters as tests of payload paths, for the embedded engine and for servers alike: one field may need several.
+
+Values keep their kind (the text "7" is no number), but a number is a number: 7 finds 7.0. The engine compares numbers
+as floats of 64 bits, so whole ones beyond 2⁵³ are matched as integers instead.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any
+
+from xqg.errors import SettingsError, StoreError
+from xqg.records import FieldMatch
+
+Paths = Callable[[str], tuple[str, ...]]
+"""The payload paths that a filter's key may mean."""
+
+EXACT_FLOATS, INTEGERS = 2**53, 2**63
+"""Whole numbers up to the first are floats without loss; those from the second on are kept as text."""
+
+LOWEST, EARLIEST = -1.7e308, "0001-01-01T00:00:00+00:00"
+"""What every number, and every date, is at least."""
+
+BOUNDS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
+
+
+class Kind(Enum):
+    """How a value is looked for, with the types of payload index that can answer."""
+
+    TEXT = ("keyword", "uuid")
+    TRUTH = ("bool",)
+    INTEGER = ("integer",)
+    NUMBER = ("integer", "float")
+    DATE = ("datetime",)
+    PRESENT = ()
+
+
+@dataclass(frozen=True)
+class Test:
+    """One look at a payload path. ``value``: what must stand there; bounds by name for NUMBER and DATE."""
+
+    path: str
+    kind: Kind
+    value: Any = None
+
+
+def tests_of(match: FieldMatch, paths: Paths) -> list[Test]:
+    """The tests of which one must be passed (with "!=" none). :raises SettingsError: for what cannot be compared."""
+    if match.operator in BOUNDS:
+        looks = [_bounded(match, value) for value in match.values]
+        if len(looks) != 1:
+            raise SettingsError(f"{match.key} {match.operator} has {len(looks)} values", "one to compare with")
+    else:
+        looks = [look for value in match.values for look in _equal(match.key, value)]
+    return [Test(path, kind, value) for path in paths(match.key) for kind, value in looks]
+
+
+def indexed(tests: Iterable[Test], schema: Mapping[str, str]) -> list[Test]:
+    """Those of the tests that an index answers. :param schema: the type of the index on each path."""
+    return [test for test in tests if schema.get(test.path) in test.kind.value]
+
+
+def check_fields(filters: Sequence[FieldMatch], paths: Paths, exists: Callable[[list[Test]], bool]) -> None:
+    """Raise where nothing was found because a filter can find nothing: its field is nowhere, or holds no such values.
+
+    :param exists: whether some point passes one of these tests.
+    :raises StoreError: names the field.
+    """
+    for match in filters:
+        if match.operator == "!=":
+            continue
+        if not exists([Test(path, Kind.PRESENT) for path in paths(match.key)]):
+            if exists([]):
+                raise StoreError(
+                    f"No passage has a field {match.key!r}",
+                    "asked to filter by it",
+                    "`xqg search --json` shows those there are",
+                )
+            return  # the collection is empty
+        if match.operator in BOUNDS:
+            _check_comparable(match, paths, exists)
+
+
+def _check_comparable(match: FieldMatch, paths: Paths, exists: Callable[[list[Test]], bool]) -> None:
+    kind, _ = _bounded(match, match.values[0])
+    lowest = {"gte": LOWEST} if kind is Kind.NUMBER else {"gte": EARLIEST}
+    if not exists([Test(path, kind, lowest) for path in paths(match.key)]):
+        what = "number" if kind is Kind.NUMBER else "date"
+        raise StoreError(
+            f"The field {match.key!r} holds no {what} in any passage",
+            f"asked for {match.key} {match.operator} {match.values[0]}",
+            "Texts can only be equal: filter with = or ingest the values as numbers or ISO 8601 dates",
+        )
+
+
+def _equal(key: str, value: Any) -> list[tuple[Kind, Any]]:
+    if isinstance(value, bool):
+        return [(Kind.TRUTH, value)]
+    if isinstance(value, str):
+        return [(Kind.TEXT, value)]
+    if isinstance(value, int) and EXACT_FLOATS < abs(value) < INTEGERS:
+        return [(Kind.INTEGER, value)]
+    number = _number(key, value)
+    as_number = (Kind.NUMBER, {"gte": number, "lte": number})
+    return [(Kind.TEXT, str(value)), as_number] if abs(value) >= INTEGERS else [as_number]
+
+
+def _bounded(match: FieldMatch, value: Any) -> tuple[Kind, Any]:
+    bound = BOUNDS[match.operator]
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        except ValueError:
+            raise SettingsError(
+                f"Cannot compare {match.key} {match.operator} {value!r}", "a number or an ISO 8601 date after it"
+            ) from None
+        return Kind.DATE, {bound: (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).isoformat()}
+    return Kind.NUMBER, {bound: _number(match.key, value)}
+
+
+def _number(key: str, value: Any) -> float:
+    number = float("nan")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with suppress(OverflowError):
+            number = float(value)
+    if not math.isfinite(number):
+        raise SettingsError(f"The filter of {key!r} has the value {value!r}", "a text, a finite number, true or false")
+    return number
+
+
+def is_hopeless(filters: Sequence[FieldMatch]) -> bool:
+    """Whether one of the filters names no value, which nothing can equal."""
+    return any(not match.values and match.operator == "=" for match in filters)

@@ -1,0 +1,109 @@
+"""Payload indexes of a server's collection: filters are fast with them, and under strict mode impossible without."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from qdrant_client import QdrantClient, models
+
+from xqg.errors import SettingsError, StoreError, StoreUnreachableError
+from xqg.stores.limits import read_limits
+from xqg.stores.server_calls import ServerCalls, check_done
+from xqg.stores.server_requests import index_types
+
+logger = logging.getLogger(__name__)
+
+MOST_OFFERED = 16
+"""Metadata keys that get an index unasked, in the order in which they appear."""
+
+LONGEST_VALUE = 256
+"""Characters of a text beyond which nobody filters for the whole of it."""
+
+_TYPES = {bool: "bool", int: "integer", float: "float", str: "keyword"}
+
+
+class PayloadIndexes:
+    """Makes indexes of ``collection`` that it lacks. :param look: the collection as it is."""
+
+    def __init__(
+        self, client: QdrantClient, call: ServerCalls, collection: str, look: Callable[[], models.CollectionInfo]
+    ) -> None:
+        self._client, self._call, self._collection = client, call, collection
+        info = look()
+        self._have, self._most, self._offered = index_types(info), read_limits(info).indexes, 0
+
+    def make(self, path: str, kind: str) -> None:
+        """Index a path somebody asked for.
+
+        :raises StoreError: if it has an index of another type, or strict mode allows no more.
+        """
+        before = self._have.get(path)
+        if before == kind:
+            return
+        if before is not None:
+            raise StoreError(
+                f"{path!r} in {self._collection!r} has an index of type {before}",
+                f"asked for {kind}",
+                f"Give --index with {before}, or delete that index first",
+            )
+        if self._is_full():
+            raise StoreError(
+                f"The strict mode of {self._collection!r} allows {self._most} payload indexes, and it has them: "
+                f"{', '.join(sorted(self._have))}",
+                f"asked to index {path!r}",
+                "Raise max_payload_index_count in its strict_mode_config, or delete one of them",
+            )
+        self._create(path, kind)
+
+    def offer(self, fields: Iterable[tuple[str, str]]) -> None:
+        """Index these paths, each with its type, where there is room and nothing is in the way."""
+        for path, kind in fields:
+            if path in self._have or self._is_full():
+                continue
+            try:
+                self._create(path, kind)
+            except StoreUnreachableError:
+                raise
+            except StoreError as error:
+                self._have[path] = ""  # not asked for again
+                logger.warning("%s gets no index: %s", path, error)
+
+    def offer_metadata(self, metadata: Iterable[Mapping[str, Any]], path: Callable[[str], str]) -> None:
+        """Offer an index for each metadata key with a value that filters can ask for, up to `MOST_OFFERED`."""
+        for values in metadata:
+            for key, value in values.items():
+                kind = value_type(value)
+                if kind is not None and self._offered < MOST_OFFERED and '"' not in key and key:
+                    self._offered += path(key) not in self._have
+                    self.offer([(path(key), kind)])
+
+    def _is_full(self) -> bool:
+        return self._most is not None and len(self._have) >= self._most
+
+    def _create(self, path: str, kind: str) -> None:
+        schema = models.PayloadSchemaType(kind)
+        make = partial(self._client.create_payload_index, self._collection, path, schema, wait=True)
+        self._call(f"index {path!r}", lambda: check_done(make()))
+        self._have[path] = kind
+
+
+def value_type(value: Any) -> str | None:
+    """The type of index for a metadata value, of a list for its items; None where filters do not ask for such."""
+    if isinstance(value, list):
+        kinds = {value_type(item) for item in value if not isinstance(item, list)}
+        return kinds.pop() if len(kinds) == 1 else None
+    if isinstance(value, str) and len(value) > LONGEST_VALUE:
+        return None
+    return _TYPES.get(type(value))
+
+
+def parse_index(text: str) -> tuple[str, str]:
+    """``KEY:TYPE`` as key and type. :raises SettingsError: if it is none."""
+    key, separator, kind = text.rpartition(":")
+    types = [member.value for member in models.PayloadSchemaType]
+    if not (key and separator) or kind not in types:
+        raise SettingsError(f"Cannot read the index {text!r}", f"KEY:TYPE with one of {', '.join(types)}")
+    return key, kind
