@@ -12,7 +12,6 @@ from xqg.settings import (
     IngestSettings,
     SearchSettings,
     StoreSettings,
-    validated,
 )
 
 if TYPE_CHECKING:
@@ -145,13 +144,14 @@ def open_parts(settings: SearchSettings, for_search: bool = False) -> tuple[Coll
     :param for_search: as in `build_encoder`.
     :raises StoreError: if the collection is missing. :raises FingerprintError: if another encoder is asked for.
     """
+    from xqg.metadata import noted_encoder
     from xqg.search.searcher import check_encoder, require_collection
 
     store = open_store(settings.store, settings.beside)
     collection = require_collection(store, settings.store.collection)
     wanted = settings.encoder
     if wanted is None:
-        wanted = validated(EncoderSettings, {**collection.metadata["encoder"], **settings.endpoint})
+        wanted = noted_encoder(collection.metadata, settings.endpoint, settings.store.collection)
     encoder = build_encoder(wanted, for_search)
     check_encoder(collection, encoder, settings.store.collection)
     return collection, encoder, store

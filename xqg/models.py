@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import socket
 import warnings
 from collections.abc import Callable, Iterator
@@ -64,6 +65,11 @@ def find_source(name: str, revision: str | None = None) -> ModelSource:
     if path.suffix == ".gguf" or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ModelError(f"There is no model at {name}", "asked for a folder or a .gguf file", "Check the path")
     return ModelSource(name, None, revision)
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether ``name`` has the form of a model on a hub, OWNER/MODEL or MODEL, and not that of a path."""
+    return re.fullmatch(r"(\w[\w.-]*/)?\w[\w.-]*", name) is not None and not name.endswith(".gguf")
 
 
 def is_encoder_decoder(name: str, revision: str | None = None) -> bool:

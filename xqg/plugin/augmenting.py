@@ -14,6 +14,7 @@ from xqg.fusion.profile import EncoderProfile
 from xqg.fusion.rules import Fusion
 from xqg.languages import LanguageDetector, known_language
 from xqg.layouts import OWN_KEY
+from xqg.metadata import check_metadata
 from xqg.plugin.augmenter import Augmenter, Embed, UnmeasuredFusion
 from xqg.records import FusionRule
 from xqg.search.searcher import require_collection
@@ -109,4 +110,7 @@ def read_metadata(settings: StoreSettings) -> Mapping[str, Any]:
 
     with closing(ForeignServer(settings)) as server:
         metadata = require_shape(server, settings.collection).metadata.get(OWN_KEY)
-    return metadata if isinstance(metadata, Mapping) else {}
+    if not isinstance(metadata, Mapping):
+        return {}
+    check_metadata(metadata, settings.collection)
+    return metadata
