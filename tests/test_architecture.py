@@ -14,6 +14,7 @@ import xqg
 PACKAGE = Path(xqg.__file__).parent
 
 LEVELS = {
+    "xqg.messages": -1,
     "xqg.errors": 0,
     "xqg.identifiers": 0,
     "xqg.language_codes": 0,

@@ -100,7 +100,7 @@ def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> Que
     else:
         from xqg.ingest.generators.adapters import is_encoder_decoder
 
-        if is_encoder_decoder(name, settings.revision):
+        if is_encoder_decoder(name, settings.revision, settings.base):
             from xqg.ingest.generators.seq2seq import Seq2SeqGenerator
 
             generator = Seq2SeqGenerator(settings, detector)

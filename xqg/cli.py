@@ -6,6 +6,7 @@ import io
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import click
@@ -22,6 +23,7 @@ from xqg.commands.stopping import stop_on_signal
 from xqg.commands.sweep import sweep
 from xqg.commands.train import train
 from xqg.errors import EXIT_REJECTS, SettingsError, XqgError
+from xqg.messages import printable, redact
 from xqg.options import collect, search_settings, settings_options
 from xqg.records import FieldMatch
 from xqg.settings import IngestSettings, StoreSettings, validated
@@ -63,6 +65,7 @@ def main(ctx: click.Context, verbose: bool, quiet: bool) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a pipe or a name that is not UTF-8 must not end a run
+    sys.excepthook = _tell_of_bug
     tune_process()
     set_up_logging(verbose, quiet)
     ctx.obj = {"quiet": quiet}
@@ -198,6 +201,13 @@ def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> No
 
 for added in (augment, evaluate, compare, dataset, evaluate_generator, export, mcp, sweep, train):
     main.add_command(added)
+
+
+def _tell_of_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback, as Python prints it, but without the secrets that its texts may quote."""
+    from traceback import format_exception
+
+    sys.stderr.write(printable(redact("".join(format_exception(kind, error, trace))), keep_breaks=True))
 
 
 def _field_match(text: str) -> FieldMatch:

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from xqg.errors import MissingDependencyError, XqgError
+from xqg.messages import redact
 from xqg.settings import StoreSettings, validated
 
 REQUIRED = (
@@ -104,6 +105,6 @@ def _store(spec: str | None) -> Iterator[Finding]:
         settings = validated(StoreSettings, {**collect({})["store"], "spec": spec, "collection": "xqg-doctor"})
         with closing(build_store(settings)) as store:
             store.describe()
-        yield Finding("store", f"{spec} answers")
+        yield Finding("store", redact(f"{spec} answers"))
     except XqgError as error:
         yield Finding("store", str(error), healthy=False)

@@ -8,6 +8,8 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
+from xqg.messages import printable, redact
+
 Result = TypeVar("Result")
 
 RETRY_ATTEMPTS = 8
@@ -19,14 +21,29 @@ EXIT_REJECTS = 3
 """Exit code of a run that came to its end and rejected records."""
 
 
+PARSING_ERRORS: tuple[type[Exception], ...] = (
+    ValueError,  # also of JSON, Unicode, base64 and pydantic
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,  # also OverflowError, of a number that is too large, and division by zero
+    RecursionError,  # of what is nested too deeply
+    EOFError,
+)
+"""What reading foreign text or JSON may raise, whatever stands in it: a file, an answer, a stored value."""
+
+
 class XqgError(Exception):
-    """Base of all errors a user can mend; ``exit_code`` is what the command line returns for it."""
+    """Base of all errors a user can mend; ``exit_code`` is what the command line returns for it.
+
+    Secrets are taken out of its message, and control characters written out, wherever its parts come from.
+    """
 
     exit_code = 1
 
     def __init__(self, found: str, asked: str = "", remedy: str = "") -> None:
-        self.found, self.asked, self.remedy = found, asked, remedy
-        parts = [found.rstrip("."), asked.rstrip("."), remedy.rstrip(".")]
+        self.found, self.asked, self.remedy = (printable(redact(part)) for part in (found, asked, remedy))
+        parts = (part.rstrip(".") for part in (self.found, self.asked, self.remedy))
         super().__init__(". ".join(part for part in parts if part) + ".")
 
 

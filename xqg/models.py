@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from xqg.errors import ModelError
+from xqg.messages import brief
 from xqg.records import digest
 
 Loaded = TypeVar("Loaded")
@@ -124,7 +125,7 @@ def _explain(source: ModelSource, error: Exception) -> ModelError:
             "",
             "Connect, or name the folder of a downloaded model: hf:FOLDER",
         )
-    return ModelError(f"The model {source.name} cannot be loaded: {text[:300]}", "", "Check its name and revision")
+    return ModelError(f"The model {source.name} cannot be loaded: {brief(text)}", "", "Check its name and revision")
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from xqg.languages import known_language
+from xqg.messages import redact
 from xqg.model_settings import BUNDLED_BASE as BUNDLED_BASE
 from xqg.model_settings import EncoderSettings as EncoderSettings
 from xqg.model_settings import GeneratorSettings as GeneratorSettings
@@ -52,9 +53,12 @@ class StoreSettings(Settings):
     @field_validator("spec")
     @classmethod
     def _known_kind(cls, spec: str) -> str:
-        if spec.startswith(("http://", "https://")) or (spec.startswith("edge:") and len(spec) > len("edge:")):
+        scheme, separator, rest = spec.partition("://")
+        if separator and scheme.lower() in ("http", "https"):
+            return f"{scheme.lower()}://{rest}"
+        if spec.startswith("edge:") and len(spec) > len("edge:"):
             return spec
-        raise ValueError(f"{spec!r} is no store; write edge:FOLDER or http(s)://HOST:PORT")
+        raise ValueError(f"{redact(spec)!r} is no store; write edge:FOLDER or http(s)://HOST:PORT")
 
     @field_validator("collection")
     @classmethod

@@ -12,6 +12,7 @@ import numpy as np
 
 from xqg.encoders.prefixes import known_prefixes
 from xqg.errors import EncodingError, MissingDependencyError, ModelError
+from xqg.messages import brief
 from xqg.models import (
     LOADING_ERRORS,
     check_weights,
@@ -137,8 +138,9 @@ class HuggingFaceEncoder:
                 else:
                     model = self._bare_model(place)
         except LOADING_ERRORS as error:
-            text = " ".join(str(error).split())[:300]
-            raise ModelError(f"The encoder {source.name} cannot be loaded: {text}", "", "Check its files") from error
+            raise ModelError(
+                f"The encoder {source.name} cannot be loaded: {brief(str(error))}", "", "Check its files"
+            ) from error
         if settings.max_tokens is not None:
             model.max_seq_length = settings.max_tokens
         return model.eval()
@@ -172,7 +174,7 @@ class HuggingFaceEncoder:
                 return np.asarray(encode(texts, **options), dtype=np.float32)
         except (RuntimeError, MemoryError) as error:
             raise EncodingError(
-                f"The encoder {self._source.name} failed: {' '.join(str(error).split())[:300]}",
+                f"The encoder {self._source.name} failed: {brief(str(error))}",
                 remedy="If memory ran out, lower --encoder-batch",
             ) from error
 

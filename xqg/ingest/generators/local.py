@@ -17,6 +17,7 @@ from xqg.ingest.generators.adapters import Adapter, base_source, find_adapter, m
 from xqg.ingest.generators.finishing import Output, finish_outputs
 from xqg.ingest.generators.sampling import row_seed
 from xqg.ingest.prompts import PromptStyle, prompt_identity, prompt_marks
+from xqg.messages import brief
 from xqg.models import (
     ModelSource,
     check_weights,
@@ -99,7 +100,7 @@ class LocalGenerator(ABC):
             written = self._write(tasks)
         except (RuntimeError, MemoryError) as error:
             raise GenerationError(
-                f"The model {self._source.name} failed: {' '.join(str(error).split())[:300]}",
+                f"The model {self._source.name} failed: {brief(str(error))}",
                 "",
                 "If memory ran out, lower --generator-batch",
             ) from error
@@ -142,7 +143,7 @@ class LocalGenerator(ABC):
     @cached_property
     def _folder(self) -> ModelSource:
         """The weights in a form that transformers loads quickly; those of the base, where there is an adapter."""
-        return self._source if self._adapter is None else base_source(self._adapter)
+        return self._source if self._adapter is None else base_source(self._adapter, self._settings.base)
 
     def _load(self, load: Callable[..., Any], in_float16: bool = True) -> Any:
         """The model with its weights and those of its adapter, on its device, in evaluation mode."""
