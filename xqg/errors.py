@@ -32,6 +32,9 @@ PARSING_ERRORS: tuple[type[Exception], ...] = (
 )
 """What reading foreign text or JSON may raise, whatever stands in it: a file, an answer, a stored value."""
 
+READING_ERRORS: tuple[type[Exception], ...] = (OSError, *PARSING_ERRORS)
+"""The same, where it is read from a file first."""
+
 
 class XqgError(Exception):
     """Base of all errors a user can mend; ``exit_code`` is what the command line returns for it.

@@ -14,6 +14,7 @@ from xqg.ingest.generators.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adap
 from xqg.ingest.generators.base import base_revision, bundled_folder
 from xqg.models import (
     ModelSource,
+    check_loaded,
     choose_device,
     choose_dtype,
     find_source,
@@ -128,7 +129,9 @@ def _load_model(source: ModelSource, seq2seq: bool, device: str, half: bool) -> 
     if device == "cpu" and not seq2seq:
         # With a mask, the fused attention of torch takes twice as long as the plain one on a CPU.
         options["attn_implementation"] = "eager"
-    return load_part(source, kind.from_pretrained, **options)
+    model, found = load_part(source, kind.from_pretrained, output_loading_info=True, **options)
+    check_loaded(source, found)
+    return model
 
 
 def _with_adapter(model: Any, settings: TrainingSettings, seq2seq: bool) -> Any:

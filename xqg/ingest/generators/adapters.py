@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from pydantic import BaseModel, Field
 
-from xqg.errors import ModelError, SettingsError
+from xqg.errors import READING_ERRORS, ModelError, SettingsError
 from xqg.ingest.generators.base import bundled_folder
+from xqg.messages import brief
 from xqg.models import ModelSource, find_source, is_hub_name
 from xqg.models import is_encoder_decoder as model_is_encoder_decoder
 
@@ -69,7 +70,7 @@ def find_adapter(folder: Path | None) -> Adapter | None:
         return None
     try:
         card = _Card.model_validate_json((folder / CARD).read_bytes())
-    except (OSError, ValueError) as error:
+    except READING_ERRORS as error:
         raise ModelError(
             f"The adapter in {folder} has no readable {CARD}",
             "asked for one that `xqg train generator` made",
@@ -135,14 +136,18 @@ def merge_adapter(model: Any, folder: Path) -> None:
     :param folder: an adapter in the format of peft, as `xqg.training.train.train_generator` leaves it.
     :raises ModelError: if the adapter cannot be read or does not fit the model.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    unreadable: tuple[type[Exception], ...] = (RuntimeError, SafetensorError, *READING_ERRORS)
     try:
         config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
         tensors = load_file(str(folder / ADAPTER_WEIGHTS))
         scale = float(config["lora_alpha"]) / float(config["r"])
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"The adapter in {folder} cannot be read: {error}", "", "Train it again") from error
+    except unreadable as error:
+        raise ModelError(
+            f"The adapter in {folder} cannot be read: {brief(str(error))}", "", "Train it again"
+        ) from error
     if config.get("use_rslora") or config.get("use_dora") or config.get("rank_pattern") or config.get("alpha_pattern"):
         raise ModelError(
             f"The adapter in {folder} is no plain LoRA", "one rank, one alpha, no variants", "Merge it first"
@@ -154,9 +159,16 @@ def merge_adapter(model: Any, folder: Path) -> None:
             f"The adapter in {folder} holds more than low-rank pairs", "LoRA weights alone", "Merge it first"
         )
     for name in names:
-        down, up = tensors[f"{_PREFIX}{name}{_DOWN}"], tensors[f"{_PREFIX}{name}{_UP}"]
+        down, up = (tensors.get(f"{_PREFIX}{name}{side}") for side in (_DOWN, _UP))
         weight = weights.get(f"{name}.weight")
-        if weight is None or weight.shape != (up.shape[0], down.shape[1]):
+        if (
+            down is None
+            or up is None
+            or down.dim() != 2
+            or up.dim() != 2
+            or weight is None
+            or weight.shape != (up.shape[0], down.shape[1])
+        ):
             raise ModelError(f"The adapter in {folder} does not fit the base at {name}", "", "Take the base it names")
         # into new memory: to change what is mapped from a file copies it page by page, which takes ten times as long
         weight.data = torch.addmm(weight, up.to(weight), down.to(weight), alpha=scale)

@@ -20,6 +20,7 @@ from xqg.ingest.prompts import PromptStyle, prompt_identity, prompt_marks
 from xqg.messages import brief
 from xqg.models import (
     ModelSource,
+    check_loaded,
     check_weights,
     choose_device,
     choose_dtype,
@@ -151,7 +152,9 @@ class LocalGenerator(ABC):
         dtype = choose_dtype(device)
         if dtype == torch.float16 and not in_float16:
             dtype = torch.float32
-        model = load_part(self._folder, load, use_safetensors=True, dtype=dtype).to(device).eval()
+        loaded, found = load_part(self._folder, load, use_safetensors=True, dtype=dtype, output_loading_info=True)
+        check_loaded(self._folder, found)
+        model = loaded.to(device).eval()
         if self._adapter is not None:
             merge_adapter(model, self._adapter.folder)
         return model
