@@ -94,9 +94,11 @@ def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> Que
 
         generator = FileGenerator(settings)
     elif kind == "openai":
+        from xqg.ingest.generators.kept import KeptAnswers
         from xqg.ingest.generators.openai import OpenAIGenerator
+        from xqg.models import cache_folder
 
-        generator = OpenAIGenerator(settings, detector)
+        generator = OpenAIGenerator(settings, detector, kept=KeptAnswers(cache_folder() / "answers.sqlite"))
     else:
         from xqg.ingest.generators.adapters import is_encoder_decoder
 

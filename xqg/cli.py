@@ -32,7 +32,7 @@ from xqg.tuning import tune_process
 EXIT_CODES = """
 \b
 Exit codes:
-  0  done                     3  done, but records were rejected
+  0  done                     3  done, but some records or queries were not taken
   1  failed                   5  the store did not answer
   2  wrong or missing option  130, 143  interrupted; run it again to go on
 """
@@ -102,7 +102,7 @@ def ingest(
     if report.interrupted:
         click.echo("Interrupted after a whole batch; run the same command again to go on.", err=True)
         ctx.exit(stop.exit_code)
-    ctx.exit(EXIT_REJECTS if report.rejected else 0)
+    ctx.exit(EXIT_REJECTS if report.rejected or report.failed or report.refused else 0)
 
 
 @main.command()

@@ -118,6 +118,7 @@ def print_report(report: IngestReport, rejects: str) -> None:
         f"queries: {report.generated} made, {report.reused} kept from before, dropped: {dropped}",
         f"seconds: {stages or 'under 0.1'}",
     ]
+    lines += failure_lines(report)
     if report.rejected:
         lines.append(f"rejected records are in {rejects}")
     if report.outdated:
@@ -126,6 +127,16 @@ def print_report(report: IngestReport, rejects: str) -> None:
             "ingest them with --update too"
         )
     print_lines(*lines)
+
+
+def failure_lines(report: IngestReport) -> list[str]:
+    """What a reader must know of requests for queries that came to nothing."""
+    lines = []
+    if report.failed:
+        lines.append(f"{report.failed} requests for queries failed; run the command again, and only they are asked for")
+    if report.refused:
+        lines.append(f"{report.refused} requests for queries were refused for what the passage says: stored without")
+    return lines
 
 
 def _console(stderr: bool = False) -> Console:

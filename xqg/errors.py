@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
@@ -18,7 +18,7 @@ LONGEST_RETRY_AFTER_SECONDS = 300.0
 """A server that asks for more is asked again after this long all the same: a run must not sleep for a day."""
 
 EXIT_REJECTS = 3
-"""Exit code of a run that came to its end and rejected records."""
+"""Exit code of a run that came to its end without some of the records, or of the queries."""
 
 
 PARSING_ERRORS: tuple[type[Exception], ...] = (
@@ -111,7 +111,7 @@ def _wait(state: RetryCallState) -> float:
     return wait_random_exponential(multiplier=0.5, max=RETRY_CEILING_SECONDS)(state)
 
 
-def retry(operation: Callable[[], Result], sleep: Callable[[float], None] | None = None) -> Result:
+def retry(operation: Callable[[], Result], sleep: Callable[[float], Any] | None = None) -> Result:
     """Run ``operation`` until it stops raising `TransientError`, at most 8 times.
 
     :param sleep: replaces `time.sleep`, for tests.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
+import threading
 from collections.abc import Callable
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -54,19 +54,21 @@ class EndpointError(XqgError):
 class JsonEndpoint:
     """An OpenAI-compatible endpoint; may be used by several threads at once.
 
-    The key travels in the ``Authorization`` header and appears nowhere else: not in errors, not in logs.
+    ``address`` is the base URL without a login. The key travels in the ``Authorization`` header and appears nowhere
+    else: not in errors, not in logs.
 
     :param sleep: replaces `time.sleep` between tries, for tests.
     :raises SettingsError: if the address or the key cannot be used.
     """
 
     def __init__(
-        self, base_url: str, key: str | None, timeout_seconds: float, sleep: Callable[[float], None] = time.sleep
+        self, base_url: str, key: str | None, timeout_seconds: float, sleep: Callable[[float], Any] | None = None
     ) -> None:
         self._key = (key or "").strip()
         self._secrets = (self._key, *passwords(base_url))
         self._timeout = timeout_seconds
-        self._sleep = sleep
+        self._stopped = threading.Event()
+        self._sleep = self._stopped.wait if sleep is None else sleep
         self._answered = False
         try:
             address = httpx.URL(base_url.strip().rstrip("/") + "/")
@@ -79,7 +81,7 @@ class JsonEndpoint:
         if not (self._key.isascii() and self._key.isprintable()):
             raise SettingsError("The API key has characters that no key has", "", "Copy it again")
         self._address = address
-        self._shown = str(address.copy_with(userinfo=b"")).rstrip("/")
+        self.address = str(address.copy_with(userinfo=b"")).rstrip("/")
 
     @classmethod
     def from_settings(cls, settings: ModelSettings) -> JsonEndpoint:
@@ -110,11 +112,19 @@ class JsonEndpoint:
             return retry(lambda: self._post(path, body), self._sleep)
         except TransientError as error:
             raise EndpointError(
-                f"{self._shown} failed every time, the last with: {error}",
+                f"{self.address} failed every time, the last with: {error}",
                 "",
                 "Try again later, or lower the concurrency (--generator-concurrency)",
                 words=str(error),
             ) from None
+
+    def stop(self) -> None:
+        """Have calls of other threads that wait for another try give up at once, until `start`."""
+        self._stopped.set()
+
+    def start(self) -> None:
+        """Take calls again after `stop`."""
+        self._stopped.clear()
 
     def close(self) -> None:
         """Close the connections; calling it twice does nothing."""
@@ -126,6 +136,8 @@ class JsonEndpoint:
         return httpx.Client(base_url=self._address, headers=headers, timeout=self._timeout)
 
     def _post(self, path: str, body: Any) -> Any:
+        if self._stopped.is_set():
+            raise EndpointError(f"{self.address} was not asked again, since the run ends")
         response, content = self._send(path, body)
         status = response.status_code
         value = _parsed(content)
@@ -134,9 +146,11 @@ class JsonEndpoint:
             raise TransientError(f"status {status} {words}".rstrip(), _pause(response.headers))
         if not response.is_success:
             raise self._refusal(status, words or response.reason_phrase)
+        if value is _NO_JSON and content.lstrip().startswith((b"{", b"[")):
+            raise TransientError(f"an answer that was cut off: {words}")
         if value is _NO_JSON:
             raise EndpointError(
-                f"{self._shown} answered something that is no JSON: {words!r}", "", _HINTS[404], status, words
+                f"{self.address} answered something that is no JSON: {words!r}", "", _HINTS[404], status, words
             )
         if isinstance(value, dict) and value.get("error") and not (value.get("choices") or value.get("data")):
             # some gateways answer 200 for themselves, and put the failure of the provider behind them into the body
@@ -152,7 +166,7 @@ class JsonEndpoint:
                 for part in response.iter_bytes():
                     content += part
                     if len(content) > LARGEST_ANSWER:
-                        raise EndpointError(f"{self._shown} answered with more than {LARGEST_ANSWER} bytes")
+                        raise EndpointError(f"{self.address} answered with more than {LARGEST_ANSWER} bytes")
                 return response, bytes(content)
         except httpx.TimeoutException:
             raise TransientError(f"no answer within {self._timeout:g} seconds") from None
@@ -160,15 +174,15 @@ class JsonEndpoint:
             if isinstance(error, httpx.ConnectError) and not self._answered:
                 # nobody listens there: more likely a wrong address than an endpoint that is about to start
                 raise EndpointError(
-                    f"Nothing answers at {self._shown}: {self._brief(str(error))}", "", _unanswered_remedy()
+                    f"Nothing answers at {self.address}: {self._brief(str(error))}", "", _unanswered_remedy()
                 ) from None
             raise TransientError(self._brief(f"{type(error).__name__} {error}")) from None
         except _UNREADABLE as error:
-            raise EndpointError(f"{self._shown}: {self._brief(f'{type(error).__name__} {error}')}") from None
+            raise EndpointError(f"{self.address}: {self._brief(f'{type(error).__name__} {error}')}") from None
 
     def _refusal(self, status: int, words: str) -> EndpointError:
         return EndpointError(
-            f"{self._shown} refused with status {status}: {words}", "", _HINTS.get(status, ""), status, words
+            f"{self.address} refused with status {status}: {words}", "", _HINTS.get(status, ""), status, words
         )
 
     def _within(self, error: Any, words: str) -> Exception:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from xqg.protocols import Failure
 from xqg.records import GeneratedQuery, LedgerEntry, Passage, content_hash, record_hash
 
 
@@ -54,9 +55,15 @@ class Work:
     generation: str
     stored: Mapping[str, tuple[str, ...]] | None = None
 
-    def queries(self, generated: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        """All queries by language, the new ones after those that were kept; where nothing came of a language, ()."""
-        return {**self.kept, **{language: generated.get(language, ()) for language in self.missing}}
+    def queries(
+        self, generated: Mapping[str, tuple[str, ...]], failed: Collection[str] = ()
+    ) -> dict[str, tuple[str, ...]]:
+        """All queries by language, the new ones after those that were kept; where nothing came of a language, ().
+
+        :param failed: languages of which that is not known: they stay missing, for the next run.
+        """
+        made = {language: generated.get(language, ()) for language in self.missing if language not in failed}
+        return {**self.kept, **made}
 
     def is_stored(self, queries: Mapping[str, tuple[str, ...]]) -> bool:
         """Whether nothing would change with these queries; so with most passages of a query file that has grown."""
@@ -91,6 +98,15 @@ def by_passage(queries: Sequence[GeneratedQuery]) -> dict[str, dict[str, tuple[s
         languages = grouped.setdefault(query.passage_id, {})
         languages[query.language] = (*languages.get(query.language, ()), query.text)
     return grouped
+
+
+def open_languages(failures: Sequence[Failure]) -> dict[str, list[str]]:
+    """The languages by passage id in which it is not known whether there are queries."""
+    found: dict[str, list[str]] = {}
+    for failure in failures:
+        if not failure.refused:
+            found.setdefault(failure.passage_id, []).append(failure.language)
+    return found
 
 
 def flatten(

@@ -13,7 +13,10 @@ STAGES = ("read", "check", "generate", "encode", "fuse", "store")
 
 @dataclass
 class IngestReport:
-    """The counts of one run, kept by the worker; ``seconds`` by stage, ``dropped`` queries by reason."""
+    """The counts of one run, kept by the worker; ``seconds`` by stage, ``dropped`` queries by reason.
+
+    ``failed`` requests for queries are asked again by the next run; ``refused`` ones are not.
+    """
 
     read: int = 0
     skipped: int = 0
@@ -21,6 +24,8 @@ class IngestReport:
     rejected: int = 0
     generated: int = 0
     reused: int = 0
+    failed: int = 0
+    refused: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     outdated: int = 0
@@ -40,6 +45,16 @@ class IngestReport:
         for reason, count in dropped.items():
             self.dropped[reason] = self.dropped.get(reason, 0) + count
 
+    def queries_to_json(self) -> dict[str, Any]:
+        """The part of the report that is about queries."""
+        return {
+            "made": self.generated,
+            "reused": self.reused,
+            "dropped": dict(self.dropped),
+            "failed": self.failed,
+            "refused": self.refused,
+        }
+
     def to_json(self) -> dict[str, Any]:
         """The report as JSON; the shape of ``xqg ingest --json``."""
         return {
@@ -47,7 +62,7 @@ class IngestReport:
             "skipped": self.skipped,
             "upserted": self.upserted,
             "rejected": self.rejected,
-            "queries": {"made": self.generated, "reused": self.reused, "dropped": dict(self.dropped)},
+            "queries": self.queries_to_json(),
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             "outdated": self.outdated,
             "interrupted": self.interrupted,

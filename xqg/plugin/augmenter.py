@@ -17,6 +17,7 @@ from xqg.fusion.arrays import finite_rows, unit_rows
 from xqg.fusion.pieces import Piece, passage_pieces, query_pieces
 from xqg.fusion.profile import EncoderProfile, encoder_profile
 from xqg.fusion.rules import Fusion, fuse, limit_views, piece_vectors, select_pieces
+from xqg.ingest.failures import FailureTally
 from xqg.ingest.planning import asked_languages, by_passage
 from xqg.languages import LanguageDetector, language_code
 from xqg.protocols import QueryGenerator
@@ -121,14 +122,19 @@ class Augmenter:
     def write_queries(self, passages: Sequence[Passage]) -> list[GeneratedQuery]:
         """The queries of the passages, each passage id asked for once; blank texts get none.
 
-        :raises GenerationError: if the generator fails; nothing was kept.
+        :raises GenerationError: if the generator fails, or most of what it was asked for; nothing was kept.
         """
         distinct = {passage.id: passage for passage in passages if passage.text.strip()}
         requests = [(passage, self._languages_for(passage)) for passage in distinct.values()]
         if not requests or self._generator is None:
             return []
         with self._generating:
-            queries = list(self._generator.generate(requests).queries)
+            generation = self._generator.generate(requests)
+        queries = list(generation.queries)
+        if not self.needs_ids:
+            tally = FailureTally()
+            tally.add(requests, generation)
+            tally.finish()
         silent = len(distinct) - len({query.passage_id for query in queries})
         if silent:
             logger.warning("%d of %d passages got no query", silent, len(distinct))
