@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -25,6 +26,14 @@ LARGEST_ANSWER = 2**28
 """Bytes of an answer that are read: 20,000 vectors of 1,000 numbers, written out, are fewer."""
 
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+_TOO_LONG = re.compile(
+    r"(context|input|sequence|prompt|text|token)s?.{0,40}(length|limit|window|too long|too large|exceed)|"
+    r"too many (token|input)|maximum.{0,40}(token|length|batch|input)|less than \d+ tokens|larger than the max|"
+    r"(batch size|number of inputs).{0,40}(exceed|maximum|limit|>)|exceeds?.{0,40}(token|length|context|limit|maximum)",
+    re.IGNORECASE,
+)
+"""How endpoints say that there is too much in a request; Ollama says so with status 500."""
+
 _HINTS = {
     400: "Check the name of the model and what the endpoint supports",
     401: "Check the key (OPENAI_API_KEY)",
@@ -49,6 +58,12 @@ class EndpointError(XqgError):
     ) -> None:
         super().__init__(found, asked, remedy)
         self.status, self.words = status, words
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether there was too much in the request: too long a text, or too many."""
+        told = self.status in (400, 422, 500) and _TOO_LONG.search(self.words) is not None
+        return self.status == 413 or told
 
 
 class JsonEndpoint:
@@ -142,7 +157,7 @@ class JsonEndpoint:
         status = response.status_code
         value = _parsed(content)
         words = self._words(value, content)
-        if status in _TRANSIENT:
+        if status in _TRANSIENT and not (status == 500 and _TOO_LONG.search(words)):
             raise TransientError(f"status {status} {words}".rstrip(), _pause(response.headers))
         if not response.is_success:
             raise self._refusal(status, words or response.reason_phrase)

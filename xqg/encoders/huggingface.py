@@ -115,10 +115,18 @@ class HuggingFaceEncoder:
     @cached_property
     def _prefixes(self) -> tuple[str | None, str | None]:
         """Before queries and passages; None leaves it to the prompts in the model's own configuration."""
-        settings, known = self._settings, known_prefixes(self._source.label)
+        settings = self._settings
+        known = None if self._has_prompts else known_prefixes(self._source.label)
         query = settings.query_prefix if settings.query_prefix is not None else known.query if known else None
         passage = settings.passage_prefix if settings.passage_prefix is not None else known.passage if known else None
         return query, passage
+
+    @property
+    def _has_prompts(self) -> bool:
+        """Whether the model's own configuration says what stands before queries."""
+        published = None if self._settings.pooling else self._read_json("config_sentence_transformers.json")
+        prompts = published.get("prompts") if isinstance(published, dict) else None
+        return isinstance(prompts, dict) and any(prompts.get(name) for name in ("query", "document", "passage"))
 
     def _read_json(self, name: str) -> Any:
         """A JSON file of the model; None if it has none of this name. :raises ModelError: if it is no JSON."""
