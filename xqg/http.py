@@ -16,6 +16,7 @@ import httpx
 
 from xqg.errors import PARSING_ERRORS, SettingsError, TransientError, XqgError, retry
 from xqg.messages import brief, passwords
+from xqg.remade import Remade
 from xqg.settings import ModelSettings
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -66,7 +67,7 @@ class EndpointError(XqgError):
         return self.status == 413 or told
 
 
-class JsonEndpoint:
+class JsonEndpoint(Remade):
     """An OpenAI-compatible endpoint; may be used by several threads at once.
 
     ``address`` is the base URL without a login. The key travels in the ``Authorization`` header and appears nowhere

@@ -27,10 +27,11 @@ from xqg.models import (
     quiet,
 )
 from xqg.records import Passage, Vectors
+from xqg.remade import Remade
 from xqg.settings import EncoderSettings
 
 
-class HuggingFaceEncoder:
+class HuggingFaceEncoder(Remade):
     """A sentence-transformers model as it was published, or a bare transformer with one pooling.
 
     A bare model (no ``modules.json``) is taken as a dense passage retriever like the paper's: CLS pooling, no

@@ -16,6 +16,7 @@ from xqg.encoders.prefixes import known_prefixes, needs_no_prefix
 from xqg.errors import EncodingError
 from xqg.http import EndpointError, JsonEndpoint
 from xqg.records import Passage, Vectors
+from xqg.remade import Remade
 from xqg.settings import EncoderSettings
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ SHORTEST_PART = 64
 """Characters of a text that is not split any more: what is too long about it is something else."""
 
 
-class OpenAIEncoder:
+class OpenAIEncoder(Remade):
     """An embedding model behind ``POST /embeddings``; vectors are compared by cosine unless settings say otherwise."""
 
     def __init__(self, settings: EncoderSettings, endpoint: JsonEndpoint | None = None) -> None:

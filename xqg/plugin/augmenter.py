@@ -86,6 +86,14 @@ class Augmenter:
         self._generating = threading.Lock()  # frameworks call from several threads; a model runs one batch at a time
         self._embed_queries = embed_queries
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the lock, which cannot travel to another process."""
+        return {name: value for name, value in self.__dict__.items() if name != "_generating"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._generating = threading.Lock()
+
     @property
     def identity(self) -> Mapping[str, Any]:
         """All that changes a vector, as JSON; loads no weights."""

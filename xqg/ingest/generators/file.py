@@ -20,6 +20,7 @@ from xqg.ingest.readers.values import MAX_QUERY_CHARACTERS
 from xqg.languages import names_no_language, told_language
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery, Passage
+from xqg.remade import Remade
 from xqg.settings import GeneratorSettings
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ Row = tuple[str, str, str]
 """Passage id, language, query."""
 
 
-class FileGenerator:
+class FileGenerator(Remade):
     """Queries from lines ``{"passage_id": …, "language": …, "query": …}``, or from an array of such objects in .json.
 
     Either may be packed with gzip. ``passage_id`` is the id of a passage, or of a document that was split: the queries

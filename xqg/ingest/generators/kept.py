@@ -16,6 +16,7 @@ from typing import Any
 
 from xqg.errors import READING_ERRORS
 from xqg.messages import brief
+from xqg.remade import Remade
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ _DAY = 86_400
 _FAILURES: tuple[type[Exception], ...] = (sqlite3.Error, *READING_ERRORS)
 
 
-class KeptAnswers:
+class KeptAnswers(Remade):
     """Texts by key in one file, for several threads and processes; opened when it is first used.
 
     A file that cannot be read or written costs money, but no run: that is logged once, and nothing is kept from then
@@ -55,13 +56,6 @@ class KeptAnswers:
     def forget(self, key: str) -> None:
         """Delete what is kept under ``key``."""
         self._run("DELETE FROM answers WHERE key = ?", key)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """The path alone: the other process opens the file for itself."""
-        return {"path": self._path}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["path"])  # type: ignore[misc]
 
     def _run(self, statement: str, *values: Any) -> list[Any]:
         with self._lock:

@@ -32,6 +32,7 @@ from xqg.models import (
 )
 from xqg.protocols import Generation
 from xqg.records import Passage, content_hash
+from xqg.remade import Remade
 from xqg.settings import GeneratorSettings
 
 PASSAGE_TOKENS = 512
@@ -48,7 +49,7 @@ class Task:
     seeds: tuple[int, ...]
 
 
-class LocalGenerator(ABC):
+class LocalGenerator(Remade, ABC):
     """Loads lazily, cuts passages, hands tasks to the model, and cleans what it wrote.
 
     The same passage content, language, settings and seed give the same queries, whatever else is asked for at the

@@ -20,6 +20,7 @@ from xqg.ingest.prompts import json_message, prompt_identity, prompt_marks
 from xqg.messages import brief
 from xqg.protocols import Failure, Generation
 from xqg.records import Passage, content_hash, digest
+from xqg.remade import Remade
 from xqg.settings import GeneratorSettings
 
 _SCHEMA = {
@@ -56,7 +57,7 @@ class _Task:
         return hash((self.passage.id, self.language))
 
 
-class OpenAIGenerator:
+class OpenAIGenerator(Remade):
     """One request for each passage and language, several at once; the results keep the order of the requests.
 
     The answer is asked for in a JSON schema. An endpoint that refuses that, or the seed, gets plain requests from then
