@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from xqg.errors import SettingsError
+from xqg.errors import PARSING_ERRORS, SettingsError
 from xqg.ingest.readers.folder import TEXT_ENDINGS
 from xqg.ingest.readers.opening import STANDARD_INPUT
 from xqg.ingest.readers.sources import BEIR_FILES
@@ -151,7 +151,7 @@ def _is_reject(line: bytes) -> bool:
         return line.startswith(LINE_START) or LINE_START.startswith(line)
     try:
         value = json.loads(line)
-    except (ValueError, RecursionError):
+    except PARSING_ERRORS:
         return False
     return isinstance(value, dict) and set(value) == set(KEYS)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from xqg.assembly import build_generator, build_store
-from xqg.errors import StoreError
+from xqg.errors import PARSING_ERRORS, StoreError
 from xqg.fusion.profile import EncoderProfile
 from xqg.fusion.rules import Fusion
 from xqg.languages import LanguageDetector, known_language
@@ -89,7 +89,7 @@ def _stored_fusion(metadata: Mapping[str, Any], name: str) -> Fusion:
     stored, profile = metadata.get("settings") or {}, metadata.get("profile")
     try:
         rule, alpha, beta = FusionRule(stored["rule"]), float(stored.get("alpha", 0)), float(stored.get("beta", 0))
-    except (KeyError, TypeError, ValueError) as error:
+    except PARSING_ERRORS as error:
         raise StoreError(
             f"Collection {name!r} does not say how its rows were made",
             "one that this version of xqg made",

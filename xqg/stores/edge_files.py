@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xqg.errors import StoreError
+from xqg.errors import PARSING_ERRORS, StoreError
 
 SIDECAR = "xqg.json"
 SIDECAR_DRAFT = "xqg.json.draft"
@@ -66,7 +66,7 @@ def read_sidecar(place: Path) -> Sidecar:
         )
     except OSError as error:
         raise StoreError(f"{place / SIDECAR} cannot be read: {error}", "asked for an xqg store") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except PARSING_ERRORS as error:
         raise damaged(place, f"{SIDECAR}: {type(error).__name__}: {error}") from error
 
 
@@ -89,7 +89,7 @@ def write_sidecar(place: Path, sidecar: Sidecar) -> None:
         sync_folder(place)
     except OSError as error:
         raise StoreError(f"{place / SIDECAR} cannot be written: {error}", "asked to keep metadata") from error
-    except (TypeError, ValueError) as error:
+    except PARSING_ERRORS as error:
         raise StoreError(f"The metadata is no JSON: {error}", "asked to keep metadata") from error
 
 
