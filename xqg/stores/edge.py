@@ -23,7 +23,9 @@ from xqg.stores.edge_files import (
     SHARD_DRAFT,
     Sidecar,
     collection_exists,
+    has_room_for_a_copy,
     read_sidecar,
+    require_room,
     sync_folder,
     write_sidecar,
 )
@@ -83,6 +85,7 @@ class EdgeStore:
             raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
         sidecar = Sidecar(dimension, distance, metadata, multivector)
         draft = self._place / SHARD_DRAFT
+        require_room(self._place)
         with engine_errors(self._place, "create the collection"):
             self._place.mkdir(parents=True, exist_ok=True)
             if draft.exists():
@@ -127,6 +130,7 @@ class EdgeStore:
             return
         shard, sidecar = self._open()
         rows = [to_engine_point(point, sidecar) for point in points]
+        require_room(self._place, sum(0 if point.rows is None else point.rows.nbytes for point in points))
         with engine_errors(self._place, "store points"):
             shard.update(engine.UpdateOperation.upsert_points(rows))
             self._upserted = True
@@ -257,6 +261,11 @@ class EdgeStore:
     def _finish_load(self) -> None:
         self._loading = False
         if self._upserted and self._shard is not None:
+            if not has_room_for_a_copy(self._place):
+                logger.warning(
+                    "The disk of %s has no room to index the collection: it is searched without", self._place
+                )
+                return
             with engine_errors(self._place, "index the collection"):
                 self._shard.flush()
                 self._shard.optimize()
