@@ -14,6 +14,8 @@ import xqg
 PACKAGE = Path(xqg.__file__).parent
 
 LEVELS = {
+    "xqg.messages": -1,
+    "xqg.remade": -1,
     "xqg.addresses": 0,
     "xqg.chunks": 0,
     "xqg.errors": 0,
@@ -31,8 +33,9 @@ LEVELS = {
     "xqg.fingerprints": 4,
     "xqg.fusion": 4,
     "xqg.http": 4,
-    "xqg.models": 4,
+    "xqg.models": 1,
     "xqg.options": 4,
+    "xqg.metadata": 4,
     "xqg.encoders": 5,
     "xqg.stores": 5,
     "xqg.ingest": 6,

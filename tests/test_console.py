@@ -10,6 +10,7 @@ from xqg.fusion.pieces import Piece, PieceKind
 from xqg.records import Hit, Passage
 from xqg.search.searcher import Explanation
 
+HOSTILE = "\x1b[31m\x1b]8;;http://evil\x07 \x9b2J [red] [/x] [link=http://evil]x[/link]"
 TEXT = 'pip install "xqg[hf]" [bold]{task.total} :smile: [/]'
 
 
@@ -43,3 +44,20 @@ def test_a_live_line_keeps_brackets(
         with console.status_display(False) as tell:
             tell(TEXT)
     assert TEXT in capsys.readouterr().err
+
+
+def test_nothing_that_is_printed_moves_the_cursor(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for colours in ("0", "1"):
+        monkeypatch.setenv("FORCE_COLOR", colours)
+        monkeypatch.setenv("COLUMNS", "300")
+        console.print_table(HOSTILE, [HOSTILE], [[HOSTILE]])
+        hit = Hit(1, 0.5, Passage(id=HOSTILE, title=HOSTILE, text=HOSTILE), {})
+        piece = Piece(PieceKind.QUERY, HOSTILE, "fr", whole=True, viewed=False)
+        console.print_hits(HOSTILE, [hit], [Explanation(piece, 0.9)])
+        console.print_lines(HOSTILE)
+        console.print_json({HOSTILE: [HOSTILE]})
+        printed = capsys.readouterr().out
+        assert "[red] [/x] [link=http://evil]x[/link]" in printed
+        assert not any(sign in printed for sign in ("\x1b[31m", "\x1b]8", "\x07", "\x9b"))

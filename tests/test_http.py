@@ -139,7 +139,7 @@ def test_settings_come_before_the_environment(monkeypatch):
     with pytest.raises(SettingsError, match="OPENAI_API_KEY"):
         JsonEndpoint.from_settings(GeneratorSettings(**settings))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-environment")
-    assert JsonEndpoint.from_settings(GeneratorSettings(**settings))._shown == DEFAULT_BASE_URL
+    assert JsonEndpoint.from_settings(GeneratorSettings(**settings)).address == DEFAULT_BASE_URL
     with serve(answers((200, {}, {}))) as script:
         monkeypatch.setenv("OPENAI_BASE_URL", script.url)
         JsonEndpoint.from_settings(GeneratorSettings(**settings)).post_json("x", {})

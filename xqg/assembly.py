@@ -14,7 +14,6 @@ from xqg.settings import (
     IngestSettings,
     SearchSettings,
     StoreSettings,
-    validated,
 )
 
 if TYPE_CHECKING:
@@ -97,13 +96,15 @@ def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> Que
     elif kind == "file":
         generator = _build_from_file(settings, Path(name))
     elif kind == "openai":
+        from xqg.ingest.generators.kept import KeptAnswers
         from xqg.ingest.generators.openai import OpenAIGenerator
+        from xqg.models import cache_folder
 
-        generator = OpenAIGenerator(settings, detector)
+        generator = OpenAIGenerator(settings, detector, kept=KeptAnswers(cache_folder() / "answers.sqlite"))
     else:
         from xqg.ingest.generators.adapters import is_encoder_decoder
 
-        if is_encoder_decoder(name, settings.revision):
+        if is_encoder_decoder(name, settings.revision, settings.base):
             from xqg.ingest.generators.seq2seq import Seq2SeqGenerator
 
             generator = Seq2SeqGenerator(settings, detector)
@@ -194,13 +195,14 @@ def open_parts(settings: SearchSettings, for_search: bool = False) -> tuple[Coll
     :param for_search: as in `build_encoder`.
     :raises StoreError: if the collection is missing. :raises FingerprintError: if another encoder is asked for.
     """
+    from xqg.metadata import noted_encoder
     from xqg.search.searcher import check_encoder, require_collection
 
     store = open_store(settings.store, settings.beside)
     collection = require_collection(store, settings.store.collection)
     wanted = settings.encoder
     if wanted is None:
-        wanted = validated(EncoderSettings, {**collection.metadata["encoder"], **settings.endpoint})
+        wanted = noted_encoder(collection.metadata, settings.endpoint, settings.store.collection)
     encoder = build_encoder(wanted, for_search)
     check_encoder(collection, encoder, settings.store.collection)
     return collection, encoder, store

@@ -6,6 +6,7 @@ import io
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import click
@@ -24,6 +25,7 @@ from xqg.commands.stopping import stop_on_signal
 from xqg.commands.sweep import sweep
 from xqg.commands.train import train
 from xqg.errors import EXIT_REJECTS, SettingsError, XqgError
+from xqg.messages import printable, redact
 from xqg.options import collect, search_settings, settings_options
 from xqg.settings import IngestSettings, StoreSettings, validated
 from xqg.tuning import tune_process
@@ -31,7 +33,7 @@ from xqg.tuning import tune_process
 EXIT_CODES = """
 \b
 Exit codes:
-  0  done                     3  done, but records were rejected
+  0  done                     3  done, but some records or queries were not taken
   1  failed                   5  the store did not answer
   2  wrong or missing option  130, 143  interrupted; run it again to go on
 """
@@ -64,6 +66,7 @@ def main(ctx: click.Context, verbose: bool, quiet: bool) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a pipe or a name that is not UTF-8 must not end a run
+    sys.excepthook = _tell_of_bug
     tune_process()
     set_up_logging(verbose, quiet)
     ctx.obj = {"quiet": quiet}
@@ -100,7 +103,7 @@ def ingest(
     if report.interrupted:
         click.echo("Interrupted after a whole batch; run the same command again to go on.", err=True)
         ctx.exit(stop.exit_code)
-    ctx.exit(EXIT_REJECTS if report.rejected else 0)
+    ctx.exit(EXIT_REJECTS if report.rejected or report.failed or report.refused else 0)
 
 
 @main.command()
@@ -202,6 +205,13 @@ def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> No
 
 for added in (augment, evaluate, compare, dataset, delete, evaluate_generator, export, mcp, models, sweep, train):
     main.add_command(added)
+
+
+def _tell_of_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback, as Python prints it, but without the secrets that its texts may quote."""
+    from traceback import format_exception
+
+    sys.stderr.write(printable(redact("".join(format_exception(kind, error, trace))), keep_breaks=True))
 
 
 def _print_estimate(estimate: dict[str, Any], as_json: bool) -> None:

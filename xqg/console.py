@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from xqg.fusion.pieces import PieceKind
 from xqg.ingest.report import IngestReport
+from xqg.messages import printable, redact
 from xqg.records import Hit
 from xqg.search.searcher import Explanation
 from xqg.search.show import passage_to_json
@@ -29,53 +31,69 @@ QUIET_INTERVAL_SECONDS = 10.0
 SNIPPET_CHARACTERS = 160
 FILE_WIDTH = 110
 
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
+
 
 def set_up_logging(verbose: bool, quiet: bool) -> None:
     """Send xqg's log to stderr: warnings, and with more or less of it as asked."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_PlainFormatter("%(message)s"))
     logger = logging.getLogger("xqg")
     logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO)
 
 
+class _PlainFormatter(logging.Formatter):
+    """What is logged may quote servers and files: no secrets, no control characters; tracebacks keep their lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(redact(super().format(record)), keep_breaks=True)
+
+
 def print_json(value: Any) -> None:
-    """One line of JSON on stdout."""
+    """One line of JSON on stdout; what a terminal would obey is escaped, which JSON itself does only in part."""
     unicode = (sys.stdout.encoding or "").lower().startswith("utf")  # pipes on Windows are not
-    sys.stdout.write(json.dumps(value, ensure_ascii=not unicode) + "\n")
+    text = json.dumps(value, ensure_ascii=not unicode)
+    sys.stdout.write(_UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found.group()):04x}", text) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], rules: Sequence[int] = ()) -> None:
     """A table on stdout; numbers are right-aligned, a rule follows each row in ``rules``."""
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    table = Table(title=Text(_lines(title)) if title else None, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         numbers = index > 0 and all(row[index].lstrip("+-–").replace(".", "").isdigit() for row in rows)
-        table.add_column(column, justify="right" if numbers else "left", overflow="fold")
+        table.add_column(Text(_lines(column)), justify="right" if numbers else "left", overflow="fold")
     for index, row in enumerate(rows):
-        table.add_row(*row, end_section=index in rules)
+        table.add_row(*(Text(_lines(cell)) for cell in row), end_section=index in rules)
     _console().print(table)
+
+
+def _lines(text: str) -> str:
+    """Foreign text as it may be printed, with its line ends."""
+    return printable(redact(text), keep_breaks=True)
 
 
 def print_hits(query: str, hits: Sequence[Hit], explanations: Sequence[Explanation | None] = ()) -> None:
     """Search results for a reader."""
     console = _console()
-    console.print(query, style="bold", soft_wrap=True)
+    console.print(Text(printable(query)), style="bold", soft_wrap=True)
     if not hits:
         console.print("  no hits")
     for index, hit in enumerate(hits):
         passage = hit.passage
         text = " ".join(passage.text.split())
         snippet = text if len(text) <= SNIPPET_CHARACTERS else text[:SNIPPET_CHARACTERS].rstrip() + "…"
-        console.print(f"{hit.rank:>3}. {hit.score:.4f}  {passage.id}  {passage.title}", style="cyan", soft_wrap=True)
-        console.print(f"     {snippet}", highlight=False, soft_wrap=True)
+        head = f"{hit.rank:>3}. {hit.score:.4f}  {passage.id}  {passage.title}"
+        console.print(Text(printable(head)), style="cyan", soft_wrap=True)
+        console.print(Text(f"     {printable(snippet)}"), soft_wrap=True)
         explanation = explanations[index] if index < len(explanations) else None
         if explanation is not None:
             piece = explanation.piece
             written = piece.kind in (PieceKind.QUERY, PieceKind.TRANSLATION)
             kind = f"{piece.kind.value} in {piece.language}" if written else piece.kind.value
             line = f"     closest {kind} ({explanation.similarity:.3f}): {piece.text}"
-            console.print(line, style="green", highlight=False, soft_wrap=True)
+            console.print(Text(printable(line)), style="green", soft_wrap=True)
 
 
 def hit_to_json(hit: Hit, explanation: Explanation | None = None) -> dict[str, Any]:
@@ -108,6 +126,7 @@ def print_report(report: IngestReport, rejects: str) -> None:
         f"{written_line(report)}, dropped: {dropped}",
         f"seconds: {stages or 'under 0.1'}",
     ]
+    lines += failure_lines(report)
     if report.deleted:
         lines.append(f"deleted {report.deleted} documents that the sources have no more")
     if report.rejected:
@@ -120,6 +139,16 @@ def print_report(report: IngestReport, rejects: str) -> None:
     print_lines(*lines)
 
 
+def failure_lines(report: IngestReport) -> list[str]:
+    """What a reader must know of requests for queries that came to nothing."""
+    lines = []
+    if report.failed:
+        lines.append(f"{report.failed} requests for queries failed; run the command again, and only they are asked for")
+    if report.refused:
+        lines.append(f"{report.refused} requests for queries were refused for what the passage says: stored without")
+    return lines
+
+
 def _console(stderr: bool = False) -> Console:
     """On a terminal as wide as it is, else wide enough that no table breaks its words; text is printed as it stands."""
     width = None if Console(stderr=stderr).is_terminal else FILE_WIDTH
@@ -128,7 +157,7 @@ def _console(stderr: bool = False) -> Console:
 
 def print_lines(*lines: str) -> None:
     """Plain lines on stdout."""
-    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.write("\n".join(printable(redact(line)) for line in lines) + "\n")
 
 
 @contextmanager
@@ -145,7 +174,7 @@ def _display(quiet: bool, line: Callable[[Any], str]) -> Iterator[Callable[[Any]
         yield lambda report: None
     elif console.is_terminal:
         with console.status("starting") as status:
-            yield lambda report: status.update(Text(line(report)))  # as a string it would be markup
+            yield lambda report: status.update(Text(printable(line(report))))  # as a string it would be markup
     else:
         yield _LogNowAndThen(line)
 
@@ -167,7 +196,7 @@ def count_display(quiet: bool, what: str) -> Iterator[Callable[[int, int], None]
         return
     name = TextColumn("{task.description}", markup=False)
     with Progress(name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(printable(what), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from xqg.addresses import without_login
 from xqg.errors import MissingDependencyError, XqgError
+from xqg.messages import redact
 from xqg.settings import StoreSettings, validated
 
 REQUIRED = (
@@ -106,6 +107,6 @@ def _store(spec: str | None) -> Iterator[Finding]:
         settings = validated(StoreSettings, {**collect({})["store"], "spec": spec, "collection": "xqg-doctor"})
         with closing(build_store(settings)) as store:
             store.describe()
-        yield Finding("store", f"{without_login(spec)} answers")
+        yield Finding("store", redact(f"{without_login(spec)} answers"))
     except XqgError as error:
         yield Finding("store", str(error), healthy=False)

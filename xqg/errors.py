@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
+
+from xqg.messages import printable, redact
 
 Result = TypeVar("Result")
 
@@ -16,17 +18,35 @@ LONGEST_RETRY_AFTER_SECONDS = 300.0
 """A server that asks for more is asked again after this long all the same: a run must not sleep for a day."""
 
 EXIT_REJECTS = 3
-"""Exit code of a run that came to its end and rejected records."""
+"""Exit code of a run that came to its end without some of the records, or of the queries."""
+
+
+PARSING_ERRORS: tuple[type[Exception], ...] = (
+    ValueError,  # also of JSON, Unicode, base64 and pydantic
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,  # also OverflowError, of a number that is too large, and division by zero
+    RecursionError,  # of what is nested too deeply
+    EOFError,
+)
+"""What reading foreign text or JSON may raise, whatever stands in it: a file, an answer, a stored value."""
+
+READING_ERRORS: tuple[type[Exception], ...] = (OSError, *PARSING_ERRORS)
+"""The same, where it is read from a file first."""
 
 
 class XqgError(Exception):
-    """Base of all errors a user can mend; ``exit_code`` is what the command line returns for it."""
+    """Base of all errors a user can mend; ``exit_code`` is what the command line returns for it.
+
+    Secrets are taken out of its message, and control characters written out, wherever its parts come from.
+    """
 
     exit_code = 1
 
     def __init__(self, found: str, asked: str = "", remedy: str = "") -> None:
-        self.found, self.asked, self.remedy = found, asked, remedy
-        parts = [found.rstrip("."), asked.rstrip("."), remedy.rstrip(".")]
+        self.found, self.asked, self.remedy = (printable(redact(part)) for part in (found, asked, remedy))
+        parts = (part.rstrip(".") for part in (self.found, self.asked, self.remedy))
         super().__init__(". ".join(part for part in parts if part) + ".")
 
 
@@ -91,7 +111,7 @@ def _wait(state: RetryCallState) -> float:
     return wait_random_exponential(multiplier=0.5, max=RETRY_CEILING_SECONDS)(state)
 
 
-def retry(operation: Callable[[], Result], sleep: Callable[[float], None] | None = None) -> Result:
+def retry(operation: Callable[[], Result], sleep: Callable[[float], Any] | None = None) -> Result:
     """Run ``operation`` until it stops raising `TransientError`, at most 8 times.
 
     :param sleep: replaces `time.sleep`, for tests.

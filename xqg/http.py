@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-import time
+import re
+import threading
 from collections.abc import Callable
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -12,14 +14,27 @@ from typing import Any
 
 import httpx
 
-from xqg.errors import SettingsError, TransientError, XqgError, retry
+from xqg.errors import PARSING_ERRORS, SettingsError, TransientError, XqgError, retry
+from xqg.messages import brief, passwords
+from xqg.remade import Remade
 from xqg.settings import ModelSettings
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 LONGEST_PAUSE_SECONDS = 120.0
 """An endpoint that asks for a longer pause is asked again after this."""
 
+LARGEST_ANSWER = 2**28
+"""Bytes of an answer that are read: 20,000 vectors of 1,000 numbers, written out, are fewer."""
+
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+_TOO_LONG = re.compile(
+    r"(context|input|sequence|prompt|text|token)s?.{0,40}(length|limit|window|too long|too large|exceed)|"
+    r"too many (token|input)|maximum.{0,40}(token|length|batch|input)|less than \d+ tokens|larger than the max|"
+    r"(batch size|number of inputs).{0,40}(exceed|maximum|limit|>)|exceeds?.{0,40}(token|length|context|limit|maximum)",
+    re.IGNORECASE,
+)
+"""How endpoints say that there is too much in a request; Ollama says so with status 500."""
+
 _HINTS = {
     400: "Check the name of the model and what the endpoint supports",
     401: "Check the key (OPENAI_API_KEY)",
@@ -28,33 +43,52 @@ _HINTS = {
 }
 
 
+_UNUSABLE_ADDRESS: tuple[type[Exception], ...] = (httpx.InvalidURL, *PARSING_ERRORS)
+_UNREADABLE: tuple[type[Exception], ...] = (httpx.HTTPError, *PARSING_ERRORS)
+"""An answer that cannot be unpacked, or a body of ours that is no JSON."""
+
+
 class EndpointError(XqgError):
-    """An endpoint refused a request or did not answer; ``status`` is its HTTP status, None without an answer."""
+    """An endpoint refused a request or did not answer.
 
-    def __init__(self, found: str, asked: str = "", remedy: str = "", status: int | None = None) -> None:
+    ``status`` is its HTTP status, None without an answer; ``words`` is what it said went wrong, in one line.
+    """
+
+    def __init__(
+        self, found: str, asked: str = "", remedy: str = "", status: int | None = None, words: str = ""
+    ) -> None:
         super().__init__(found, asked, remedy)
-        self.status = status
+        self.status, self.words = status, words
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether there was too much in the request: too long a text, or too many."""
+        told = self.status in (400, 422, 500) and _TOO_LONG.search(self.words) is not None
+        return self.status == 413 or told
 
 
-class JsonEndpoint:
+class JsonEndpoint(Remade):
     """An OpenAI-compatible endpoint; may be used by several threads at once.
 
-    The key travels in the ``Authorization`` header and appears nowhere else: not in errors, not in logs.
+    ``address`` is the base URL without a login. The key travels in the ``Authorization`` header and appears nowhere
+    else: not in errors, not in logs.
 
     :param sleep: replaces `time.sleep` between tries, for tests.
     :raises SettingsError: if the address or the key cannot be used.
     """
 
     def __init__(
-        self, base_url: str, key: str | None, timeout_seconds: float, sleep: Callable[[float], None] = time.sleep
+        self, base_url: str, key: str | None, timeout_seconds: float, sleep: Callable[[float], Any] | None = None
     ) -> None:
         self._key = (key or "").strip()
+        self._secrets = (self._key, *passwords(base_url))
         self._timeout = timeout_seconds
-        self._sleep = sleep
+        self._stopped = threading.Event()
+        self._sleep = self._stopped.wait if sleep is None else sleep
         self._answered = False
         try:
             address = httpx.URL(base_url.strip().rstrip("/") + "/")
-        except httpx.InvalidURL:
+        except _UNUSABLE_ADDRESS:
             raise SettingsError("The base URL is no address", "asked for http(s)://HOST[:PORT]/v1") from None
         if address.scheme not in ("http", "https") or not address.host:
             raise SettingsError(
@@ -63,7 +97,7 @@ class JsonEndpoint:
         if not (self._key.isascii() and self._key.isprintable()):
             raise SettingsError("The API key has characters that no key has", "", "Copy it again")
         self._address = address
-        self._shown = str(address.copy_with(userinfo=b"")).rstrip("/")
+        self.address = str(address.copy_with(userinfo=b"")).rstrip("/")
 
     @classmethod
     def from_settings(cls, settings: ModelSettings) -> JsonEndpoint:
@@ -94,10 +128,19 @@ class JsonEndpoint:
             return retry(lambda: self._post(path, body), self._sleep)
         except TransientError as error:
             raise EndpointError(
-                f"{self._shown} failed every time, the last with: {error}",
+                f"{self.address} failed every time, the last with: {error}",
                 "",
                 "Try again later, or lower the concurrency (--generator-concurrency)",
+                words=str(error),
             ) from None
+
+    def stop(self) -> None:
+        """Have calls of other threads that wait for another try give up at once, until `start`."""
+        self._stopped.set()
+
+    def start(self) -> None:
+        """Take calls again after `stop`."""
+        self._stopped.clear()
 
     def close(self) -> None:
         """Close the connections; calling it twice does nothing."""
@@ -109,58 +152,103 @@ class JsonEndpoint:
         return httpx.Client(base_url=self._address, headers=headers, timeout=self._timeout)
 
     def _post(self, path: str, body: Any) -> Any:
+        if self._stopped.is_set():
+            raise EndpointError(f"{self.address} was not asked again, since the run ends")
+        response, content = self._send(path, body)
+        status = response.status_code
+        value = _parsed(content)
+        words = self._words(value, content)
+        if status in _TRANSIENT and not (status == 500 and _TOO_LONG.search(words)):
+            raise TransientError(f"status {status} {words}".rstrip(), _pause(response.headers))
+        if not response.is_success:
+            raise self._refusal(status, words or response.reason_phrase)
+        if value is _NO_JSON and content.lstrip().startswith((b"{", b"[")):
+            raise TransientError(f"an answer that was cut off: {words}")
+        if value is _NO_JSON:
+            raise EndpointError(
+                f"{self.address} answered something that is no JSON: {words!r}", "", _HINTS[404], status, words
+            )
+        if isinstance(value, dict) and value.get("error") and not (value.get("choices") or value.get("data")):
+            # some gateways answer 200 for themselves, and put the failure of the provider behind them into the body
+            raise self._within(value["error"], words)
+        return value
+
+    def _send(self, path: str, body: Any) -> tuple[httpx.Response, bytes]:
+        """The answer and its content. :raises TransientError: if another try may help."""
         try:
-            response = self._client.post(path.lstrip("/"), json=body)
+            with self._client.stream("POST", path.lstrip("/"), json=body) as response:
+                self._answered = True
+                content = bytearray()
+                for part in response.iter_bytes():
+                    content += part
+                    if len(content) > LARGEST_ANSWER:
+                        raise EndpointError(f"{self.address} answered with more than {LARGEST_ANSWER} bytes")
+                return response, bytes(content)
         except httpx.TimeoutException:
             raise TransientError(f"no answer within {self._timeout:g} seconds") from None
         except httpx.TransportError as error:
             if isinstance(error, httpx.ConnectError) and not self._answered:
                 # nobody listens there: more likely a wrong address than an endpoint that is about to start
                 raise EndpointError(
-                    f"Nothing answers at {self._shown}: {self._redacted(str(error))}", "", "Check the address"
+                    f"Nothing answers at {self.address}: {self._brief(str(error))}", "", _unanswered_remedy()
                 ) from None
-            raise TransientError(self._redacted(f"{type(error).__name__} {error}")) from None
-        except httpx.HTTPError as error:
-            raise EndpointError(f"{self._shown}: {self._redacted(str(error))}") from None
-        self._answered = True
-        if response.status_code in _TRANSIENT:
-            raise TransientError(
-                f"status {response.status_code} {self._message(response)}".rstrip(), _pause(response.headers)
-            )
-        if not response.is_success:
-            raise self._refusal(response)
-        try:
-            return response.json()
-        except ValueError:
-            raise EndpointError(
-                f"{self._shown} answered something that is no JSON: {self._redacted(response.text[:100])!r}",
-                "",
-                _HINTS[404],
-                response.status_code,
-            ) from None
+            raise TransientError(self._brief(f"{type(error).__name__} {error}")) from None
+        except _UNREADABLE as error:
+            raise EndpointError(f"{self.address}: {self._brief(f'{type(error).__name__} {error}')}") from None
 
-    def _refusal(self, response: httpx.Response) -> EndpointError:
-        status = response.status_code
+    def _refusal(self, status: int, words: str) -> EndpointError:
         return EndpointError(
-            f"{self._shown} refused with status {status}: {self._message(response) or response.reason_phrase}",
-            "",
-            _HINTS.get(status, ""),
-            status,
+            f"{self.address} refused with status {status}: {words}", "", _HINTS.get(status, ""), status, words
         )
 
-    def _message(self, response: httpx.Response) -> str:
-        """What the endpoint says went wrong, in one line."""
-        try:
-            body = response.json()
-        except ValueError:
-            body = response.text
-        for name in ("error", "message", "detail"):
-            if isinstance(body, dict) and name in body:
-                body = body[name]
-        return self._redacted(" ".join(str(body).split())[:300])
+    def _within(self, error: Any, words: str) -> Exception:
+        """What an error in the body of a good answer amounts to; without a code that says otherwise, it may pass."""
+        code = error.get("code") if isinstance(error, dict) else None
+        text = str(code)[:9]
+        status = int(text) if text.isascii() and text.isdigit() else 502
+        return (
+            self._refusal(status, words) if 400 <= status < 500 and status not in _TRANSIENT else TransientError(words)
+        )
 
-    def _redacted(self, text: str) -> str:
-        return text.replace(self._key, "***") if self._key else text
+    def _words(self, value: Any, content: bytes) -> str:
+        """What the endpoint says went wrong, in one line; of a code only where the text does not name it."""
+        if value is _NO_JSON:
+            return self._brief(content[:10_000].decode("utf-8", errors="replace"))
+        found, code = value, ""
+        for name in ("error", "message", "detail"):
+            if isinstance(found, dict) and name in found:
+                code = found["code"] if isinstance(found.get("code"), str) else code
+                found = found[name]
+        text = found if isinstance(found, str) else _written(found)
+        return self._brief(text if code.lower() in text.lower() else f"{text} ({code})")
+
+    def _brief(self, text: str) -> str:
+        return brief(text, *self._secrets)
+
+
+_NO_JSON = object()
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except PARSING_ERRORS:
+        return _NO_JSON
+
+
+def _written(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except PARSING_ERRORS:
+        return "nested too deeply to be shown"
+
+
+def _unanswered_remedy() -> str:
+    """Behind a proxy, it is the proxy that was asked."""
+    names = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+    proxies = [name for name in names if os.environ.get(name) or os.environ.get(name.lower())]
+    hint = f"; {', '.join(proxies)} is set: for addresses that need no proxy, set NO_PROXY" if proxies else ""
+    return f"Check the address{hint}"
 
 
 def _pause(headers: httpx.Headers) -> float | None:
@@ -171,7 +259,7 @@ def _pause(headers: httpx.Headers) -> float | None:
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
+        except PARSING_ERRORS:
             return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=timezone.utc)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xqg.errors import SettingsError
+from xqg.errors import PARSING_ERRORS, SettingsError
 from xqg.languages import language_code
 from xqg.records import Passage
 
@@ -199,7 +199,7 @@ def _first_text(values: Mapping[str, Any], keys: Sequence[str]) -> str:
 def _node(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         node = json.loads(payload.get("_node_content") or "{}")
-    except (TypeError, ValueError, RecursionError):
+    except PARSING_ERRORS:
         return {}
     return node if isinstance(node, Mapping) else {}
 

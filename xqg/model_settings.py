@@ -72,6 +72,9 @@ class GeneratorSettings(ModelSettings):
         description="bundled, hf:MODEL, openai:MODEL, file:FILE, translate, translate:ENGINE, two of them like "
         "translate+bundled, or none; bundled where languages are named",
     )
+    base: str | None = Field(
+        None, description="base of an adapter, where its card names a folder: hf:FOLDER; None: the card's"
+    )
     languages: tuple[str, ...] = Field((), description="languages of the queries, ISO 639-1")
     queries_per_language: int = Field(5, ge=1, le=100, description="queries for each passage in each language")
     own_language: bool = Field(False, description="also write queries in the passage's own language")

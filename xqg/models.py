@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import socket
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from xqg.errors import ModelError
+from xqg.messages import brief
 from xqg.records import digest
 
 Loaded = TypeVar("Loaded")
@@ -66,6 +68,11 @@ def find_source(name: str, revision: str | None = None) -> ModelSource:
     return ModelSource(name, None, revision)
 
 
+def is_hub_name(name: str) -> bool:
+    """Whether ``name`` has the form of a model on a hub, OWNER/MODEL or MODEL, and not that of a path."""
+    return re.fullmatch(r"(\w[\w.-]*/)?\w[\w.-]*", name) is not None and not name.endswith(".gguf")
+
+
 def is_encoder_decoder(name: str, revision: str | None = None) -> bool:
     """Whether the model is of the encoder-decoder kind (T5) rather than causal; reads its configuration only.
 
@@ -79,7 +86,13 @@ def load_config(source: ModelSource) -> Any:
     """The configuration of a model (not for GGUF files). :raises ModelError: if there is none."""
     from transformers import AutoConfig
 
-    return load_part(source, AutoConfig.from_pretrained)
+    config = load_part(source, AutoConfig.from_pretrained)
+    for part in (config, *(getattr(config, name, None) for name in getattr(config, "sub_configs", {}))):
+        for name in ("_attn_implementation", "_experts_implementation"):
+            # the name of a repository there would have transformers fetch its code and run it
+            if re.search(r"[/:@]", str(getattr(part, name, ""))):
+                raise _wants_code(source)
+    return config
 
 
 def load_tokenizer(source: ModelSource) -> Any:
@@ -107,18 +120,22 @@ def load_part(source: ModelSource, load: Callable[..., Loaded], **options: Any) 
 def _explain(source: ModelSource, error: Exception) -> ModelError:
     text = " ".join(str(error).split())
     if "trust_remote_code" in text or "custom code" in text:
-        return ModelError(
-            f"The model {source.name} wants to run code of its own",
-            "that is never done here",
-            "Choose a model that transformers knows",
-        )
+        return _wants_code(source)
     if source.path is None and not hub_answers():
         return ModelError(
             f"The model {source.name} is not in the local cache, and the model hub cannot be reached",
             "",
             "Connect, or name the folder of a downloaded model: hf:FOLDER",
         )
-    return ModelError(f"The model {source.name} cannot be loaded: {text[:300]}", "", "Check its name and revision")
+    return ModelError(f"The model {source.name} cannot be loaded: {brief(text)}", "", "Check its name and revision")
+
+
+def _wants_code(source: ModelSource) -> ModelError:
+    return ModelError(
+        f"The model {source.name} wants to run code of its own",
+        "that is never done here",
+        "Choose a model that transformers knows",
+    )
 
 
 @lru_cache(maxsize=1)
@@ -147,6 +164,12 @@ def _has_proxy() -> bool:
 def check_weights(source: ModelSource) -> None:
     """See that the weights are there, as safetensors, without loading them. :raises ModelError: if not."""
     names = _file_names(source)
+    if "adapter_config.json" in names:
+        raise ModelError(
+            f"The model {source.name} is an adapter, which names its base itself",
+            "asked for a whole model",
+            "Merge it into its base first, and name the folder of the result",
+        )
     if any(name.endswith(".safetensors") for name in names):
         return
     pickled = sorted(name for name in names if name.endswith((".bin", ".pt", ".pth", ".ckpt")))
@@ -157,6 +180,41 @@ def check_weights(source: ModelSource) -> None:
             "Where you trust it, load it once with transformers, save it with save_pretrained, and name that folder",
         )
     raise ModelError(f"The model {source.name} has no weights", "asked for *.safetensors", "Check its files")
+
+
+def check_tensors(source: ModelSource, model: Any, folder: str = "") -> None:
+    """See that the weights of a loaded model came from its files, whose names are compared without reading them again.
+
+    Where a name does not fit, transformers fills the place with random numbers, and says so in a log line at most.
+
+    :param folder: of the weights, in the model.
+    :raises ModelError: names one that is missing or has another shape.
+    """
+    options = {"subfolder": folder} if folder else {}
+    _, found = load_part(
+        source,
+        type(model).from_pretrained,
+        config=model.config,
+        device_map="meta",
+        output_loading_info=True,
+        use_safetensors=True,
+        **options,
+    )
+    check_loaded(source, found)
+
+
+def check_loaded(source: ModelSource, found: Mapping[str, Any]) -> None:
+    """The same with what ``from_pretrained`` tells with ``output_loading_info``."""
+    # poolers over the first token are used by none of our encoders, and left out of many published files
+    missing = sorted(name for name in found["missing_keys"] if "pooler" not in name.split("."))
+    other = sorted(str(entry[0] if isinstance(entry, tuple) else entry) for entry in found["mismatched_keys"])
+    if missing or other:
+        what = f"{len(missing)} are missing" if missing else f"{len(other)} have another shape"
+        raise ModelError(
+            f"The weights of {source.name} do not fit its architecture: {what}, like {(missing or other)[0]}",
+            "asked for every tensor under its name",
+            "Fetch the model again, or convert its weights to the names that transformers uses",
+        )
 
 
 def _file_names(source: ModelSource) -> list[str]:

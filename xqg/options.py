@@ -50,6 +50,7 @@ FLAGS: dict[str, str] = {
     "store.timeout_seconds": "--store-timeout",
     "store.max_request_bytes": "--max-request-bytes",
     "generator.spec": "--generator",
+    "generator.base": "--generator-base",
     "generator.languages": "--languages",
     "generator.queries_per_language": "--queries-per-language",
     "generator.own_language": "--own-language",

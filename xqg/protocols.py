@@ -11,12 +11,27 @@ from xqg.records import FieldMatch, GeneratedQuery, Hit, LedgerEntry, Passage, T
 
 
 @dataclass(frozen=True)
+class Failure:
+    """A passage and language of which a generator cannot say whether there are queries: it got no answer, or rubbish.
+
+    ``reason``: in the other side's own words, in one line. ``refused``: it will not write any for this passage, so
+    there is nothing to ask for again.
+    """
+
+    passage_id: str
+    language: str
+    reason: str
+    refused: bool = False
+
+
+@dataclass(frozen=True)
 class Generation:
-    """The outcome of one call of a generator: what was kept, and how many texts were dropped by reason."""
+    """The outcome of one call of a generator: what was kept, how many texts were dropped by reason, what failed."""
 
     queries: tuple[GeneratedQuery, ...]
     dropped: Mapping[str, int]
     translations: tuple[Translation, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
 
 class Translator(Protocol):

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from xqg.addresses import server_address, without_login
 from xqg.languages import known_language
+from xqg.messages import redact
 from xqg.model_settings import BUNDLED_BASE as BUNDLED_BASE
 from xqg.model_settings import TRANSLATE as TRANSLATE
 from xqg.model_settings import EncoderSettings as EncoderSettings
@@ -59,7 +60,7 @@ class StoreSettings(Settings):
             return spec
         if spec.startswith("edge:") and len(spec) > len("edge:"):
             return spec
-        raise ValueError(f"{without_login(spec)!r} is no store; write edge:FOLDER or http(s)://HOST:PORT")
+        raise ValueError(f"{redact(without_login(spec))!r} is no store; write edge:FOLDER or http(s)://HOST:PORT")
 
     @field_validator("collection")
     @classmethod

@@ -13,7 +13,7 @@ from xqg.errors import SettingsError
 class Settings(BaseModel):
     """Base of all settings: frozen, and unknown names are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ConflictError(ValueError):

@@ -1,13 +1,16 @@
 """CausalGenerator and Seq2SeqGenerator on tiny random models; a detector that accepts all keeps their babble."""
 
 import json
+import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.models import make_gemma, make_llama, make_mt5, make_tokenizer, save_model
 from xqg import models as loading
 from xqg.errors import GenerationError, ModelError
+from xqg.ingest.generators.adapters import base_source, find_adapter
 from xqg.ingest.generators.causal import CausalGenerator
 from xqg.ingest.generators.local import Task
 from xqg.ingest.generators.plain import PlainDecoder
@@ -214,3 +217,51 @@ def test_the_revision_of_a_folder_changes_with_its_files(folders, tmp_path):
     config = json.loads((copy / "config.json").read_text(encoding="utf-8"))
     (copy / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 1e-5}), encoding="utf-8")
     assert generator_of(copy).identity["revision"] != before
+
+
+@pytest.mark.parametrize("kind", ["gemma", "mt5"])
+def test_weights_under_other_names_are_refused(folders, kind, tmp_path):
+    """Else transformers would fill their places with random numbers."""
+    folder = shutil.copytree(folders[kind], tmp_path / kind)
+    tensors = load_file(folder / "model.safetensors")
+    save_file({f"wrapped.{name}": tensor for name, tensor in tensors.items()}, folder / "model.safetensors")
+    with pytest.raises(ModelError, match="do not fit its architecture"):
+        generator_of(folder).generate([(OWL, ("fr",))])
+
+
+CARD = {"base": {"spec": "org/base"}, "styles": ["question"], "languages": ["fr"], "sampling": {"temperature": 0.7}}
+
+
+def adapter_in(folder, **changes):
+    (folder / "adapter_config.json").write_text("{}")
+    (folder / "xqg_generator.json").write_text(json.dumps({**CARD, **changes}))
+    return find_adapter(folder)
+
+
+def test_a_card_names_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    adapter = adapter_in(tmp_path)
+    assert base_source(adapter).path is None
+    assert base_source(adapter, f"hf:{tmp_path}").path == tmp_path
+    (tmp_path / "org" / "base").mkdir(parents=True)
+    for named in ("org/base", "/etc/model", "../model", "hf:./x"):
+        with pytest.raises(ModelError, match="--generator-base"):
+            base_source(adapter_in(tmp_path, base={"spec": named}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sampling": {"temperature": float("nan")}},
+        {"sampling": {"temperature": -1}},
+        {"sampling": {"temperature": float("inf")}},
+        {"sampling": None},
+        {"styles": "question"},
+        {"styles": []},
+        {"languages": [7]},
+        {"base": "bundled"},
+    ],
+)
+def test_a_card_with_values_that_make_no_sense_is_refused(tmp_path, changes):
+    with pytest.raises(ModelError, match="no readable"):
+        adapter_in(tmp_path, **changes)

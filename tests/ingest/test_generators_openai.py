@@ -7,6 +7,7 @@ from tests.endpoint import serve
 from xqg.errors import GenerationError
 from xqg.http import JsonEndpoint
 from xqg.ingest.generators.openai import OpenAIGenerator, read_queries
+from xqg.protocols import Failure
 from xqg.records import Passage
 from xqg.settings import GeneratorSettings
 
@@ -102,12 +103,13 @@ def test_an_endpoint_without_schemas_is_asked_plainly_from_then_on():
     assert ["response_format" in body for body in script.requests] == [True, False, False]
 
 
-def test_a_malformed_answer_is_asked_for_once_more_then_counted():
-    contents = iter(['{"queries": ["cut o', '{"queries": ["Eins?"]}', "{", '{"wrong": 1}'])
+def test_a_malformed_answer_is_asked_for_once_more_then_it_is_a_failure():
+    contents = iter(['{"queries": ["cut o', "{", '{"queries": ["Eins?"]}', '{"wrong": 1}'])
     with serve(lambda body: answer_with(next(contents))) as script:
         generation = generator_of(script, concurrency=1).generate([(OWL, ("fr", "ja"))])
     assert texts(generation) == [("owl", "fr", "Eins?")]
-    assert generation.dropped == {"malformed": 2}  # the two queries that were asked for
+    assert generation.dropped == {}
+    assert generation.failures == (Failure("owl", "ja", 'no list of texts: {"wrong": 1}'),)
     seeds = [body["seed"] for body in script.requests]
     assert len(set(seeds)) == 4
 
@@ -146,9 +148,9 @@ def test_identity_check_and_money():
         ('["a?", "b?"]', ["a?", "b?"]),
         ('{"questions": [{"question": "a?"}]}', ["a?"]),
         ('<think>[x]</think>\n```json\n{"queries": ["a?"]}\n```', ["a?"]),
-        ("Here are two:\n1. a [b]?\n2. c?", ["1. a [b]?", "2. c?"]),
+        ("Here are two:\n1. a [b]?\n2. c?", ["a [b]?", "c?"]),
         ('{"queries": []}', None),
-        ('{"queries": "a?"}', None),
+        ('{"queries": "a?"}', ["a?"]),
         ('{"queries": [1, 2]}', None),
         ('{"queries": ["a', None),
         ("7", None),

@@ -111,3 +111,20 @@ def test_a_path_that_cannot_be_written_is_told_at_once(tmp_path):
         RejectsFile(tmp_path / "missing" / "r.jsonl")
     with pytest.raises(SettingsError, match="it is a folder"):
         RejectsFile(tmp_path)
+
+
+def test_a_good_run_needs_no_right_to_write(tmp_path, monkeypatch, caplog):
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with RejectsFile(tmp_path / "rejects.jsonl"):
+        pass
+    assert caplog.text == ""
+    monkeypatch.undo()
+    with RejectsFile(tmp_path / "rejects.jsonl") as kept:
+        kept.write(Reject("f", 1, "reason", {}))
+    with RejectsFile(tmp_path / "rejects.jsonl"):
+        monkeypatch.setattr("pathlib.Path.unlink", refuse)
+    assert "cannot be deleted: Permission denied" in caplog.text

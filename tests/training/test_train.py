@@ -82,7 +82,13 @@ def sample_at(folder, temperature):
 
 def test_an_adapter_is_sampled_at_its_own_temperature_unless_another_is_asked_for(tmp_path, base):
     def written(**options):
-        settings = {"spec": f"hf:{report.out}", "languages": ("fr",), "queries_per_language": 4, "max_new_tokens": 8}
+        settings = {
+            "spec": f"hf:{report.out}",
+            "base": f"hf:{base}",
+            "languages": ("fr",),
+            "queries_per_language": 4,
+            "max_new_tokens": 8,
+        }
         generator = CausalGenerator(GeneratorSettings(**settings | options), EveryLanguage())
         passage = Passage(id="mill", text="The old mill was built in 1701 by the council.")
         found = generator.generate([(passage, ("fr",))])

@@ -58,7 +58,8 @@ def augment(ctx: click.Context, /, rollback: bool, dry_run: bool, as_json: bool,
         print_json(report.to_json())
     else:
         print_lines(*_summary(report))
-    ctx.exit(stop.exit_code if report.interrupted else 0 if report.settled else EXIT_UNSETTLED)
+    whole = report.settled and not (report.work.failed or report.work.refused)
+    ctx.exit(stop.exit_code if report.interrupted else 0 if whole else EXIT_UNSETTLED)
 
 
 def _roll_back(server: ForeignServer, settings: AugmentSettings, as_json: bool) -> None:
@@ -80,7 +81,7 @@ def _print(value: dict[str, Any], as_json: bool, title: str) -> None:
 
 
 def _summary(report: AugmentReport) -> list[str]:
-    from xqg.console import written_line
+    from xqg.console import failure_lines, written_line
 
     block, work, into = report.block, report.work, report.into
     dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(work.dropped.items())) or "none"
@@ -89,6 +90,7 @@ def _summary(report: AugmentReport) -> list[str]:
         f"deleted {report.deleted}, in {report.passes} passes",
         f"{written_line(work)}, dropped: {dropped}",
     ]
+    lines += failure_lines(work)
     if report.without_text:
         lines.append(f"{report.without_text} points have no text or no vector, and are copied as they are")
     if report.in_place or report.others:

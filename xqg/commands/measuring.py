@@ -23,6 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def measuring_options(command: Command) -> Command:
     """Add the options of both commands."""
     for option in (
+        click.option("--encoder", "encoder_spec", help="must be the one of the collection; default: it"),
         click.option("--qrels", type=click.Path(path_type=Path), help="who answers what: a BEIR or TREC file"),
         click.option("--query-language", metavar="CODE", help="of queries that name none"),
         click.option("--exact", is_flag=True, help="look at every point; without it, search as users do"),

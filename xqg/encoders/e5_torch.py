@@ -19,6 +19,7 @@ from torch.nn import functional
 from xqg.encoders.e5_file import BLOCK_WEIGHTS, PREFIXES, E5File
 from xqg.encoders.e5_tokens import build_tokenizer
 from xqg.errors import EncodingError
+from xqg.messages import brief
 from xqg.models import choose_device, choose_dtype
 from xqg.records import Vectors
 from xqg.tuning import count_cores
@@ -89,7 +90,7 @@ class TorchEngine:
         try:
             list(self._pool.map(encode, _packs([len(text) for text in tokens], self._pack_tokens(tokens))))
         except (RuntimeError, MemoryError) as error:
-            raise EncodingError(f"The bundled encoder failed: {' '.join(str(error).split())[:300]}") from error
+            raise EncodingError(f"The bundled encoder failed: {brief(str(error))}") from error
         return vectors
 
     def _pack_tokens(self, tokens: Sequence[Sequence[int]]) -> int:

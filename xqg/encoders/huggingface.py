@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from xqg.encoders.parts import Part, check_parts, dense_settings, read_parts
 from xqg.encoders.prefixes import known_prefixes
-from xqg.errors import EncodingError, MissingDependencyError, ModelError
+from xqg.errors import READING_ERRORS, EncodingError, MissingDependencyError, ModelError
+from xqg.messages import brief
 from xqg.models import (
     LOADING_ERRORS,
+    check_tensors,
     check_weights,
     choose_device,
     find_source,
@@ -24,10 +27,11 @@ from xqg.models import (
     quiet,
 )
 from xqg.records import Passage, Vectors
+from xqg.remade import Remade
 from xqg.settings import EncoderSettings
 
 
-class HuggingFaceEncoder:
+class HuggingFaceEncoder(Remade):
     """A sentence-transformers model as it was published, or a bare transformer with one pooling.
 
     A bare model (no ``modules.json``) is taken as a dense passage retriever like the paper's: CLS pooling, no
@@ -45,7 +49,7 @@ class HuggingFaceEncoder:
             "kind": "hf",
             "model": self._source.label,
             "revision": model_revision(self._source, self._config),
-            "pooling": settings.pooling or ("model" if self._modules else "cls"),
+            "pooling": settings.pooling or ("model" if self._parts else "cls"),
             "normalise": settings.normalise,
             "max_tokens": settings.max_tokens,
             "query_prefix": self._prefixes[0],
@@ -55,9 +59,9 @@ class HuggingFaceEncoder:
     @cached_property
     def dimension(self) -> int:
         """Length of the vectors, from the configuration."""
-        for module in reversed(self._modules):
-            if module["type"].endswith(".Dense"):
-                return int(self._read_json(f"{module['path']}/config.json")["out_features"])
+        for part in reversed(self._parts):
+            if part.kind == "Dense":
+                return int(dense_settings(part, self._read_json, self._source.name)["out_features"])
         return int(self._config.hidden_size)
 
     @cached_property
@@ -65,18 +69,19 @@ class HuggingFaceEncoder:
         """Cosine where the vectors are normalised or the model asks for it, else the dot product."""
         if self._settings.normalise is not None:
             return "cosine" if self._settings.normalise else "dot"
-        if not self._modules:
+        if not self._parts:
             return "dot"
-        if any(module["type"].endswith(".Normalize") for module in self._modules):
+        if any(part.kind == "Normalize" for part in self._parts):
             return "cosine"
-        similarity = (self._read_json("config_sentence_transformers.json") or {}).get("similarity_fn_name")
-        return "dot" if similarity == "dot" else "cosine"
+        published = self._read_json("config_sentence_transformers.json")
+        return "dot" if isinstance(published, dict) and published.get("similarity_fn_name") == "dot" else "cosine"
 
     def check(self) -> None:
         """See that library, configuration, tokenizer and weights are there. :raises XqgError: says which is not."""
         _library()
         check_weights(self._source)
-        _ = self.dimension, self._tokenizer
+        check_parts(self._parts, self._read_json, lambda name: self._find(name) is not None, self._source.name)
+        _ = self._config, self.dimension, self._tokenizer
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions, shape (len(texts), dimension), float32."""
@@ -104,25 +109,43 @@ class HuggingFaceEncoder:
         return load_tokenizer(self._source)
 
     @cached_property
-    def _modules(self) -> list[dict[str, Any]]:
-        """The published modules of a sentence-transformers model; none for a bare one, or where pooling is set."""
-        return [] if self._settings.pooling else self._read_json("modules.json") or []
+    def _parts(self) -> list[Part]:
+        """The published parts of a sentence-transformers model; none for a bare one, or where pooling is set."""
+        return [] if self._settings.pooling else read_parts(self._read_json, self._source.name)
 
     @cached_property
     def _prefixes(self) -> tuple[str | None, str | None]:
         """Before queries and passages; None leaves it to the prompts in the model's own configuration."""
-        settings, known = self._settings, known_prefixes(self._source.label)
+        settings = self._settings
+        known = None if self._has_prompts else known_prefixes(self._source.label)
         query = settings.query_prefix if settings.query_prefix is not None else known.query if known else None
         passage = settings.passage_prefix if settings.passage_prefix is not None else known.passage if known else None
         return query, passage
 
+    @property
+    def _has_prompts(self) -> bool:
+        """Whether the model's own configuration says what stands before queries."""
+        published = None if self._settings.pooling else self._read_json("config_sentence_transformers.json")
+        prompts = published.get("prompts") if isinstance(published, dict) else None
+        return isinstance(prompts, dict) and any(prompts.get(name) for name in ("query", "document", "passage"))
+
     def _read_json(self, name: str) -> Any:
-        """A JSON file of the model; None if it has none of this name."""
+        """A JSON file of the model; None if it has none of this name. :raises ModelError: if it is no JSON."""
+        path = self._find(name)
+        try:
+            return None if path is None else json.loads(path.read_text(encoding="utf-8"))
+        except READING_ERRORS as error:
+            raise ModelError(
+                f"{name} of the encoder {self._source.name} cannot be read: {brief(str(error))}"
+            ) from error
+
+    def _find(self, name: str) -> Path | None:
+        """Where a file of the model is; None if it has none of this name."""
         from transformers.utils import cached_file
 
         missing_is_none = {"_raise_exceptions_for_missing_entries": False}
         path = load_part(self._source, cached_file, filename=name, **missing_is_none)
-        return None if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
+        return None if path is None else Path(path)
 
     @cached_property
     def _model(self) -> Any:
@@ -132,13 +155,16 @@ class HuggingFaceEncoder:
         options = {"model_kwargs": {"use_safetensors": True}, "revision": source.revision, "trust_remote_code": False}
         try:
             with quiet():
-                if self._modules:
+                if self._parts:
+                    self.check()  # what is loaded now must have been looked at, whoever calls
                     model = library.SentenceTransformer(place, device=choose_device(settings.device), **options)
                 else:
                     model = self._bare_model(place)
         except LOADING_ERRORS as error:
-            text = " ".join(str(error).split())[:300]
-            raise ModelError(f"The encoder {source.name} cannot be loaded: {text}", "", "Check its files") from error
+            raise ModelError(
+                f"The encoder {source.name} cannot be loaded: {brief(str(error))}", "", "Check its files"
+            ) from error
+        check_tensors(source, model[0].auto_model, self._parts[0].path if self._parts else "")
         if settings.max_tokens is not None:
             model.max_seq_length = settings.max_tokens
         return model.eval()
@@ -172,7 +198,7 @@ class HuggingFaceEncoder:
                 return np.asarray(encode(texts, **options), dtype=np.float32)
         except (RuntimeError, MemoryError) as error:
             raise EncodingError(
-                f"The encoder {self._source.name} failed: {' '.join(str(error).split())[:300]}",
+                f"The encoder {self._source.name} failed: {brief(str(error))}",
                 remedy="If memory ran out, lower --encoder-batch",
             ) from error
 

@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from xqg.encoders.prefixes import known_prefixes
+from xqg.encoders.embeddings import UnreadableVectorsError, read_vectors
+from xqg.encoders.prefixes import known_prefixes, needs_no_prefix
 from xqg.errors import EncodingError
-from xqg.http import JsonEndpoint
+from xqg.http import EndpointError, JsonEndpoint
 from xqg.records import Passage, Vectors
+from xqg.remade import Remade
 from xqg.settings import EncoderSettings
+
+logger = logging.getLogger(__name__)
 
 CHARACTERS_PER_TOKEN = 4
 
+SHORTEST_PART = 64
+"""Characters of a text that is not split any more: what is too long about it is something else."""
 
-class OpenAIEncoder:
+
+class OpenAIEncoder(Remade):
     """An embedding model behind ``POST /embeddings``; vectors are compared by cosine unless settings say otherwise."""
 
     def __init__(self, settings: EncoderSettings, endpoint: JsonEndpoint | None = None) -> None:
         self._settings = settings
         self._endpoint = JsonEndpoint.from_settings(settings) if endpoint is None else endpoint
         self._name = settings.spec.removeprefix("openai:")
+        self._most = settings.batch_size  # texts that the endpoint takes at once
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """What changes the vectors; the address is left out, so that an endpoint may move."""
+        limit = self._settings.max_tokens
         return {
             "kind": "openai",
             "model": self._name,
             "normalise": self._settings.normalise,
             "query_prefix": self._prefixes[0],
             "passage_prefix": self._prefixes[1],
+            **({} if limit is None else {"max_tokens": limit}),
         }
 
     @property
@@ -45,11 +57,18 @@ class OpenAIEncoder:
     @cached_property
     def dimension(self) -> int:
         """Length of the vectors; asks the endpoint once. :raises XqgError: if it does not answer."""
-        return len(self._request(["dimension"])[0])
+        return int(self._request(["dimension"]).shape[1])
 
     def check(self) -> None:
-        """See that the endpoint answers. :raises XqgError: if it does not."""
+        """See that the endpoint answers, and tell where no prefix is known. :raises XqgError: if it does not."""
         _ = self.dimension
+        settings, known = self._settings, known_prefixes(self._name) is not None or needs_no_prefix(self._name)
+        if not known and settings.query_prefix is None and settings.passage_prefix is None:
+            logger.warning(
+                "no prefix is known for %s, so none is put before queries and passages; where its card names some, "
+                "give --query-prefix and --passage-prefix",
+                self._name,
+            )
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Vectors of questions, shape (len(texts), dimension), float32."""
@@ -57,7 +76,7 @@ class OpenAIEncoder:
 
     def encode_passages(self, passages: Sequence[Passage]) -> Vectors:
         """Vectors of title and text, shape (len(passages), dimension), float32."""
-        return self._encode([self._prefixes[1] + passage.content for passage in passages])
+        return self._encode([self._prefixes[1] + self._cut(passage.content) for passage in passages])
 
     def count_tokens(self, text: str) -> int:
         """An estimate of four characters of English a token: the endpoint does not tell its tokenizer."""
@@ -70,34 +89,75 @@ class OpenAIEncoder:
         passage = settings.passage_prefix if settings.passage_prefix is not None else known.passage if known else ""
         return query, passage
 
+    def _cut(self, text: str) -> str:
+        """``text``, no longer than the tokens asked for, by the estimate of `count_tokens`."""
+        limit = self._settings.max_tokens
+        return text if limit is None else text.encode()[: limit * CHARACTERS_PER_TOKEN].decode(errors="ignore")
+
     def _encode(self, texts: list[str]) -> Vectors:
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
         size = self._settings.batch_size
         batches = [texts[start : start + size] for start in range(0, len(texts), size)]
         with ThreadPoolExecutor(min(self._settings.concurrency, len(batches))) as pool:
-            rows = [row for answer in pool.map(self._request, batches) for row in answer]
-        vectors = np.asarray(rows, dtype=np.float32)
+            parts = list(pool.map(self._encode_batch, batches))
+        split = sum(part.split for part in parts)
+        if split:
+            logger.warning(
+                "%d of %d texts are too long for %s and were encoded in parts", split, len(texts), self._name
+            )
+        vectors = np.concatenate([part.vectors for part in parts])
         if self._settings.normalise:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors
 
-    def _request(self, texts: Sequence[str]) -> list[list[float]]:
-        """One vector for each of ``texts``, in their order.
+    def _encode_batch(self, texts: Sequence[str]) -> _Encoded:
+        """The vectors of a batch, in halves where the endpoint does not take it whole."""
+        if len(texts) > self._most:
+            return self._in_halves(texts)
+        try:
+            return _Encoded(self._request(texts), 0)
+        except EndpointError as error:
+            if not error.is_too_long:
+                raise
+            if len(texts) > 1:
+                halves = self._in_halves(texts)
+                if halves.split == 0:  # it was the number of texts
+                    self._most = min(self._most, len(texts) // 2)
+                return halves
+            return _Encoded(self._in_parts(texts[0], error), 1)
+
+    def _in_halves(self, texts: Sequence[str]) -> _Encoded:
+        first, second = (self._encode_batch(half) for half in (texts[: len(texts) // 2], texts[len(texts) // 2 :]))
+        return _Encoded(np.concatenate([first.vectors, second.vectors]), first.split + second.split)
+
+    def _in_parts(self, text: str, error: EndpointError) -> Vectors:
+        """The vector of a text that is too long, shape (1, d): the mean of its halves', by their length."""
+        middle = text.find(" ", len(text) // 2) if " " in text[len(text) // 2 : len(text) * 3 // 4] else len(text) // 2
+        halves = [half for half in (text[:middle], text[middle:]) if half.strip()]
+        if len(text) < SHORTEST_PART or len(halves) < 2:
+            raise error
+        vectors = np.concatenate([self._encode_batch([half]).vectors for half in halves])
+        shares = np.array([len(half) for half in halves], dtype=np.float32)
+        mean = (vectors * shares[:, None]).sum(axis=0, keepdims=True)
+        length = float(np.linalg.norm(vectors, axis=1).mean())
+        joined: Vectors = (mean * (length / max(float(np.linalg.norm(mean)), 1e-12))).astype(np.float32)
+        return joined
+
+    def _request(self, texts: Sequence[str]) -> Vectors:
+        """One vector for each of ``texts``, in their order, shape (len(texts), d).
 
         :raises EncodingError: if the answer holds something else.
         """
         answer = self._endpoint.post_json("embeddings", {"model": self._name, "input": list(texts)})
         try:
-            items = sorted(answer["data"], key=lambda item: int(item["index"]))
-            rows = [[float(value) for value in item["embedding"]] for item in items]
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._misfit(f"cannot be read ({type(error).__name__})") from error
-        if len(rows) != len(texts):
-            raise self._misfit(f"holds {len(rows)} vectors for {len(texts)} texts")
-        if len({len(row) for row in rows}) != 1:
-            raise self._misfit("holds vectors of different lengths")
-        return rows
+            vectors = read_vectors(answer, len(texts))
+        except UnreadableVectorsError as error:
+            raise self._misfit(str(error)) from error
+        seen = self.__dict__.setdefault("_seen", vectors.shape[1])
+        if vectors.shape[1] != seen:
+            raise self._misfit(f"holds vectors of {vectors.shape[1]} dimensions, earlier ones had {seen}")
+        return vectors
 
     def _misfit(self, what: str) -> EncodingError:
         return EncodingError(
@@ -105,3 +165,11 @@ class OpenAIEncoder:
             "asked for the OpenAI format of embeddings",
             "Check --encoder-url and the name of the model",
         )
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """The vectors of some texts, and how many of them had to be split."""
+
+    vectors: Vectors
+    split: int

@@ -10,13 +10,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from xqg.errors import StoreError
+from xqg.errors import READING_ERRORS, StoreError
 from xqg.fusion.profile import EncoderProfile, encoder_profile
 from xqg.models import cache_folder
 from xqg.protocols import Encoder
 from xqg.records import Passage, digest
 
 logger = logging.getLogger(__name__)
+
+_DAMAGED: tuple[type[Exception], ...] = (StoreError, *READING_ERRORS)
 
 FORMAT = 2
 """Part of the names in the cache: another probe or formula, another number."""
@@ -34,7 +36,7 @@ def find_profile(encoder: Encoder) -> EncoderProfile:
     if path.is_file():
         try:
             return EncoderProfile.from_json(json.loads(path.read_text(encoding="utf-8")))
-        except (StoreError, ValueError) as error:
+        except _DAMAGED as error:
             logger.warning("The cached profile %s is damaged and made anew: %s", path, error)
     profile = measure_profile(encoder)
     _keep(profile, path)

@@ -12,6 +12,7 @@ from itertools import islice
 from xqg.errors import SettingsError, StoreError
 from xqg.evaluation.queries import LabelledQuery
 from xqg.ingest.cleaning import comparable
+from xqg.ingest.failures import FailureTally
 from xqg.ingest.planning import asked_languages
 from xqg.protocols import Collection, QueryGenerator, VectorStore
 from xqg.records import GeneratedQuery, Passage, content_hash, digest
@@ -80,15 +81,20 @@ def generate_queries(
     :param own_language: also in a passage's own language.
     :param stores: a query that is fused into any of their passages is left out.
     :param progress: called after every batch with the number of passages done.
-    :raises StoreError: if nothing new was generated.
+    :raises StoreError: if nothing new was generated. :raises GenerationError: if most requests failed.
     """
     generated: list[GeneratedQuery] = []
+    tally = FailureTally()
     for start in range(0, len(passages), GENERATION_BATCH):
         batch = passages[start : start + GENERATION_BATCH]
         wanted = [(item, asked_languages(item, languages, own_language)) for item in batch]
         requests = [(item, codes) for item, codes in wanted if codes]
-        generated += generator.generate(requests).queries if requests else ()
+        if requests:
+            generation = generator.generate(requests)
+            generated += generation.queries
+            tally.add(requests, generation)
         progress(start + len(batch))
+    tally.finish()
     known = _fused(stores, {comparable(query.text) for query in generated})
     fresh = [query for query in generated if comparable(query.text) not in known]
     if not fresh:

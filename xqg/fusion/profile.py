@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from xqg.errors import StoreError
+from xqg.errors import PARSING_ERRORS, StoreError
 from xqg.fusion.arrays import Doubles, refuse_non_finite, unit_rows
 from xqg.records import Vectors, digest
 
@@ -73,7 +73,7 @@ class EncoderProfile:
             if basis.ndim != 2 or direction.shape != basis.shape[1:] or not (0 <= share <= 1 and 0 < scale < np.inf):
                 raise ValueError(f"basis {basis.shape}, direction {direction.shape}, share {share}, scale {scale}")
             return EncoderProfile(tuple(map(str, value["languages"])), basis, direction, share, scale)
-        except (KeyError, TypeError, ValueError) as error:
+        except PARSING_ERRORS as error:
             raise StoreError(
                 f"The stored encoder profile is damaged: {error}", "what xqg wrote", "Ingest into a new collection"
             ) from error

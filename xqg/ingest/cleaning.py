@@ -9,11 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from xqg.ingest.thoughts import shows_thoughts
+from xqg.language_codes import understood_language
 from xqg.records import Passage
 
 EMPTY, DUPLICATE, PROMPT, LANGUAGE, REPETITION = "empty", "duplicate", "prompt", "language", "repetition"
 MALFORMED = "malformed"
 """An answer or a line that cannot be read at all; counted by the generators that read such things."""
+
+LONGEST_TEXT = 4_000
+"""Characters of a generated query or short passage; a longer one is a model that found no end."""
 
 COPIED_WORDS = 8
 """From so many words on, an output that stands in the passage word for word is a copy, not a query."""
@@ -160,6 +165,12 @@ def _unquoted(text: str) -> str:
     return text
 
 
+def names_language(text: str) -> bool:
+    """Whether a text is the name or code of a language, "Chinese (Simplified)", and nothing more."""
+    bare = re.sub(r"[(（][^()（）]{0,80}[)）]\Z", "", text).strip()
+    return len(bare.split()) == 1 and understood_language(bare) is not None
+
+
 def has_content(text: str) -> bool:
     """Whether there is a letter or digit in it."""
     return any(character.isalnum() for character in text)
@@ -169,6 +180,10 @@ def _fault(text: str, passage: Passage, marks: Sequence[str]) -> str | None:
     """The reason why ``text`` is no query whatever its language; None if there is none."""
     if not has_content(text):
         return EMPTY
+    if shows_thoughts(text) or text.startswith(('{"', "{'", '["', "['")) or len(text) > LONGEST_TEXT:
+        return MALFORMED
+    if names_language(text):
+        return MALFORMED  # it stood beside the query
     if is_looped(text):
         return REPETITION
     return PROMPT if _is_copied(text, passage, marks) else None

@@ -11,6 +11,7 @@ from xqg.fingerprints import GENERATION, SCHEMA, differences, fingerprint, vecto
 from xqg.fusion.profile import EncoderProfile
 from xqg.fusion.rules import Fusion
 from xqg.ingest.planning import Target
+from xqg.metadata import check_metadata
 from xqg.protocols import Collection, Encoder, QueryGenerator, VectorStore
 from xqg.records import FusionRule, digest
 from xqg.settings import IngestSettings
@@ -145,6 +146,7 @@ def _check_ours(found: Collection, name: str) -> None:
             "an xqg collection or none",
             "Choose another --collection",
         )
+    check_metadata(found.metadata, name)
 
 
 def _stored_profile(found: Collection | None, encoder: Encoder) -> EncoderProfile | None:
@@ -152,7 +154,16 @@ def _stored_profile(found: Collection | None, encoder: Encoder) -> EncoderProfil
     if found is None or found.metadata.get("profile") is None:
         return None
     same = found.metadata["settings"]["encoder"] == dict(encoder.identity)
-    return EncoderProfile.from_json(found.metadata["profile"]) if same else None
+    if not same:
+        return None
+    profile = EncoderProfile.from_json(found.metadata["profile"])
+    if profile.dimension != encoder.dimension:
+        raise StoreError(
+            f"The stored encoder profile has {profile.dimension} dimensions",
+            f"the encoder's {encoder.dimension}",
+            "Ingest into a new collection",
+        )
+    return profile
 
 
 def _check_schema(found: Collection, multivector: bool, settings: IngestSettings) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from xqg.protocols import Generation
+from xqg.protocols import Failure, Generation
 from xqg.records import LedgerEntry, Passage, Texts, content_hash, record_hash
 
 
@@ -55,9 +55,12 @@ class Work:
     generation: str
     stored: Texts | None = None
 
-    def with_new(self, generated: Texts) -> Texts:
-        """All texts by language, the new ones after those that were kept."""
-        new = generated.only(self.missing)
+    def with_new(self, generated: Texts, failed: Collection[str] = ()) -> Texts:
+        """All texts by language, the new ones after those that were kept.
+
+        :param failed: languages of which it is not known whether there are any: they stay missing, for the next run.
+        """
+        new = generated.only([language for language in self.missing if language not in failed])
         return Texts({**self.kept.queries, **new.queries}, {**self.kept.translations, **new.translations})
 
     def is_stored(self, texts: Texts) -> bool:
@@ -96,3 +99,12 @@ def by_passage(generation: Generation) -> dict[str, Texts]:
     for translation in generation.translations:
         translations.setdefault(translation.passage_id, {})[translation.language] = translation.texts
     return {key: Texts(queries.get(key, {}), translations.get(key, {})) for key in {**queries, **translations}}
+
+
+def open_languages(failures: Sequence[Failure]) -> dict[str, list[str]]:
+    """The languages by passage id in which it is not known whether there are texts."""
+    found: dict[str, list[str]] = {}
+    for failure in failures:
+        if not failure.refused:
+            found.setdefault(failure.passage_id, []).append(failure.language)
+    return found

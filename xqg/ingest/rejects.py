@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from xqg.errors import SettingsError
+from xqg.errors import PARSING_ERRORS, SettingsError
 from xqg.ingest.readers.folder import TEXT_ENDINGS
 from xqg.ingest.readers.opening import STANDARD_INPUT
 from xqg.ingest.readers.sources import BEIR_FILES
 from xqg.records import Reject
+
+logger = logging.getLogger(__name__)
 
 KEYS = ("file", "line", "reason", "record")
 LINE_START = b'{"file": "'
@@ -70,6 +73,14 @@ class RejectsFile:
             raise _unwritable(self._path, str(error.strerror)) from error
         self._count += 1
 
+    def _forget_earlier(self) -> None:
+        """Delete the rejects of an earlier run; a good run needs no right to write where there are none."""
+        try:
+            if _is_there(self._path):
+                self._path.unlink()
+        except OSError as error:
+            logger.warning("%s is of an earlier run and cannot be deleted: %s", self._path, error.strerror)
+
     def __enter__(self) -> RejectsFile:
         return self
 
@@ -79,7 +90,14 @@ class RejectsFile:
         if self._file is not None:
             self._file.close()
         elif kind is None:
-            self._path.unlink(missing_ok=True)
+            self._forget_earlier()
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # behind a folder that may not be entered
+        return False
 
 
 def read_rejects(path: str | Path) -> Iterator[Reject]:
@@ -151,7 +169,7 @@ def _is_reject(line: bytes) -> bool:
         return line.startswith(LINE_START) or LINE_START.startswith(line)
     try:
         value = json.loads(line)
-    except (ValueError, RecursionError):
+    except PARSING_ERRORS:
         return False
     return isinstance(value, dict) and set(value) == set(KEYS)
 

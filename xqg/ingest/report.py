@@ -13,8 +13,10 @@ STAGES = ("read", "check", "generate", "encode", "fuse", "store")
 
 @dataclass
 class IngestReport:
-    """The counts of one run, kept by the worker; ``seconds`` by stage, ``dropped`` queries and
-    translations by reason. ``deleted`` counts documents that the sources have no more.
+    """The counts of one run, kept by the worker; ``seconds`` by stage, ``dropped`` queries and translations by reason.
+
+    ``failed`` requests for them are asked again by the next run; ``refused`` ones are not. ``deleted`` counts documents
+    that the sources have no more.
     """
 
     read: int = 0
@@ -24,6 +26,8 @@ class IngestReport:
     generated: int = 0
     translated: int = 0
     reused: int = 0
+    failed: int = 0
+    refused: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     outdated: int = 0
@@ -44,6 +48,16 @@ class IngestReport:
         for reason, count in dropped.items():
             self.dropped[reason] = self.dropped.get(reason, 0) + count
 
+    def queries_to_json(self) -> dict[str, Any]:
+        """The part of the report that is about queries."""
+        return {
+            "made": self.generated,
+            "reused": self.reused,
+            "dropped": dict(self.dropped),
+            "failed": self.failed,
+            "refused": self.refused,
+        }
+
     def to_json(self) -> dict[str, Any]:
         """The report as JSON; the shape of ``xqg ingest --json``."""
         return {
@@ -51,7 +65,7 @@ class IngestReport:
             "skipped": self.skipped,
             "upserted": self.upserted,
             "rejected": self.rejected,
-            "queries": {"made": self.generated, "reused": self.reused, "dropped": dict(self.dropped)},
+            "queries": self.queries_to_json(),
             "translations": {"made": self.translated},
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
             "outdated": self.outdated,

@@ -12,9 +12,10 @@ from xqg.fusion.arrays import finite_rows
 from xqg.fusion.pieces import Piece, PieceKind, passage_pieces, query_pieces
 from xqg.fusion.rules import PieceVectors, fuse, limit_views, piece_vectors, select_pieces
 from xqg.ingest.collection import Opened, finish_update
-from xqg.ingest.planning import Work, by_passage, plan
+from xqg.ingest.failures import FailureTally
+from xqg.ingest.planning import Work, by_passage, open_languages, plan
 from xqg.ingest.report import IngestReport
-from xqg.protocols import Encoder, Point, QueryGenerator, VectorStore
+from xqg.protocols import Encoder, Point, QueryGenerator, VectorStore, WrittenQueries
 from xqg.records import LedgerEntry, Passage, Reject, Texts, content_hash, record_hash
 
 
@@ -35,6 +36,7 @@ class IngestWorker:
     ) -> None:
         self._generator, self._encoder, self._store = generator, encoder, store
         self._opened, self._batch_size = opened, batch_size
+        self._tally = FailureTally()
 
     def run(
         self,
@@ -64,6 +66,8 @@ class IngestWorker:
                 report.interrupted = stopping()
         if self._opened.updating and not report.interrupted:
             report.outdated = finish_update(self._store, self._opened)
+        if not report.interrupted:
+            self._tally.finish()
         return report
 
     def _next_batch(self, passages: Iterator[Passage], report: IngestReport) -> list[Passage]:
@@ -76,7 +80,8 @@ class IngestWorker:
         with report.timed("check"):
             known = {} if self._opened.fresh else self._store.ledger([passage.id for passage in batch])
             work = plan(batch, known, self._opened.target)
-        written = self._generate(work, report)
+        wanted = sum(len(self._opened.target.languages_for(passage)) for passage in batch)
+        written = self._generate(work, wanted, report)
         changed = [(item, texts) for item, texts in zip(work, written, strict=True) if not item.is_stored(texts)]
         report.skipped += len(batch) - len(changed)
         if not changed:
@@ -88,14 +93,23 @@ class IngestWorker:
             self._store.upsert(points)
         report.upserted += len(points)
 
-    def _generate(self, work: Sequence[Work], report: IngestReport) -> list[Texts]:
-        """The texts of each item of work: those it keeps, and new ones for the languages it lacks."""
+    def _generate(self, work: Sequence[Work], wanted: int, report: IngestReport) -> list[Texts]:
+        """The texts of each item of work: those it keeps, and new ones for the languages it lacks.
+
+        :param wanted: languages over all passages of the batch.
+        """
         requests = [(item.passage, item.missing) for item in work if item.missing]
         fresh: Mapping[str, Texts] = {}
-        if self._generator is not None and requests:
+        failed: Mapping[str, Sequence[str]] = {}
+        if self._generator is not None and not requests:
+            self._tally.wanted += wanted
+        elif self._generator is not None:
             with report.timed("generate"):
                 generation = self._generator.generate(requests)
-            fresh = by_passage(generation)
+            if not isinstance(self._generator, WrittenQueries):
+                self._tally.add(requests, generation, wanted)
+            fresh, failed = by_passage(generation), open_languages(generation.failures)
+            report.failed, report.refused = self._tally.failed, self._tally.refused
             report.generated += len(generation.queries)
             report.translated += sum(len(translation.texts) for translation in generation.translations)
             report.count_dropped(generation.dropped)
@@ -103,7 +117,7 @@ class IngestWorker:
         report.reused += sum(len(texts) for found in kept for texts in found.values())
         if self._generator is None:
             return [item.kept for item in work]
-        return [item.with_new(fresh.get(item.passage.id, Texts())) for item in work]
+        return [item.with_new(fresh.get(item.passage.id, Texts()), failed.get(item.passage.id, ())) for item in work]
 
     def _encode_and_fuse(
         self, work: Sequence[tuple[Work, Texts]], refuse: Callable[[Reject], None], report: IngestReport

@@ -17,6 +17,7 @@ from xqg.fusion.arrays import finite_rows, unit_rows
 from xqg.fusion.pieces import Piece, passage_pieces, query_pieces
 from xqg.fusion.profile import EncoderProfile, encoder_profile
 from xqg.fusion.rules import Fusion, fuse, limit_views, piece_vectors, select_pieces
+from xqg.ingest.failures import FailureTally
 from xqg.ingest.planning import asked_languages, by_passage
 from xqg.languages import LanguageDetector, language_code
 from xqg.protocols import QueryGenerator
@@ -85,6 +86,14 @@ class Augmenter:
         self._generating = threading.Lock()  # frameworks call from several threads; a model runs one batch at a time
         self._embed_queries = embed_queries
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the lock, which cannot travel to another process."""
+        return {name: value for name, value in self.__dict__.items() if name != "_generating"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._generating = threading.Lock()
+
     @property
     def identity(self) -> Mapping[str, Any]:
         """All that changes a vector, as JSON; loads no weights."""
@@ -121,14 +130,19 @@ class Augmenter:
     def write_texts(self, passages: Sequence[Passage]) -> dict[str, Texts]:
         """Queries and translations by passage id, each asked for once; blank texts get none.
 
-        :raises GenerationError: if the generator fails; nothing was kept.
+        :raises GenerationError: if the generator fails, or most of what it was asked for; nothing was kept.
         """
         distinct = {passage.id: passage for passage in passages if passage.text.strip()}
         requests = [(passage, self._languages_for(passage)) for passage in distinct.values()]
         if not requests or self._generator is None:
             return {}
         with self._generating:
-            written = by_passage(self._generator.generate(requests))
+            generation = self._generator.generate(requests)
+        if not self.needs_ids:
+            tally = FailureTally()
+            tally.add(requests, generation)
+            tally.finish()
+        written = by_passage(generation)
         if len(written) < len(distinct):
             logger.warning("nothing was written for %d of %d passages", len(distinct) - len(written), len(distinct))
         return written

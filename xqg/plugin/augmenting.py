@@ -9,11 +9,12 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from xqg.assembly import build_generator, build_store
-from xqg.errors import StoreError
+from xqg.errors import PARSING_ERRORS, StoreError
 from xqg.fusion.profile import EncoderProfile
 from xqg.fusion.rules import Fusion
 from xqg.languages import LanguageDetector, known_language
 from xqg.layouts import OWN_KEY
+from xqg.metadata import check_metadata
 from xqg.plugin.augmenter import Augmenter, Embed, UnmeasuredFusion
 from xqg.records import FusionRule
 from xqg.search.searcher import require_collection
@@ -88,7 +89,7 @@ def _stored_fusion(metadata: Mapping[str, Any], name: str) -> Fusion:
     stored, profile = metadata.get("settings") or {}, metadata.get("profile")
     try:
         rule, alpha, beta = FusionRule(stored["rule"]), float(stored.get("alpha", 0)), float(stored.get("beta", 0))
-    except (KeyError, TypeError, ValueError) as error:
+    except PARSING_ERRORS as error:
         raise StoreError(
             f"Collection {name!r} does not say how its rows were made",
             "one that this version of xqg made",
@@ -109,4 +110,7 @@ def read_metadata(settings: StoreSettings) -> Mapping[str, Any]:
 
     with closing(ForeignServer(settings)) as server:
         metadata = require_shape(server, settings.collection).metadata.get(OWN_KEY)
-    return metadata if isinstance(metadata, Mapping) else {}
+    if not isinstance(metadata, Mapping):
+        return {}
+    check_metadata(metadata, settings.collection)
+    return metadata

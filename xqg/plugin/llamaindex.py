@@ -20,16 +20,26 @@ from xqg.records import Passage, Vectors
 
 try:
     from llama_index.core.base.embeddings.base import BaseEmbedding
-    from llama_index.core.schema import BaseNode, MetadataMode, TransformComponent
+    from llama_index.core.schema import BaseComponent, BaseNode, MetadataMode, TransformComponent
     from llama_index.vector_stores.qdrant import QdrantVectorStore
-    from pydantic import PrivateAttr
+    from pydantic import BaseModel, PrivateAttr
 except ImportError as error:
     raise MissingDependencyError(
         f"LlamaIndex is not installed: {error}", "", 'pip install "xqg[llamaindex]"'
     ) from error
 
 
-class PassageAugmenter(TransformComponent):
+class _Whole(BaseComponent):
+    """A component that reaches another process whole, or not at all: LlamaIndex's own leave out what cannot travel."""
+
+    def __getstate__(self) -> dict[Any, Any]:
+        return BaseModel.__getstate__(self)
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        BaseModel.__setstate__(self, state)
+
+
+class PassageAugmenter(_Whole, TransformComponent):
     """Augments the embedding of every node; stands after the embedding model in a pipeline.
 
     A node has one embedding, so under the rule `views` it gets the first row; `ViewsVectorStore` writes them all. The
@@ -78,7 +88,7 @@ class PassageAugmenter(TransformComponent):
         return [self._embed_model.get_query_embedding(text) for text in texts]
 
 
-class ViewsVectorStore(QdrantVectorStore):
+class ViewsVectorStore(_Whole, QdrantVectorStore):
     """LlamaIndex's own store, but that nodes are written as several rows into a collection of views.
 
     Searching, filtering and deleting are LlamaIndex's; its unmodified class reads what this one writes.
@@ -106,7 +116,7 @@ class ViewsVectorStore(QdrantVectorStore):
         return points, ids
 
 
-class EncoderEmbedding(BaseEmbedding):
+class EncoderEmbedding(_Whole, BaseEmbedding):
     """One of xqg's encoders as a LlamaIndex embedding model, for collections that xqg made with it."""
 
     _encoder: Encoder = PrivateAttr()

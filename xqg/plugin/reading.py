@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pydantic import Field
@@ -10,11 +11,12 @@ from xqg.assembly import build_encoder, open_searcher
 from xqg.errors import SettingsError, StoreError
 from xqg.known_layouts import choose_layout
 from xqg.layouts import OWN_KEY, Layout
+from xqg.metadata import check_metadata, noted_encoder
 from xqg.protocols import Encoder, Point
 from xqg.records import Hit, LedgerEntry, Texts
 from xqg.search.filters import Filters, read_filters
 from xqg.search.searcher import Searcher, check_encoder
-from xqg.settings import EncoderSettings, SearchSettings, Settings, StoreSettings, validated
+from xqg.settings import EncoderSettings, SearchSettings, Settings, StoreSettings
 from xqg.stores.augmented import Augmented, AugmentedStore, augmented_from
 from xqg.stores.foreign import ForeignServer, Shape, require_shape
 from xqg.stores.foreign_points import ForeignPoint, identity
@@ -126,13 +128,13 @@ def _layout(server: ForeignServer, name: str, block: Augmented | None, settings:
 def _encoder_settings(name: str, shape: Shape, settings: ReadingSettings) -> EncoderSettings:
     if settings.encoder is not None:
         return settings.encoder
-    noted = (shape.metadata.get(OWN_KEY) or {}).get("encoder")
-    if noted is None:
+    own = shape.metadata.get(OWN_KEY)
+    if not isinstance(own, Mapping) or own.get("encoder") is None:
         raise SettingsError(
             f"Nothing in collection {name!r} says which encoder made its vectors", "", "Name it with --encoder"
         )
-    encoder: EncoderSettings = validated(EncoderSettings, {**noted, **settings.endpoint})
-    return encoder
+    check_metadata(own, name)
+    return noted_encoder(own, settings.endpoint, name)
 
 
 class OwnReader:

@@ -43,6 +43,7 @@ class AugmentReport:
         self.interrupted = work.interrupted
         self.work.generated += work.generated
         self.work.reused += work.reused
+        self.work.failed, self.work.refused = work.failed, max(self.work.refused, work.refused)  # asked anew each time
         self.work.count_dropped(work.dropped)
         for stage, seconds in work.seconds.items():
             self.work.seconds[stage] += seconds
@@ -62,11 +63,7 @@ class AugmentReport:
             "written_by_others": {"augmented": self.in_place, "left": self.others},
             "passes": self.passes,
             "complete": self.settled,
-            "queries": {
-                "made": self.work.generated,
-                "reused": self.work.reused,
-                "dropped": dict(self.work.dropped),
-            },
+            "queries": self.work.queries_to_json(),
             "seconds": {stage: round(seconds, 3) for stage, seconds in self.work.seconds.items()},
             "alias": self.alias,
             "interrupted": self.interrupted,

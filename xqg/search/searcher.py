@@ -11,6 +11,7 @@ from xqg.errors import FingerprintError, SettingsError, StoreError
 from xqg.fingerprints import differences
 from xqg.fusion.pieces import Piece, passage_pieces
 from xqg.identifiers import is_text, spellings
+from xqg.metadata import check_metadata
 from xqg.protocols import Collection, Encoder, Point, VectorStore
 from xqg.records import Hit
 from xqg.search.filters import Filters, read_filters
@@ -86,7 +87,7 @@ def _check_query(query: str) -> None:
 def require_collection(store: VectorStore, name: str) -> Collection:
     """The collection, which must be there and be xqg's.
 
-    :raises StoreError: if it is missing or was not made by xqg.
+    :raises StoreError: if it is missing, was not made by xqg, or has damaged metadata.
     """
     found = store.describe()
     if found is None:
@@ -95,6 +96,7 @@ def require_collection(store: VectorStore, name: str) -> Collection:
         )
     if not found.metadata:
         raise StoreError(f"Collection {name!r} was not made by xqg", "one that `xqg ingest` made")
+    check_metadata(found.metadata, name)
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from qdrant_client import models
 
-from xqg.errors import StoreError
+from xqg.errors import PARSING_ERRORS, StoreError
 from xqg.known_layouts import layout_from_json
 from xqg.layouts import Layout
 from xqg.protocols import Collection, Point
@@ -53,7 +53,14 @@ def augmented_from(metadata: Mapping[str, Any]) -> Augmented | None:
     block = own.get(AUGMENTED) if isinstance(own, Mapping) else None
     if block is None:
         return None
-    return Augmented(block["source"], layout_from_json(block["layout"]), block["vector"])
+    try:
+        source, vector = block["source"], block["vector"]
+        if not (isinstance(source, str) and isinstance(vector, str)):
+            raise TypeError("source and vector are names")
+        return Augmented(source, layout_from_json(block["layout"]), vector)
+    except PARSING_ERRORS as error:
+        found = f"{type(error).__name__}: {error}"
+        raise StoreError(f"The metadata of the augmented collection is damaged: {found}", "what xqg wrote") from error
 
 
 class AugmentedStore:
@@ -111,7 +118,7 @@ class AugmentedStore:
                 if own is None:
                     yield point, None
                     continue
-                plain = np.frombuffer(base64.b64decode(own[PLAIN_VECTOR]), dtype="<f4").astype(np.float32)
+                plain = _plain_vector(point, own)
                 yield ForeignPoint(point.id, layout.without_own(point.payload), point.vectors_with(vector, plain)), own
 
     def upsert(self, points: Sequence[Point]) -> None:
@@ -236,6 +243,15 @@ class AugmentedStore:
             texts = self._entry(point).texts if ours else Texts()
             hits.append(Hit(rank, float(found.score), self._passage(point), texts))
         return hits
+
+
+def _plain_vector(point: ForeignPoint, own: Mapping[str, Any]) -> Vectors:
+    """The vector that others wrote, kept beside ours."""
+    try:
+        vector: Vectors = np.frombuffer(base64.b64decode(own[PLAIN_VECTOR]), dtype="<f4").astype(np.float32)
+    except PARSING_ERRORS as error:
+        raise StoreError(f"Point {point.id!r} has lost the vector that others gave it: {error}") from error
+    return vector
 
 
 def open_augmented(settings: StoreSettings) -> AugmentedStore | None:

@@ -29,7 +29,9 @@ from xqg.stores.edge_files import (
     SHARD,
     Sidecar,
     collection_exists,
+    has_room_for_a_copy,
     read_sidecar,
+    require_room,
     write_sidecar,
 )
 from xqg.stores.edge_lock import FolderLock
@@ -94,6 +96,7 @@ class EdgeStore:
                 self._let_go()
                 raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
             sidecar = Sidecar(dimension, distance, metadata, multivector)
+            require_room(self._place)
             with engine_errors(self._place, "create the collection"):
                 create_shard(self._place, sidecar)
 
@@ -128,6 +131,7 @@ class EdgeStore:
             return
         shard, sidecar = self._open()
         rows = [to_engine_point(point, sidecar) for point in points]
+        require_room(self._place, sum(0 if point.rows is None else point.rows.nbytes for point in points))
         with engine_errors(self._place, "store points"):
             shard.update(engine.UpdateOperation.upsert_points(rows))
             self._upserted = True
@@ -294,6 +298,11 @@ class EdgeStore:
     def _finish_load(self) -> None:
         self._loading = False
         if self._upserted and self._shard is not None:
+            if not has_room_for_a_copy(self._place):
+                logger.warning(
+                    "The disk of %s has no room to index the collection: it is searched without", self._place
+                )
+                return
             with engine_errors(self._place, "index the collection"):
                 self._shard.flush()
                 self._shard.optimize()

@@ -13,7 +13,7 @@ import numpy as np
 from xqg.errors import StoreError
 from xqg.protocols import Point
 from xqg.records import FieldMatch, point_id
-from xqg.stores.edge_files import SHARD, SHARD_DRAFT, Sidecar, damaged, sync_folder, write_sidecar
+from xqg.stores.edge_files import SHARD, SHARD_DRAFT, Sidecar, damaged, sync_folder, system_error, write_sidecar
 from xqg.stores.filters import Kind, Test, tests_of
 from xqg.stores.payload import (
     DEFAULT_VECTOR,
@@ -157,6 +157,9 @@ def _translated(place: Path, error: BaseException, asked: str) -> StoreError:
             f"asked to {asked}",
             "Close the other process, or use a Qdrant server, which serves many",
         )
+    refused = system_error(place, text, asked)
+    if refused is not None:
+        return refused
     if isinstance(error, OSError):
         return StoreError(f"{place} cannot be used: {text}", f"asked to {asked}")
     if asked == OPENING or not isinstance(error, Exception):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import re
+import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xqg.errors import StoreError
+from xqg.errors import PARSING_ERRORS, StoreError
 from xqg.stores.edge_lock import LOCK
 
 SIDECAR = "xqg.json"
@@ -17,6 +19,40 @@ SIDECAR_DRAFT = "xqg.json.draft"
 SHARD = "shard"
 SHARD_DRAFT = "shard.draft"
 """A collection is made beside its place and then renamed: where `SHARD` is, it is whole."""
+
+LEAST_ROOM = 128 * 2**20
+"""Bytes that have to be free beside what is written: some file systems fill the holes of the engine's files, 32 MB
+each, when they are next opened."""
+
+COPIES = 4
+"""How often a point is written: journal, vectors, payload, and what the engine merges meanwhile."""
+
+_AGAIN = "Free some space and run the command again: what was stored stays"
+_REFUSALS = (
+    (
+        r"os error 28\b|no space left|os error 122\b|quota|disk.{0,20}full",
+        "The disk is full",
+        _AGAIN,
+    ),
+    (
+        r"os error 30\b|read-only",
+        "The disk is read-only",
+        "Take a folder that can be written; a search needs that, too",
+    ),
+    (
+        r"os error (1|13)\b|permission denied|not permitted",
+        "Permission is denied",
+        "Give this user rights to the folder",
+    ),
+    (
+        r"os error (23|24)\b|too many open files",
+        "Too many files are open",
+        "Raise the limit (ulimit -n 4096) and run it again",
+    ),
+    (r"os error 12\b|cannot allocate|out of memory", "Memory ran out", "Close other programs and run it again"),
+    (r"os error 5\b|input/output error", "The disk has a fault", "Check the disk"),
+)
+"""What the operating system may refuse, and what helps."""
 
 _SHARD_PARTS = ("edge_config.json", "segments", "wal")
 
@@ -67,7 +103,7 @@ def read_sidecar(place: Path) -> Sidecar:
         )
     except OSError as error:
         raise StoreError(f"{place / SIDECAR} cannot be read: {error}", "asked for an xqg store") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except PARSING_ERRORS as error:
         raise damaged(place, f"{SIDECAR}: {type(error).__name__}: {error}") from error
 
 
@@ -90,7 +126,7 @@ def write_sidecar(place: Path, sidecar: Sidecar) -> None:
         sync_folder(place)
     except OSError as error:
         raise StoreError(f"{place / SIDECAR} cannot be written: {error}", "asked to keep metadata") from error
-    except (TypeError, ValueError) as error:
+    except PARSING_ERRORS as error:
         raise StoreError(f"The metadata is no JSON: {error}", "asked to keep metadata") from error
 
 
@@ -103,6 +139,47 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def require_room(place: Path, written: int = 0) -> None:
+    """See that the disk has room for ``written`` bytes of points: the engine maps its files, and is killed where a
+    page of one finds no place on the disk.
+
+    :raises StoreError: says how much is free.
+    """
+    free, needed = _free_bytes(place), LEAST_ROOM + COPIES * written
+    if free < needed:
+        raise StoreError(
+            f"The disk of {place} has {free / 2**20:.0f} MB left",
+            f"asked to write to it, which needs {needed / 2**20:.0f} MB",
+            _AGAIN,
+        )
+
+
+def has_room_for_a_copy(place: Path) -> bool:
+    """Whether the disk could hold the collection once more, as it has to while it is indexed."""
+    used = sum(file.stat().st_blocks * 512 if hasattr(os, "statvfs") else file.stat().st_size for file in _files(place))
+    return _free_bytes(place) >= LEAST_ROOM + used
+
+
+def _files(place: Path) -> Iterator[Path]:
+    return (path for path in place.rglob("*") if path.is_file())
+
+
+def _free_bytes(place: Path) -> int:
+    existing = next(folder for folder in (place, *place.parents) if folder.exists())
+    return shutil.disk_usage(existing).free
+
+
+def system_error(place: Path, text: str, asked: str) -> StoreError | None:
+    """What the operating system refused, where an error of the engine tells of that; None where it does not.
+
+    None of it is damage: the collection is whole, and must not be deleted for it.
+    """
+    for pattern, found, remedy in _REFUSALS:
+        if re.search(pattern, text, re.IGNORECASE):
+            return StoreError(f"{found} at {place}: {' '.join(text.split())[:300]}", f"asked to {asked}", remedy)
+    return None
 
 
 def damaged(place: Path, reason: str) -> StoreError:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from xqg.errors import StoreError
+from xqg.metadata import check_metadata
 from xqg.protocols import Collection, Point
 from xqg.records import LedgerEntry, Texts
 from xqg.settings import StoreSettings
@@ -29,8 +30,9 @@ class OriginalStore(AugmentedStore):
         found, twin = super().describe(), self._twin.describe()
         if found is None or twin is None:
             return None
+        check_metadata(twin.metadata, self._name)
         settings = {"encoder": twin.metadata["settings"]["encoder"], "generator": None}
-        return replace(found, metadata={"encoder": twin.metadata["encoder"], "settings": settings})
+        return replace(found, metadata={"encoder": twin.metadata.get("encoder"), "settings": settings})
 
     def ledger(self, passage_ids: Sequence[str]) -> dict[str, LedgerEntry]:
         """What is known of those of the passages that are stored; the others are left out."""

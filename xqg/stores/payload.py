@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xqg.errors import StoreError
+from xqg.errors import PARSING_ERRORS, StoreError
 from xqg.layouts import OWN_KEY, as_path, key_paths
 from xqg.protocols import Point
 from xqg.records import Hit, LedgerEntry, Passage, Texts, Vectors
@@ -92,7 +92,7 @@ def as_stored(payload: Mapping[str, Any], name: str, parse_integer: Callable[[st
     """
     try:
         encoded = json.dumps(payload, ensure_ascii=False, allow_nan=False, default=str).encode("utf-8")
-    except (TypeError, ValueError) as error:
+    except PARSING_ERRORS as error:
         raise StoreError(
             f"Passage {name!r} cannot be stored: {error}",
             "asked for a record that JSON in UTF-8 can hold",
@@ -145,17 +145,17 @@ def from_payload(payload: Mapping[str, Any] | None) -> tuple[Passage, LedgerEntr
     fields: Mapping[str, Any] = {} if payload is None else payload
     try:
         passage = Passage(
-            id=fields["id"],
-            text=fields["text"],
-            title=fields["title"],
-            language=fields["language"],
+            id=_text(fields["id"]),
+            text=_text(fields["text"]),
+            title=_text(fields["title"]),
+            language=_text(fields["language"]),
             metadata=dict(fields["metadata"]),
-            document_id=fields[DOCUMENT_ID],
+            document_id=_text(fields[DOCUMENT_ID]),
             chunk=int(fields["chunk"]),
             chunks=int(fields["chunks"]),
-            document_hash=fields[KEY]["document_hash"],
+            document_hash=_text(fields[KEY]["document_hash"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except PARSING_ERRORS as error:
         raise _foreign(fields, f"is damaged ({type(error).__name__}: {error})") from error
     return passage, entry
 
@@ -173,18 +173,30 @@ def entry_from_payload(payload: Mapping[str, Any] | None) -> LedgerEntry:
         queries, translations = own["queries"], own.get("translations", {})
         languages = own.get("languages", queries)
         texts = Texts(
-            {language: tuple(queries[language]) for language in languages},
-            {language: tuple(translations[language]) for language in languages if language in translations},
+            {_text(language): _texts(queries[language]) for language in languages},
+            {_text(language): _texts(translations[language]) for language in languages if language in translations},
         )
         return LedgerEntry(
-            record_hash=own["record_hash"],
-            content_hash=own["content_hash"],
-            generation=own["generation"],
-            fingerprint=own["fingerprint"],
+            record_hash=_text(own["record_hash"]),
+            content_hash=_text(own["content_hash"]),
+            generation=_text(own["generation"]),
+            fingerprint=_text(own["fingerprint"]),
             texts=texts,
         )
-    except (KeyError, TypeError) as error:
+    except PARSING_ERRORS as error:
         raise _foreign(fields, f"is damaged ({type(error).__name__}: {error})") from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"found {type(value).__name__}, asked for text")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise TypeError("found text, asked for a list of texts")
+    return tuple(_text(item) for item in value)
 
 
 def to_point(payload: Mapping[str, Any] | None, vectors: Any) -> Point:

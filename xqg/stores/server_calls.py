@@ -15,15 +15,16 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 from qdrant_client.models import UpdateResult, UpdateStatus
 
 from xqg.addresses import without_login
-from xqg.errors import RETRY_ATTEMPTS, StoreError, StoreUnreachableError, TransientError, retry
+from xqg.errors import PARSING_ERRORS, RETRY_ATTEMPTS, StoreError, StoreUnreachableError, TransientError, retry
+from xqg.messages import brief, passwords
 
 Result = TypeVar("Result")
 
-LONGEST_DETAIL = 300
-"""Characters of a server's own message that an error quotes."""
-
 _OWN_FAULTS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 """Transport errors that are ours, so that another try cannot help."""
+
+_UNREADABLE: tuple[type[Exception], ...] = (AssertionError, RuntimeError, *PARSING_ERRORS)
+"""What the client raises for requests and answers that it cannot make sense of."""
 
 _TRANSIENT_CODES = (
     grpc.StatusCode.UNAVAILABLE,
@@ -82,7 +83,7 @@ class ServerCalls:
     ) -> None:
         self.server, self.proxy = without_login(url), proxy
         self._collection = collection
-        self._secret = secret
+        self._secret, self._secrets = secret, (secret, *passwords(url))
         self._sleep = sleep
         self._answered = False
 
@@ -125,7 +126,7 @@ class ServerCalls:
             if error.doc.lstrip().startswith("<"):
                 raise self._stranger(asked, "a web page") from None
             raise TransientError(f"a broken answer ({error})") from None
-        except (AssertionError, ValueError, TypeError, RuntimeError) as error:
+        except _UNREADABLE as error:
             raise StoreError(f"The request failed: {self._clean(str(error))}", self._asked(asked)) from None
 
     def _from_response(self, asked: str, error: UnexpectedResponse) -> Exception:
@@ -191,9 +192,7 @@ class ServerCalls:
         return f"asked to {asked} in {self._collection!r}"
 
     def _clean(self, text: str) -> str:
-        if self._secret:
-            text = text.replace(self._secret, "***")
-        return text if len(text) <= LONGEST_DETAIL else text[:LONGEST_DETAIL] + " …"
+        return brief(text, *self._secrets)
 
 
 def check_done(result: UpdateResult) -> None:
@@ -212,5 +211,5 @@ def _detail(content: bytes) -> str:
     text = content.decode("utf-8", errors="replace")
     try:
         return str(json.loads(text)["status"]["error"])
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except PARSING_ERRORS:
         return text

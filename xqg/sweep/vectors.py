@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from xqg.encoders.profiles import find_profile
-from xqg.errors import InputError
+from xqg.errors import READING_ERRORS, InputError
 from xqg.fusion.profile import EncoderProfile
 from xqg.protocols import Encoder
 from xqg.records import Passage, Vectors, digest
@@ -77,9 +77,12 @@ def _key(kind: str, text: str) -> str:
     return hashlib.sha256(f"{kind}\n{text}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+_UNREADABLE: tuple[type[Exception], ...] = (zipfile.BadZipFile, *READING_ERRORS)
+
+
 def _read(path: Path) -> dict[str, Vectors]:
     try:
         with np.load(path) as stored:
             return dict(zip(stored["keys"].tolist(), stored["vectors"], strict=True))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise InputError(f"{path} holds no vectors: {error}", "asked for what a sweep wrote", "Delete it") from error

@@ -9,11 +9,13 @@ from typing import Any
 
 import torch
 
-from xqg.errors import ModelError, SettingsError
+from xqg.errors import READING_ERRORS, ModelError, SettingsError
 from xqg.ingest.generators.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, bundled_adapter, find_adapter
 from xqg.ingest.generators.base import base_revision, bundled_folder
+from xqg.messages import brief
 from xqg.models import (
     ModelSource,
+    check_loaded,
     choose_device,
     choose_dtype,
     find_source,
@@ -99,8 +101,13 @@ def find_start(settings: TrainingSettings) -> Adapter | None:
             f"asked for {settings.base}",
             f"Add --base {adapter.base}",
         )
-    config = json.loads((adapter.folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    rank, alpha = int(config["r"]), int(config["lora_alpha"])
+    try:
+        config = json.loads((adapter.folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+        rank, alpha = int(config["r"]), int(config["lora_alpha"])
+    except READING_ERRORS as error:
+        raise ModelError(
+            f"The adapter {settings.start} cannot be read: {brief(str(error))}", "", "Train it again"
+        ) from error
     if (rank, alpha) != (settings.rank, settings.alpha):
         raise SettingsError(
             f"The adapter {settings.start} has rank {rank} and alpha {alpha}",
@@ -128,7 +135,9 @@ def _load_model(source: ModelSource, seq2seq: bool, device: str, half: bool) -> 
     if device == "cpu" and not seq2seq:
         # With a mask, the fused attention of torch takes twice as long as the plain one on a CPU.
         options["attn_implementation"] = "eager"
-    return load_part(source, kind.from_pretrained, **options)
+    model, found = load_part(source, kind.from_pretrained, output_loading_info=True, **options)
+    check_loaded(source, found)
+    return model
 
 
 def _with_adapter(model: Any, settings: TrainingSettings, seq2seq: bool) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from transformers import PrinterCallback
 
-from xqg.errors import ModelError, SettingsError
+from xqg.errors import READING_ERRORS, ModelError, SettingsError
 from xqg.models import quiet
 from xqg.training.base import BaseModel
 from xqg.training.card import write_card
@@ -161,7 +161,7 @@ def _restore_clock(trainer: GeneratorTrainer, checkpoint: Path | None) -> float:
         clock = json.loads((checkpoint / CLOCK_FILE).read_text(encoding="utf-8"))
         trainer.seen = int(clock["queries"])
         return float(clock["seconds"])
-    except (OSError, ValueError, KeyError) as error:
+    except READING_ERRORS as error:
         raise ModelError(f"{checkpoint} is damaged: {error}", "", "Delete this checkpoint and resume again") from error
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import ModelError
+from xqg.messages import brief
 from xqg.models import cache_folder, quiet
 
 logger = logging.getLogger(__name__)
@@ -60,9 +61,8 @@ def converted_folder(key: str, fetch: Callable[[Path], Path], convert: Converter
             (convert or convert_gguf)(fetch(Path(workshop)), result)
             _move(result, folder)
     except Exception as error:  # a broken file shows in any way
-        text = " ".join(str(error).split())[:300]
         raise ModelError(
-            f"The GGUF model cannot be converted: {text}",
+            f"The GGUF model cannot be converted: {brief(str(error))}",
             f"the result goes to {folder.parent}, which needs about four times the file's size",
             "Free some space or set XQG_CACHE to another folder; if the file is broken, fetch it again",
         ) from error

@@ -21,6 +21,7 @@ from xqg.ingest.readers.values import MAX_QUERY_CHARACTERS
 from xqg.languages import names_no_language, told_language
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery, Passage, Translation
+from xqg.remade import Remade
 from xqg.settings import GeneratorSettings
 
 logger = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ Row = tuple[str, str, str, str]
 """Passage id, language, text, and what that is: "query" or "text", a translation."""
 
 
-class FileGenerator:
+class FileGenerator(Remade):
     """Queries from lines ``{"passage_id": …, "language": …, "query": …}``, or from an array of such objects in .json.
 
     Where a line has ``text`` instead of ``query``, that is a translation of the passage, or of one of its sentences.

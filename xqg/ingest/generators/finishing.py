@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xqg.ingest.cleaning import LanguageCheck, clean_queries, trim_output, trim_passage
+from xqg.ingest.cleaning import MALFORMED, LanguageCheck, clean_queries, trim_output, trim_passage
+from xqg.ingest.thoughts import without_thoughts
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery, Passage
 from xqg.settings import GeneratorSettings
@@ -33,7 +34,9 @@ def finish_outputs(
     dropped: Counter[str] = Counter()
     for output in outputs:
         rivals = (output.passage.language, *settings.languages)
-        cleaned = clean_queries(output.texts, output.passage, output.language, rivals, detector, marks, trim)
+        texts = [text for text, thinks_on in map(without_thoughts, output.texts) if not thinks_on]
+        dropped.update({MALFORMED: len(output.texts) - len(texts)} if len(texts) < len(output.texts) else {})
+        cleaned = clean_queries(texts, output.passage, output.language, rivals, detector, marks, trim)
         dropped.update(cleaned.dropped)
         queries += [
             GeneratedQuery(output.passage.id, output.language, text)

@@ -17,8 +17,10 @@ from xqg.ingest.generators.adapters import Adapter, base_source, find_adapter, m
 from xqg.ingest.generators.finishing import Output, finish_outputs
 from xqg.ingest.generators.sampling import row_seed
 from xqg.ingest.prompts import PromptStyle, prompt_identity, prompt_marks
+from xqg.messages import brief
 from xqg.models import (
     ModelSource,
+    check_loaded,
     check_weights,
     choose_device,
     choose_dtype,
@@ -30,6 +32,7 @@ from xqg.models import (
 )
 from xqg.protocols import Generation
 from xqg.records import Passage, content_hash
+from xqg.remade import Remade
 from xqg.settings import GeneratorSettings
 
 PASSAGE_TOKENS = 512
@@ -46,7 +49,7 @@ class Task:
     seeds: tuple[int, ...]
 
 
-class LocalGenerator(ABC):
+class LocalGenerator(Remade, ABC):
     """Loads lazily, cuts passages, hands tasks to the model, and cleans what it wrote.
 
     The same passage content, language, settings and seed give the same queries, whatever else is asked for at the
@@ -99,7 +102,7 @@ class LocalGenerator(ABC):
             written = self._write(tasks)
         except (RuntimeError, MemoryError) as error:
             raise GenerationError(
-                f"The model {self._source.name} failed: {' '.join(str(error).split())[:300]}",
+                f"The model {self._source.name} failed: {brief(str(error))}",
                 "",
                 "If memory ran out, lower --generator-batch",
             ) from error
@@ -142,7 +145,7 @@ class LocalGenerator(ABC):
     @cached_property
     def _folder(self) -> ModelSource:
         """The weights in a form that transformers loads quickly; those of the base, where there is an adapter."""
-        return self._source if self._adapter is None else base_source(self._adapter)
+        return self._source if self._adapter is None else base_source(self._adapter, self._settings.base)
 
     def _load(self, load: Callable[..., Any], in_float16: bool = True) -> Any:
         """The model with its weights and those of its adapter, on its device, in evaluation mode."""
@@ -150,7 +153,9 @@ class LocalGenerator(ABC):
         dtype = choose_dtype(device)
         if dtype == torch.float16 and not in_float16:
             dtype = torch.float32
-        model = load_part(self._folder, load, use_safetensors=True, dtype=dtype).to(device).eval()
+        loaded, found = load_part(self._folder, load, use_safetensors=True, dtype=dtype, output_loading_info=True)
+        check_loaded(self._folder, found)
+        model = loaded.to(device).eval()
         if self._adapter is not None:
             merge_adapter(model, self._adapter.folder)
         return model

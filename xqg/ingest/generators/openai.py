@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from xqg.errors import GenerationError
 from xqg.http import EndpointError, JsonEndpoint
-from xqg.ingest.cleaning import MALFORMED, LanguageCheck
+from xqg.ingest.cleaning import LanguageCheck
+from xqg.ingest.generators.answers import Answer, read_answer
 from xqg.ingest.generators.finishing import Output, finish_outputs
+from xqg.ingest.generators.kept import KeptAnswers
 from xqg.ingest.prompts import json_message, prompt_identity, prompt_marks
-from xqg.protocols import Generation
+from xqg.messages import brief
+from xqg.protocols import Failure, Generation
 from xqg.records import Passage, content_hash, digest
+from xqg.remade import Remade
 from xqg.settings import GeneratorSettings
 
 _SCHEMA = {
@@ -29,27 +33,55 @@ _STRUCTURED = {"type": "json_schema", "json_schema": {"name": "queries", "strict
 _REFUSALS = (400, 422)
 """How endpoints answer options that they do not know."""
 
-_THOUGHTS = re.compile(r"<think>.*?</think>", re.DOTALL)
-_OBJECT = re.compile(r"\{.*\}|\[.*\]", re.DOTALL)
+_ABOUT_ONE_PASSAGE = (200, 400, 413, 422, 451)
+"""Answers without JSON, and refusals that may be the fault of what was asked, where other requests are answered."""
+
+_FILTERED = re.compile(
+    r"content.?(filter|management|polic)|(safety|sensitive|inappropriate|prohibited|harmful).?(content|system|filter|polic)|"
+    r"moderation|flagged|data.?inspection|responsible.?ai",
+    re.IGNORECASE,
+)
+"""Words by which providers refuse a text for what it is about: there is no use in asking again."""
+
+ATTEMPTS = 2
 
 
-class OpenAIGenerator:
+@dataclass(frozen=True)
+class _Task:
+    """Queries to ask for: of one passage in one language."""
+
+    passage: Passage
+    language: str
+
+    def __hash__(self) -> int:
+        return hash((self.passage.id, self.language))
+
+
+class OpenAIGenerator(Remade):
     """One request for each passage and language, several at once; the results keep the order of the requests.
 
     The answer is asked for in a JSON schema. An endpoint that refuses that, or the seed, gets plain requests from then
     on, and its answers are read leniently. The seed is passed on, but few endpoints promise anything for it.
+
+    :param kept: where answers are kept as they come; None keeps none.
     """
 
     metered = True
 
     def __init__(
-        self, settings: GeneratorSettings, detector: LanguageCheck, endpoint: JsonEndpoint | None = None
+        self,
+        settings: GeneratorSettings,
+        detector: LanguageCheck,
+        endpoint: JsonEndpoint | None = None,
+        kept: KeptAnswers | None = None,
     ) -> None:
         self._settings = settings
         self._detector = detector
         self._given = endpoint
         self._model = settings.spec.removeprefix("openai:")
+        self._kept = kept
         self._is_structured = True
+        self._has_answered = False
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -72,45 +104,76 @@ class OpenAIGenerator:
     def generate(self, requests: Sequence[tuple[Passage, Sequence[str]]]) -> Generation:
         """Queries for each passage in each of its languages, in the order of the requests.
 
-        :raises GenerationError: if the endpoint refuses or fails every time.
+        What was answered with nothing that can be used is asked for once more; what then has no query is a failure.
+
+        :raises GenerationError: if the endpoint fails every time, or refuses whatever it is asked.
         """
-        tasks = [(passage, language) for passage, languages in requests for language in languages]
-        answers = self._ask_all(tasks)
-        outputs = [
-            Output(passage, language, tuple(texts))
-            for (passage, language), texts in zip(tasks, answers, strict=True)
-            if texts is not None
-        ]
-        settings = self._settings
-        limit = settings.queries_per_language
-        finished = finish_outputs(outputs, settings, self._detector, prompt_marks("json"))
-        lost = limit * (len(tasks) - len(outputs))
-        if not lost:
-            return finished
-        return Generation(finished.queries, dict(Counter(finished.dropped) + Counter({MALFORMED: lost})))
+        tasks = [_Task(passage, language) for passage, languages in requests for language in languages]
+        done: dict[_Task, Generation] = {}
+        for attempt in range(ATTEMPTS):
+            left = [task for task in dict.fromkeys(tasks) if task not in done or _may_be_better(done[task])]
+            for task, answer in zip(left, self._ask_all(left, attempt), strict=True):
+                done[task] = self._finished(task, answer)
+                if done[task].failures and self._kept is not None:
+                    self._kept.forget(self._key(self._body(task.passage, task.language, attempt)))
+        return _joined([done[task] for task in tasks])
+
+    def _finished(self, task: _Task, answer: Answer) -> Generation:
+        """What is kept of an answer; without any query, it is a failure."""
+        output = Output(task.passage, task.language, answer.texts)
+        found = finish_outputs([output], self._settings, self._detector, prompt_marks("json"))
+        if found.queries:
+            return found
+        dropped = ", ".join(f"{count} {reason}" for reason, count in found.dropped.items())
+        reason = answer.complaint or f"no usable query ({dropped}): {brief(' / '.join(answer.texts), limit=120)}"
+        failure = Failure(task.passage.id, task.language, reason, answer.refused)
+        return Generation((), found.dropped, failures=(failure,))
 
     @cached_property
     def _endpoint(self) -> JsonEndpoint:
         return self._given if self._given is not None else JsonEndpoint.from_settings(self._settings)
 
-    def _ask_all(self, tasks: Sequence[tuple[Passage, str]]) -> list[list[str] | None]:
-        endpoint = self._endpoint
+    def _ask_all(self, tasks: Sequence[_Task], attempt: int) -> list[Answer]:
+        endpoint, answers, errors = self._endpoint, [], []
+        endpoint.start()
         with ThreadPoolExecutor(self._settings.concurrency) as pool:
-            answers = [pool.submit(self._ask, endpoint, passage, language) for passage, language in tasks]
+            asked = [pool.submit(self._ask, endpoint, task, attempt) for task in tasks]
             try:
-                return [answer.result() for answer in answers]
-            except EndpointError as error:
-                raise GenerationError(error.found, error.asked, error.remedy) from error
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)  # after a failure no more money is spent
+                for future in asked:
+                    try:
+                        answers.append(future.result())
+                    except EndpointError as error:
+                        if error.status not in _ABOUT_ONE_PASSAGE:
+                            raise
+                        errors.append(error)
+                        answers.append(Answer(complaint=error.words, refused=bool(_FILTERED.search(error.words))))
+            except BaseException as error:
+                endpoint.stop()
+                pool.shutdown(wait=True, cancel_futures=True)  # no more is spent, and what is under way is kept
+                if isinstance(error, EndpointError):
+                    raise GenerationError(error.found, error.asked, error.remedy) from error
+                raise
+        self._has_answered = self._has_answered or any(answer.texts for answer in answers)
+        if not self._has_answered:  # then it is not one passage that it does not take
+            for refusal in errors:
+                if not _FILTERED.search(refusal.words):
+                    raise GenerationError(refusal.found, refusal.asked, refusal.remedy) from refusal
+        return answers
 
-    def _ask(self, endpoint: JsonEndpoint, passage: Passage, language: str) -> list[str] | None:
-        """The queries of one answer, asked for twice if the first is malformed; None if both are."""
-        for attempt in range(2):
-            texts = read_queries(self._post(endpoint, self._body(passage, language, attempt)))
-            if texts is not None:
-                return texts
-        return None
+    def _ask(self, endpoint: JsonEndpoint, task: _Task, attempt: int) -> Answer:
+        """The answer to one request: one that was paid for before, or a new one."""
+        body = self._body(task.passage, task.language, attempt)
+        key = self._key(body)
+        known = self._kept.find(key) if self._kept is not None else None
+        if known is not None:
+            return Answer(tuple(known))
+        answer = read_answer(self._post(endpoint, body))
+        if answer.texts and self._kept is not None:
+            self._kept.keep(key, answer.texts)
+        return answer
+
+    def _key(self, body: Mapping[str, Any]) -> str:
+        return digest([self._endpoint.address, body["model"], body["messages"], body["seed"]])
 
     def _body(self, passage: Passage, language: str, attempt: int) -> dict[str, Any]:
         settings = self._settings
@@ -138,34 +201,21 @@ class OpenAIGenerator:
             return answer
 
 
+def _may_be_better(generation: Generation) -> bool:
+    return any(not failure.refused for failure in generation.failures)
+
+
+def _joined(parts: Sequence[Generation]) -> Generation:
+    dropped: Counter[str] = Counter()
+    for part in parts:
+        dropped.update(part.dropped)
+    return Generation(
+        tuple(query for part in parts for query in part.queries),
+        dict(dropped),
+        failures=tuple(failure for part in parts for failure in part.failures),
+    )
+
+
 def read_queries(answer: Any) -> list[str] | None:
-    """The queries in the answer of a chat endpoint, however the model dressed them; None if there are none."""
-    try:
-        content = answer["choices"][0]["message"]["content"]
-    except (KeyError, IndexError, TypeError):
-        return None
-    if not isinstance(content, str):
-        return None
-    text = _THOUGHTS.sub("", content).strip()
-    match = _OBJECT.search(text)
-    for candidate in (text, match.group() if match is not None else ""):
-        try:
-            return _texts_in(json.loads(candidate))
-        except ValueError:
-            continue
-    if text.startswith(("{", "[", "```")):
-        return None  # JSON that was cut off or is broken
-    lines = [line.strip() for line in text.splitlines()]
-    return [line for line in lines if line and not line.endswith((":", "："))] or None
-
-
-def _texts_in(value: Any) -> list[str] | None:
-    if isinstance(value, dict):
-        lists = (
-            [value["queries"]] if "queries" in value else [item for item in value.values() if isinstance(item, list)]
-        )
-        value = lists[0] if lists else None
-    if not isinstance(value, list) or not value:
-        return None
-    texts = [next(iter(item.values()), None) if isinstance(item, dict) else item for item in value]
-    return [text for text in texts if isinstance(text, str)] or None
+    """The queries in the answer of a chat endpoint; None if there are none."""
+    return list(read_answer(answer).texts) or None

@@ -45,4 +45,5 @@ class Together:
             tuple(query for generation in made for query in generation.queries),
             dict(dropped),
             tuple(translation for generation in made for translation in generation.translations),
+            tuple(failure for generation in made for failure in generation.failures),
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xqg.errors import InputError, SettingsError
+from xqg.errors import PARSING_ERRORS, InputError, SettingsError
 from xqg.identifiers import identifier
 from xqg.ingest.readers.opening import open_bytes
 from xqg.languages import NAMES, told_language
@@ -84,7 +84,7 @@ def read_squad(
                 key = _key(questions, keys) or digest([title, text])
                 keys |= {question.id: key for question in questions}
                 yield SquadParagraph(key, str(path), title, text, passage_language, questions)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except PARSING_ERRORS as error:
             told = "nested too deeply" if isinstance(error, RecursionError) else error
             raise InputError(
                 f"{path} is no SQuAD-format file: {told}",

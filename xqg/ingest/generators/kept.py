@@ -1,0 +1,86 @@
+"""Keeps on disk what an endpoint answered, at once: what was paid for is not asked for again after a refusal or a kill.
+
+The collection is what remembers queries for good; this remembers those that have not reached it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from xqg.errors import READING_ERRORS
+from xqg.messages import brief
+from xqg.remade import Remade
+
+logger = logging.getLogger(__name__)
+
+KEPT_DAYS = 30
+"""Older answers are deleted: by then they are in a collection, or nobody wants them."""
+
+_DAY = 86_400
+_FAILURES: tuple[type[Exception], ...] = (sqlite3.Error, *READING_ERRORS)
+
+
+class KeptAnswers(Remade):
+    """Texts by key in one file, for several threads and processes; opened when it is first used.
+
+    A file that cannot be read or written costs money, but no run: that is logged once, and nothing is kept from then
+    on.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._database: sqlite3.Connection | None = None
+        self._is_usable = True
+
+    def find(self, key: str) -> list[str] | None:
+        """The texts kept under ``key``; None if there are none."""
+        rows = self._run("SELECT texts FROM answers WHERE key = ?", key)
+        try:
+            texts = json.loads(rows[0][0]) if rows else None
+        except READING_ERRORS:
+            return None
+        return texts if isinstance(texts, list) and all(isinstance(text, str) for text in texts) else None
+
+    def keep(self, key: str, texts: Sequence[str]) -> None:
+        """Keep the texts; they are with the operating system when this returns."""
+        self._run("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", key, json.dumps(list(texts)), _today())
+
+    def forget(self, key: str) -> None:
+        """Delete what is kept under ``key``."""
+        self._run("DELETE FROM answers WHERE key = ?", key)
+
+    def _run(self, statement: str, *values: Any) -> list[Any]:
+        with self._lock:
+            if not self._is_usable:
+                return []
+            try:
+                return self._opened().execute(statement, values).fetchall()
+            except _FAILURES as error:
+                self._is_usable = False
+                logger.warning(
+                    "Answers cannot be kept in %s, so a stopped run asks again: %s", self._path, brief(str(error))
+                )
+                return []
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._database is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)  # it tells what the passages are about
+            database = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
+            database.execute("PRAGMA synchronous = OFF")  # a kill loses nothing; what a power cut loses is asked again
+            database.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, texts TEXT, day INTEGER)")
+            database.execute("DELETE FROM answers WHERE day < ?", (_today() - KEPT_DAYS,))
+            self._database = database
+        return self._database
+
+
+def _today() -> int:
+    return int(time.time()) // _DAY
