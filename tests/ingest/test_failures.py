@@ -73,7 +73,7 @@ class Run:
         return IngestWorker(generator, encoder, self.store, opened, batch_size).run(passages, lambda _: None)
 
     def queries(self) -> dict[str, dict[str, tuple[str, ...]]]:
-        return {key: dict(point.entry.queries) for key, point in self.store.stored.items()}
+        return {key: dict(point.entry.texts.queries) for key, point in self.store.stored.items()}
 
 
 @pytest.mark.parametrize("rubbish", RUBBISH.values(), ids=RUBBISH)

@@ -12,14 +12,14 @@ import pytest
 
 from xqg.errors import StoreError
 from xqg.protocols import Point
-from xqg.records import LedgerEntry, Passage
+from xqg.records import LedgerEntry, Passage, Texts
 from xqg.stores.edge import EdgeStore
 from xqg.stores.edge_engine import OPENING, engine_errors
 from xqg.stores.edge_files import LEAST_ROOM
 
 
 def point(name: str) -> Point:
-    return Point(Passage(name, "text"), LedgerEntry("", "", "", "", {}), np.ones((1, 4), np.float32))
+    return Point(Passage(name, "text"), LedgerEntry("", "", "", "", Texts()), np.ones((1, 4), np.float32))
 
 
 def leave(monkeypatch: pytest.MonkeyPatch, free: int) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from xqg.console import print_lines
 from xqg.languages import language_code
 
 
@@ -21,6 +20,7 @@ def models() -> None:
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="for `--models`; default: the cache")
 def fetch(languages: str, source: str, out: Path | None) -> None:
     """Fetch the models of Firefox Translations for these languages; what is there already is not fetched again."""
+    from xqg.console import print_lines
     from xqg.ingest.generators.translation.firefox import FirefoxTranslator
     from xqg.ingest.generators.translation.firefox_models import fetch_models
 

@@ -21,6 +21,7 @@ from xqg.stores.edge_engine import (
     any_of,
     create_shard,
     engine_errors,
+    index_shard,
     to_engine_point,
     to_filter,
     to_stale_filter,
@@ -29,7 +30,6 @@ from xqg.stores.edge_files import (
     SHARD,
     Sidecar,
     collection_exists,
-    has_room_for_a_copy,
     read_sidecar,
     require_room,
     write_sidecar,
@@ -96,7 +96,6 @@ class EdgeStore:
                 self._let_go()
                 raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
             sidecar = Sidecar(dimension, distance, metadata, multivector)
-            require_room(self._place)
             with engine_errors(self._place, "create the collection"):
                 create_shard(self._place, sidecar)
 
@@ -298,12 +297,4 @@ class EdgeStore:
     def _finish_load(self) -> None:
         self._loading = False
         if self._upserted and self._shard is not None:
-            if not has_room_for_a_copy(self._place):
-                logger.warning(
-                    "The disk of %s has no room to index the collection: it is searched without", self._place
-                )
-                return
-            with engine_errors(self._place, "index the collection"):
-                self._shard.flush()
-                self._shard.optimize()
-                self._shard.flush()
+            index_shard(self._shard, self._place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,17 @@ import numpy as np
 from xqg.errors import StoreError
 from xqg.protocols import Point
 from xqg.records import FieldMatch, point_id
-from xqg.stores.edge_files import SHARD, SHARD_DRAFT, Sidecar, damaged, sync_folder, system_error, write_sidecar
+from xqg.stores.edge_files import (
+    SHARD,
+    SHARD_DRAFT,
+    Sidecar,
+    damaged,
+    has_room_for_a_copy,
+    require_room,
+    sync_folder,
+    system_error,
+    write_sidecar,
+)
 from xqg.stores.filters import Kind, Test, tests_of
 from xqg.stores.payload import (
     DEFAULT_VECTOR,
@@ -27,8 +38,10 @@ from xqg.stores.payload import (
 )
 
 if TYPE_CHECKING:
-    from qdrant_edge import EdgeConfig, Filter
+    from qdrant_edge import EdgeConfig, EdgeShard, Filter
     from qdrant_edge import Point as EnginePoint
+
+logger = logging.getLogger(__name__)
 
 OPENING = "open the collection"
 
@@ -56,6 +69,7 @@ def create_shard(place: Path, sidecar: Sidecar) -> None:
     """Make an empty collection at ``place``, beside it first, so that it is whole from the moment it is there."""
     import qdrant_edge as engine
 
+    require_room(place)
     draft = place / SHARD_DRAFT
     if draft.exists():
         shutil.rmtree(draft)
@@ -67,6 +81,17 @@ def create_shard(place: Path, sidecar: Sidecar) -> None:
     draft.rename(place / SHARD)
     sync_folder(place)
     sync_folder(place.parent)
+
+
+def index_shard(shard: EdgeShard, place: Path) -> None:
+    """Build the index of what was stored; not where the disk has no room for a copy, which that needs meanwhile."""
+    if not has_room_for_a_copy(place):
+        logger.warning("The disk of %s has no room to index the collection: it is searched without", place)
+        return
+    with engine_errors(place, "index the collection"):
+        shard.flush()
+        shard.optimize()
+        shard.flush()
 
 
 def to_config(sidecar: Sidecar) -> EdgeConfig:

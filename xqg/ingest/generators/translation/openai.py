@@ -9,9 +9,9 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from xqg.errors import GenerationError
+from xqg.errors import PARSING_ERRORS, GenerationError
 from xqg.http import EndpointError, JsonEndpoint
-from xqg.ingest.generators.openai import read_queries
+from xqg.ingest.thoughts import without_thoughts
 from xqg.languages import language_name
 from xqg.settings import GeneratorSettings
 
@@ -63,7 +63,7 @@ class OpenAITranslator:
         message = _PROMPT.format(count=len(texts), source=source, target=target, texts=numbered)
         body = {"model": self._model, "messages": [{"role": "user", "content": message}]}
         for _ in range(2):
-            found = read_queries(self._endpoint.post_json("chat/completions", body))
+            found = _read_texts(self._endpoint.post_json("chat/completions", body))
             if found is not None and len(found) == len(texts):
                 return found
         if len(texts) == 1:
@@ -74,3 +74,19 @@ class OpenAITranslator:
     @cached_property
     def _endpoint(self) -> JsonEndpoint:
         return self._given if self._given is not None else JsonEndpoint.from_settings(self._settings)
+
+
+def _read_texts(answer: Any) -> list[str] | None:
+    """The list of texts in an answer, also where talk or a fence is around its JSON; None where there is none."""
+    try:
+        text, _ = without_thoughts(str(answer["choices"][0]["message"]["content"]))
+        value = json.loads(text[min(place for sign in "{[" if (place := text.find(sign)) >= 0) : _end(text)])
+    except PARSING_ERRORS:
+        return None
+    if isinstance(value, dict):
+        value = next((part for part in value.values() if isinstance(part, list)), None)
+    return value if isinstance(value, list) and all(isinstance(part, str) for part in value) else None
+
+
+def _end(text: str) -> int:
+    return max(text.rfind(sign) for sign in "}]") + 1

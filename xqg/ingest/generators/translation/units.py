@@ -25,7 +25,7 @@ _INSTALL = 'pip install "xqg[translate]"'
 
 def is_units_file(path: Path) -> bool:
     """Whether a path is a file of this kind, by its name, or a folder with such files."""
-    return path.suffix.lower() in _READERS or (path.is_dir() and bool(_files(path)))
+    return path.suffix.lower() in _READERS or (_is_folder(path) and bool(_files(path)))
 
 
 class UnitsGenerator:
@@ -78,6 +78,13 @@ class UnitsGenerator:
                 if text.strip() and translation.strip():
                     units.setdefault(language, {}).setdefault(comparable(text), translation)
         return units
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long for one
+        return False
 
 
 def _files(folder: Path) -> list[Path]:
