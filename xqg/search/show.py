@@ -16,15 +16,16 @@ from xqg.records import Passage
 def describe_collection(collection: Collection, store: VectorStore) -> dict[str, Any]:
     """Counts and settings of a collection; reads every point once."""
     languages: dict[str, int] = {}
-    without = documents = 0
+    without = documents = passages = 0
     for point in store.points():
+        passages += 1  # the store's own count may be an estimate
         documents += point.passage.chunk == 1
         without += not any(point.entry.queries.values())
         for language, texts in point.entry.queries.items():
             if texts:
                 languages[language] = languages.get(language, 0) + len(texts)
     return {
-        "passages": collection.points,
+        "passages": passages,
         "documents": documents,
         "vectors": "several a passage" if collection.multivector else "one a passage",
         "dimension": collection.dimension,
