@@ -104,12 +104,6 @@ def test_an_index_that_was_asked_for_comes_first_and_beyond_the_limit_is_an_erro
         store.index_fields(["year:keyword"])
 
 
-@pytest.mark.parametrize("text", ["year", "year:", ":integer", "year:number"])
-def test_an_index_that_cannot_be_read(made, text):
-    with pytest.raises(Exception, match="Cannot read the index"):
-        made.index_fields([text])
-
-
 def test_metadata_gets_indexes_by_the_kind_of_its_values(wire, made):
     metadata = {
         "a": "x",

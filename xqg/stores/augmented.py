@@ -132,7 +132,7 @@ class AugmentedStore:
         self._server.delete(self._name, [identity(str(key)) for key in ids], partial(copied, self._block.layout))
 
     def index_fields(self, fields: Sequence[str]) -> None:
-        """Index these fields, each ``KEY:TYPE``. :raises SettingsError: if one cannot be read."""
+        """Index these fields, each ``KEY:TYPE``. :raises StoreError: if there is another, or room for none."""
         self._server.index_fields(self._name, fields, self._block.layout.filter_paths, self._block.source)
 
     def search(

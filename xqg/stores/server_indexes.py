@@ -9,7 +9,7 @@ from typing import Any
 
 from qdrant_client import QdrantClient, models
 
-from xqg.errors import SettingsError, StoreError, StoreUnreachableError
+from xqg.errors import StoreError, StoreUnreachableError
 from xqg.stores.filters import read_date
 from xqg.stores.limits import read_limits
 from xqg.stores.server_calls import ServerCalls, check_done
@@ -103,9 +103,6 @@ def value_type(value: Any) -> str | None:
 
 
 def parse_index(text: str) -> tuple[str, str]:
-    """``KEY:TYPE`` as key and type. :raises SettingsError: if it is none."""
-    key, separator, kind = text.rpartition(":")
-    types = [member.value for member in models.PayloadSchemaType]
-    if not (key and separator) or kind not in types:
-        raise SettingsError(f"Cannot read the index {text!r}", f"KEY:TYPE with one of {', '.join(types)}")
+    """``KEY:TYPE``, as settings have checked it, as key and type."""
+    key, _, kind = text.rpartition(":")
     return key, kind
