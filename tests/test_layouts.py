@@ -155,6 +155,17 @@ def test_our_key_goes_in_and_comes_out_and_the_rest_stays(name: str) -> None:
     assert layout.metadata(written) == layout.metadata(PAYLOADS[name])
 
 
+def test_langchain4j_reads_texts_and_numbers_alone() -> None:
+    (layout,) = (layout for layout in LAYOUTS if layout.name == "langchain4j")
+    own = {"queries": {"fr": ["où ?"]}, "document_hash": "h", "plain_vector": "AAAA"}
+    written = layout.with_own(PAYLOADS["langchain4j"], own)
+    assert all(isinstance(value, str | int | float) for value in written.values())
+    assert (written["xqg_document_hash"], written["xqg_plain_vector"]) == ("h", "AAAA")
+    assert layout.own(written) == own
+    assert layout.own({**written, "xqg": "{broken"}) is None
+    assert layout.own_field_path("document_hash") == "xqg_document_hash"
+
+
 def test_haystack_takes_no_key_beside_its_meta() -> None:
     (layout,) = (layout for layout in LAYOUTS if layout.name == "haystack")
     written = layout.with_own({**PAYLOADS["haystack"], "meta": None}, {"queries": {}})

@@ -235,3 +235,14 @@ def test_every_conflict_names_options_with_a_flag() -> None:
     names = {path.partition(".")[2] for path in FLAGS}
     assert len(raised) >= 8
     assert all(name.rpartition(".")[2] in names for options in raised for name in options)
+
+
+@pytest.mark.parametrize("index", ["year", "year:", ":integer", "year:number"])
+def test_an_index_that_cannot_be_read(index: str) -> None:
+    with pytest.raises(SettingsError, match="KEY:TYPE"):
+        validated(IngestSettings, {"store": {"collection": "c"}, "index": (index,)})
+
+
+def test_a_limit_without_anything_to_bound() -> None:
+    with pytest.raises(SettingsError, match="give --sync too"):
+        validated(IngestSettings, {"store": {"collection": "c"}, "sync_limit": 3})

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from xqg.errors import SettingsError, StoreError
-from xqg.layouts import OWN_KEY, Layout, LlamaIndexLayout
+from xqg.layouts import OWN_KEY, Layout, LlamaIndexLayout, ScalarLayout
 
 LLAMAINDEX = LlamaIndexLayout("llamaindex", ("_node_content",), "text")
 HAYSTACK = Layout("haystack", ("content", "meta"), "content", "meta", own_parent="meta")
@@ -23,7 +23,7 @@ OPENWEBUI = Layout("openwebui", ("text", "metadata"), "text", "metadata")
 LIGHTRAG = Layout("lightrag", ("content", "full_doc_id"), "content")
 MEM0 = Layout("mem0", ("data", "hash"), "data")
 SPRINGAI = Layout("springai", ("doc_content",), "doc_content")
-LANGCHAIN4J = Layout("langchain4j", ("text_segment",), "text_segment")
+LANGCHAIN4J = ScalarLayout("langchain4j", ("text_segment",), "text_segment")
 MCP = Layout("mcp", ("document",), "document", "metadata")
 PLAIN = Layout("plain", ("text",), "text")
 LAYOUTS = (

@@ -15,6 +15,9 @@ from xqg.records import Passage
 OWN_KEY = "xqg"
 """The one key that xqg adds to a payload."""
 
+DOCUMENT_HASH, PLAIN_VECTOR = FILTERED_FIELDS = ("document_hash", "plain_vector")
+"""Fields under our key that conditions of writes ask for; the second is the vector that a point of others came with."""
+
 TITLE_KEYS = ("title", "Title")
 LANGUAGE_KEYS = ("language", "lang")
 """Metadata keys under which loaders keep a document's title and language."""
@@ -91,6 +94,10 @@ class Layout:
         """The payload path of our key."""
         return f"{self.own_parent}.{OWN_KEY}" if self.own_parent else OWN_KEY
 
+    def own_field_path(self, name: str) -> str:
+        """The payload path of one field of what stands under our key."""
+        return f"{self.own_path}.{name}"
+
     def own(self, payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """What stands under our key in ``payload``; None where there is nothing of ours."""
         parent = payload.get(self.own_parent) if self.own_parent else payload
@@ -162,6 +169,37 @@ class LlamaIndexLayout(Layout):
 
     def _stack_keys(self) -> tuple[str, ...]:
         return (self.text_key, "_node_content", "_node_type", "document_id", "doc_id", "ref_doc_id")
+
+
+class ScalarLayout(Layout):
+    """Its reader takes texts and numbers alone, so our key holds JSON, with what filters ask for in keys beside it."""
+
+    def own_field_path(self, name: str) -> str:
+        """A key beside ours."""
+        return f"{OWN_KEY}_{name}"
+
+    def own(self, payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """What the JSON under our key holds; None where there is nothing of ours."""
+        try:
+            value = json.loads(payload.get(OWN_KEY) or "null")
+        except (TypeError, ValueError, RecursionError):
+            return None
+        return value if isinstance(value, Mapping) else None
+
+    def with_own(self, payload: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+        """``payload`` with our keys."""
+        asked = {self.own_field_path(name): own[name] for name in FILTERED_FIELDS if name in own}
+        return {**payload, OWN_KEY: json.dumps(own, ensure_ascii=False), **asked}
+
+    def without_own(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """``payload`` without our keys."""
+        if self.own(payload) is None:
+            return dict(payload)
+        ours = (OWN_KEY, *map(self.own_field_path, FILTERED_FIELDS))
+        return {key: value for key, value in payload.items() if key not in ours}
+
+    def _stack_keys(self) -> tuple[str, ...]:
+        return (self.text_key, *map(self.own_field_path, FILTERED_FIELDS))
 
 
 def _at(payload: Mapping[str, Any], path: str) -> Any:

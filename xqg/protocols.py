@@ -182,10 +182,7 @@ class VectorStore(Protocol):
         """Delete these passages; those that are not there do not matter."""
 
     def index_fields(self, fields: Sequence[str]) -> None:
-        """Index the fields that filters ask for, each ``KEY:TYPE`` (Qdrant's names), where the store has such indexes.
-
-        :raises SettingsError: if one cannot be read.
-        """
+        """Index the fields that filters ask for, each ``KEY:TYPE`` in Qdrant's names, where the store has indexes."""
 
     def search(
         self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False

@@ -36,6 +36,9 @@ VIEW_WEIGHT = 0.4
 MOST_VIEWS = 32
 """Rows a passage beside the first; pages with more sentences have neighbours merged."""
 
+INDEX_TYPES = ("keyword", "integer", "float", "bool", "datetime", "text", "geo", "uuid")
+"""Qdrant's types of payload index."""
+
 Distance = Literal["auto", "cosine", "dot"]
 
 
@@ -181,6 +184,23 @@ class IngestSettings(Settings):
     index: tuple[str, ...] = Field(
         (), description="KEY:TYPE of a payload index for filters: keyword, integer, float, bool, datetime; repeatable"
     )
+
+    @field_validator("index")
+    @classmethod
+    def _known_indexes(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
+        for field in fields:
+            key, separator, kind = field.rpartition(":")
+            if not (key and separator) or kind not in INDEX_TYPES:
+                raise ValueError(
+                    f"cannot read the index {field!r}; write KEY:TYPE with one of {', '.join(INDEX_TYPES)}"
+                )
+        return fields
+
+    @model_validator(mode="after")
+    def _a_limit_bounds_something(self) -> IngestSettings:
+        if self.sync_limit is not None and not self.sync:
+            raise ConflictError("--sync-limit bounds what --sync deletes; give --sync too", "sync_limit", "sync")
+        return self
 
     @model_validator(mode="after")
     def _passages_are_asked_for_as_such(self) -> IngestSettings:

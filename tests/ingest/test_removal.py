@@ -20,7 +20,8 @@ LONG = " ".join(f"battery{number}" for number in range(1000))
 
 
 @pytest.fixture
-def place():
+def place(monkeypatch):
+    monkeypatch.setattr(logging.getLogger("xqg"), "propagate", True)  # the command line turns it off
     return Place()
 
 
@@ -52,7 +53,7 @@ def test_a_page_taken_out_of_a_folder_goes_with_all_its_chunks(tmp_path, place):
 
 
 def test_a_plain_run_says_that_there_is_more(tmp_path, place, caplog):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, logger="xqg")
     source = folder(tmp_path / "docs", gate="valve one", other="wifi")
     place.run(source, tmp_path / "rejects.jsonl")
     assert "more passages" not in caplog.text

@@ -80,6 +80,28 @@ def test_a_tenants_key_beside_the_metadata_is_found_and_indexed_there(wire: Wire
     store.close()
 
 
+def test_what_langchain4j_cannot_read_is_not_written_and_all_is_caught_up(wire: WireServer) -> None:
+    make_source(wire)
+    local, bench = wire.local, Bench(wire)
+
+    def overwrite(name: str, points: list[models.PointStruct]) -> None:
+        for point in points:
+            assert point.payload is not None
+            local.overwrite_payload(name, {"text_segment": point.payload["text"], "n": 1.5}, [point.id])
+
+    overwrite("docs", plain_points())
+    assert bench.augment(alias="live").stored == 5
+    local.upsert("better", plain_points(["refund is mine"], first=200))
+    overwrite("better", plain_points(["refund is mine"], first=200))
+    local.delete("docs", [1])
+    report = bench.augment(alias="live")
+    assert (report.deleted, report.in_place, report.settled) == (1, 1, True)
+    assert bench.augment(alias="live").stored == 0
+    contents = bench.contents()
+    assert sorted(contents) == [2, 3, 4, 5, 200]
+    assert all(isinstance(value, str | float) for payload, _ in contents.values() for value in payload.values())
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

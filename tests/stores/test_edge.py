@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -17,7 +15,6 @@ from xqg.protocols import Collection
 from xqg.records import point_id
 from xqg.stores.edge import EdgeStore
 from xqg.stores.edge_engine import engine_errors
-from xqg.stores.edge_lock import LOCK, FolderLock
 from xqg.stores.payload import to_payload
 
 
@@ -184,43 +181,6 @@ def test_a_folder_open_elsewhere(tmp_path):
     first.close()
     assert second.describe().metadata == METADATA
     second.close()
-
-
-def test_of_many_that_make_one_collection_at_once_one_does_and_nothing_is_lost(tmp_path):
-    for attempt in range(20):
-        stores = [EdgeStore(tmp_path, f"docs{attempt}") for _ in range(4)]
-        barrier = threading.Barrier(len(stores))
-
-        def make(store, barrier=barrier):
-            barrier.wait()
-            try:
-                store.create(4, "cosine", METADATA)
-            except StoreError as refusal:
-                return str(refusal)
-            store.upsert([make_point("a")])
-            return None
-
-        with ThreadPoolExecutor(len(stores)) as pool:
-            errors = list(pool.map(make, stores))
-        assert errors.count(None) == 1
-        told = [error for error in errors if error is not None]
-        assert all("is open elsewhere: by process" in error or "already is a collection" in error for error in told)
-        for store in stores:
-            store.close()
-        last = EdgeStore(tmp_path, f"docs{attempt}")
-        assert [point.passage.text for point in last.points()] == ["text of a"]
-        last.close()
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}'])
-def test_a_lock_whose_holder_cannot_be_told_holds_all_the_same(tmp_path, content):
-    first, second = FolderLock(tmp_path / "docs"), tmp_path / "docs" / LOCK
-    second.write_text(content)
-    with pytest.raises(StoreError, match="open elsewhere: by another process"):
-        FolderLock(tmp_path / "docs")
-    first.release()
-    first.release()
-    FolderLock(tmp_path / "docs").release()
 
 
 class Spy:

@@ -9,6 +9,7 @@ from tests.stores.samples import METADATA, array, make_point, make_store
 from tests.stores.strict import StrictMode
 from xqg.errors import StoreError
 from xqg.records import FieldMatch
+from xqg.stores.filters import read_date
 from xqg.stores.limits import in_parts
 from xqg.stores.server_calls import TooMuchAtOnceError
 
@@ -82,7 +83,7 @@ def test_a_filter_without_an_index_says_how_to_make_one(wire):
     store = make_store(wire)
     store.create(4, "cosine", METADATA)
     store.upsert([make_point("a", metadata={"loc": {"page": 1}})])
-    with pytest.raises(StoreError, match=r"--index loc\.page:integer"):
+    with pytest.raises(StoreError, match=r"--index loc\.page:float"):
         store.search(X[None], 1, [FieldMatch("loc.page", (1,))])
     store.index_fields(["loc.page:integer"])
     (hits,) = make_store(wire).search(X[None], 1, [FieldMatch("loc.page", ("1", 1))])
@@ -103,21 +104,57 @@ def test_an_index_that_was_asked_for_comes_first_and_beyond_the_limit_is_an_erro
         store.index_fields(["year:keyword"])
 
 
-@pytest.mark.parametrize("text", ["year", "year:", ":integer", "year:number"])
-def test_an_index_that_cannot_be_read(made, text):
-    with pytest.raises(Exception, match="Cannot read the index"):
-        made.index_fields([text])
-
-
 def test_metadata_gets_indexes_by_the_kind_of_its_values(wire, made):
-    metadata = {"a": "x", "b": 1, "c": 0.5, "d": True, "e": ["p", "q"], "f": {"g": 1}, "h": None, "i": "x" * 300}
+    metadata = {
+        "a": "x",
+        "b": 1,
+        "c": 0.5,
+        "d": True,
+        "e": ["p", "q"],
+        "f": {"g": 1},
+        "h": None,
+        "i": "x" * 300,
+        "j": "2024-02-01",
+    }
     made.upsert([make_point("a", metadata=metadata)])
     schema = wire.settings["docs"].payload_schema
-    kinds = {"a": "keyword", "b": "integer", "c": "float", "d": "bool", "e": "keyword"}
+    kinds = {"a": "keyword", "b": "float", "c": "float", "d": "bool", "e": "keyword", "j": "datetime"}
     assert schema == {f"metadata.{key}": kind for key, kind in kinds.items()}
     wire.requests.clear()
     made.upsert([make_point("b", metadata=metadata)])
     assert wire.named("index") == []
+
+
+def test_days_are_compared_and_equal_within_strict_mode(wire):
+    wire.strict = StrictMode({"enabled": True, "unindexed_filtering_retrieve": False})
+    store = make_store(wire)
+    store.create(4, "cosine", METADATA)
+    days = {"a": "2024-01-31", "b": "2024-02-01", "c": "2024-02-01T00:00:00Z"}
+    store.upsert([make_point(name, metadata={"day": day}) for name, day in days.items()])
+    for match, expected in [
+        (FieldMatch("day", ("2024-02-01",), ">="), ["b", "c"]),
+        (FieldMatch("day", ("2024-02-01",)), ["b", "c"]),
+        (FieldMatch("day", ("2024-02-01",), "!="), ["a"]),
+    ]:
+        (hits,) = store.search(X[None], 5, [match])
+        assert sorted(hit.passage.id for hit in hits) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2024-02-01", "2024-02-01T00:00:00+00:00"),
+        ("2024-02-01T10:00:00Z", "2024-02-01T10:00:00+00:00"),
+        ("2024-02-01 10:00:00+02:00", "2024-02-01T10:00:00+02:00"),
+        ("2024", None),
+        ("20240201", None),
+        ("2024-13-01", None),
+        ("2024-02-01-draft", None),
+        ("2024-02-01Tea", None),
+    ],
+)
+def test_what_reads_as_a_date(text, moment):
+    assert read_date(text) == moment
 
 
 def test_no_more_than_a_few_keys_get_an_index_unasked(wire, made):

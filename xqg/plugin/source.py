@@ -8,9 +8,9 @@ from typing import Any
 
 from xqg.errors import StoreError
 from xqg.languages import DETECTED_CHARACTERS, CorpusLanguage, LanguageDetector
+from xqg.layouts import PLAIN_VECTOR
 from xqg.plugin.stored import is_augmentable
 from xqg.stores.augmented import Augmented, AugmentedStore
-from xqg.stores.conditions import PLAIN_VECTOR
 from xqg.stores.foreign import ForeignServer
 from xqg.stores.foreign_points import ForeignPassage, ForeignPoint, foreign_passage
 

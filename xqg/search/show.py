@@ -18,15 +18,16 @@ def describe_collection(collection: Collection, store: VectorStore) -> dict[str,
     """Counts and settings of a collection; reads every point once."""
     languages: Counter[str] = Counter()
     translated: Counter[str] = Counter()
-    without = documents = 0
+    without = documents = passages = 0
     for point in store.points():
+        passages += 1  # the store's own count may be an estimate
         documents += point.passage.chunk == 1
         texts = point.entry.texts
         without += not (any(texts.queries.values()) or texts.translations)
         languages.update({code: len(found) for code, found in texts.queries.items()})
         translated.update({code: len(found) for code, found in texts.translations.items()})
     return {
-        "passages": collection.points,
+        "passages": passages,
         "documents": documents,
         "vectors": "several a passage" if collection.multivector else "one a passage",
         "dimension": collection.dimension,

@@ -14,11 +14,11 @@ from qdrant_client import models
 
 from xqg.errors import PARSING_ERRORS, StoreError
 from xqg.known_layouts import layout_from_json
-from xqg.layouts import Layout
+from xqg.layouts import PLAIN_VECTOR, Layout
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Texts, Vectors
 from xqg.settings import StoreSettings
-from xqg.stores.conditions import PLAIN_VECTOR, copied, of_others, still_plain, unchanged
+from xqg.stores.conditions import copied, of_others, still_plain, unchanged
 from xqg.stores.foreign import ForeignServer, Shape, require_shape
 from xqg.stores.foreign_points import ForeignPassage, ForeignPoint, foreign_passage, identity
 from xqg.stores.payload import AUGMENTED, KEY, as_stored, entry_from_payload, own_fields, to_rows
@@ -105,14 +105,14 @@ class AugmentedStore:
 
     def copied_ids(self) -> Iterator[list[int | str]]:
         """The ids of the points that came from the source, some at a time."""
-        ours = copied(self._block.layout.own_path)
+        ours = copied(self._block.layout)
         for page in self._server.pages(self._name, with_payload=False, with_vectors=False, condition=ours):
             yield [point.id for point in page]
 
     def points_of_others(self) -> Iterator[tuple[ForeignPoint, Mapping[str, Any] | None]]:
         """The points that others wrote into the collection, as they wrote them, with what stands under our key."""
         layout, vector = self._block.layout, self._block.vector
-        for page in self._server.pages(self._name, condition=of_others(layout.own_path)):
+        for page in self._server.pages(self._name, condition=of_others(layout)):
             for point in page:
                 own = layout.own(point.payload)
                 if own is None:
@@ -136,11 +136,10 @@ class AugmentedStore:
 
     def delete(self, ids: Sequence[int | str]) -> None:
         """Delete those of these points that came from the source and were not written by others since."""
-        path = self._block.layout.own_path
-        self._server.delete(self._name, [identity(str(key)) for key in ids], lambda part: copied(path, part))
+        self._server.delete(self._name, [identity(str(key)) for key in ids], partial(copied, self._block.layout))
 
     def index_fields(self, fields: Sequence[str]) -> None:
-        """Index these fields, each ``KEY:TYPE``. :raises SettingsError: if one cannot be read."""
+        """Index these fields, each ``KEY:TYPE``. :raises StoreError: if there is another, or room for none."""
         self._server.index_fields(self._name, fields, self._block.layout.filter_paths, self._block.source)
 
     def search(
@@ -210,10 +209,10 @@ class AugmentedStore:
         """What the point that is there must meet to be replaced by ``point``."""
         (passage, origin), layout = self._origin(point), self._block.layout
         if passage.in_place and passage.replaces is None:
-            return still_plain(layout.own_path, *layout.text_place(origin.payload))
+            return still_plain(layout, origin.payload)
         # its own hash as well: a write whose answer was lost is tried again
         hashes = [passage.document_hash, *([] if passage.replaces is None else [passage.replaces])]
-        return unchanged(layout.own_path, hashes)
+        return unchanged(layout, hashes)
 
     def _origin(self, point: Point) -> tuple[ForeignPassage, ForeignPoint]:
         passage = point.passage

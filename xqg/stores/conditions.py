@@ -8,13 +8,12 @@ whether a field is empty, and not for those of an upsert's filter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qdrant_client import models
 
-PLAIN_VECTOR = "plain_vector"
-"""Under our key of a point that others wrote into the collection and we augmented in place: the vector it came with."""
+from xqg.layouts import DOCUMENT_HASH, PLAIN_VECTOR, Layout
 
 
 def any_of(conditions: Iterable[tuple[Any, Sequence[models.Condition]]]) -> models.Filter:
@@ -24,27 +23,29 @@ def any_of(conditions: Iterable[tuple[Any, Sequence[models.Condition]]]) -> mode
     )
 
 
-def unchanged(own_path: str, hashes: Sequence[str]) -> list[models.Condition]:
-    """That our key is there, with one of these document hashes. :param own_path: payload path of our key."""
+def unchanged(layout: Layout, hashes: Sequence[str]) -> list[models.Condition]:
+    """That our key is there, with one of these document hashes."""
     match = models.MatchAny(any=list(dict.fromkeys(hashes)))
-    return [models.FieldCondition(key=f"{own_path}.document_hash", match=match)]
+    return [models.FieldCondition(key=layout.own_field_path(DOCUMENT_HASH), match=match)]
 
 
-def still_plain(own_path: str, text_path: str, text: str) -> list[models.Condition]:
-    """That our key is not there and the text is the one that was read."""
-    return [_is_empty(own_path), models.FieldCondition(key=text_path, match=models.MatchValue(value=text))]
+def still_plain(layout: Layout, payload: Mapping[str, Any]) -> list[models.Condition]:
+    """That our key is not there and the text is that of ``payload``."""
+    path, text = layout.text_place(payload)
+    return [_is_empty(layout.own_path), models.FieldCondition(key=path, match=models.MatchValue(value=text))]
 
 
-def copied(own_path: str, ids: Sequence[int | str] | None = None) -> models.Filter:
+def copied(layout: Layout, ids: Sequence[int | str] | None = None) -> models.Filter:
     """The points that came from the source. :param ids: only these; None: all."""
     some: list[models.Condition] = [] if ids is None else [models.HasIdCondition(has_id=list(ids))]
-    return models.Filter(must=[*some, _is_empty(f"{own_path}.{PLAIN_VECTOR}")], must_not=[_is_empty(own_path)])
+    plain = _is_empty(layout.own_field_path(PLAIN_VECTOR))
+    return models.Filter(must=[*some, plain], must_not=[_is_empty(layout.own_path)])
 
 
-def of_others(own_path: str) -> models.Filter:
+def of_others(layout: Layout) -> models.Filter:
     """The points that others wrote, with our key or without."""
-    augmented = models.Filter(must_not=[_is_empty(f"{own_path}.{PLAIN_VECTOR}")])
-    return models.Filter(should=[_is_empty(own_path), augmented])
+    augmented = models.Filter(must_not=[_is_empty(layout.own_field_path(PLAIN_VECTOR))])
+    return models.Filter(should=[_is_empty(layout.own_path), augmented])
 
 
 def _is_empty(path: str) -> models.Condition:

@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -52,16 +53,17 @@ class FolderLock:
 
     def release(self) -> None:
         """Let others have it; calling it twice does nothing."""
-        self._file.close()
+        if not self._file.closed:
+            with suppress(OSError):
+                _unlock(self._file)  # closing alone would leave it to child processes that have the file open too
+            self._file.close()
 
     def _write_holder(self) -> None:
         now = datetime.now().astimezone().isoformat(timespec="seconds")
-        try:
+        with suppress(OSError):  # a full disk: the lock holds all the same, only its holder cannot be told
             self._file.truncate(0)
             self._file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now}))
             self._file.flush()
-        except OSError:
-            pass  # a full disk: the lock holds all the same, only its holder cannot be told
 
 
 def _holder(file: IO[str]) -> str:
@@ -87,8 +89,15 @@ if sys.platform == "win32":
         file.seek(2**30)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         file.seek(0)
+
+    def _unlock(file: IO[str]) -> None:
+        file.seek(2**30)
+        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
 else:
     import fcntl
 
     def _lock(file: IO[str]) -> None:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _unlock(file: IO[str]) -> None:
+        fcntl.flock(file.fileno(), fcntl.LOCK_UN)

@@ -7,6 +7,7 @@ as floats of 64 bits, so whole ones beyond 2⁵³ are matched as integers instea
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ EXACT_FLOATS, INTEGERS = 2**53, 2**63
 LOWEST, EARLIEST = -1.7e308, "0001-01-01T00:00:00+00:00"
 """What every number, and every date, is at least."""
 
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?![^T ])", re.ASCII)
+
 BOUNDS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 
 
@@ -35,7 +38,7 @@ class Kind(Enum):
     TEXT = ("keyword", "uuid")
     TRUTH = ("bool",)
     INTEGER = ("integer",)
-    NUMBER = ("integer", "float")
+    NUMBER = ("float", "integer")
     DATE = ("datetime",)
     PRESENT = ()
 
@@ -98,11 +101,24 @@ def _check_comparable(match: FieldMatch, paths: Paths, exists: Callable[[list[Te
         )
 
 
+def read_date(text: str) -> str | None:
+    """An ISO 8601 date, with a time or without, as Qdrant takes it; in UTC where it names no zone. None: it is none."""
+    if _DATE.match(text) is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).isoformat()
+
+
 def _equal(key: str, value: Any) -> list[tuple[Kind, Any]]:
     if isinstance(value, bool):
         return [(Kind.TRUTH, value)]
     if isinstance(value, str):
-        return [(Kind.TEXT, value)]
+        # the same moment, for a field of dates may have an index of dates alone
+        moment = read_date(value)
+        return [(Kind.TEXT, value), *([(Kind.DATE, {"gte": moment, "lte": moment})] if moment else [])]
     if isinstance(value, int) and EXACT_FLOATS < abs(value) < INTEGERS:
         return [(Kind.INTEGER, value)]
     number = _number(key, value)
@@ -113,13 +129,12 @@ def _equal(key: str, value: Any) -> list[tuple[Kind, Any]]:
 def _bounded(match: FieldMatch, value: Any) -> tuple[Kind, Any]:
     bound = BOUNDS[match.operator]
     if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
-        except ValueError:
+        moment = read_date(value)
+        if moment is None:
             raise SettingsError(
                 f"Cannot compare {match.key} {match.operator} {value!r}", "a number or an ISO 8601 date after it"
-            ) from None
-        return Kind.DATE, {bound: (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).isoformat()}
+            )
+        return Kind.DATE, {bound: moment}
     return Kind.NUMBER, {bound: _number(match.key, value)}
 
 

@@ -152,7 +152,7 @@ class ServerStore:
             pass
 
     def index_fields(self, fields: Sequence[str]) -> None:
-        """Index these fields, each ``KEY:TYPE``. :raises SettingsError: if one cannot be read."""
+        """Index these fields, each ``KEY:TYPE``. :raises StoreError: if there is another, or room for none."""
         self._open_to_write()
         for key, kind in [parse_index(field) for field in fields]:
             self._indexes().make(filter_paths(key)[0], kind)

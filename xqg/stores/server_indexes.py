@@ -9,7 +9,8 @@ from typing import Any
 
 from qdrant_client import QdrantClient, models
 
-from xqg.errors import SettingsError, StoreError, StoreUnreachableError
+from xqg.errors import StoreError, StoreUnreachableError
+from xqg.stores.filters import read_date
 from xqg.stores.limits import read_limits
 from xqg.stores.server_calls import ServerCalls, check_done
 from xqg.stores.server_requests import index_types
@@ -22,7 +23,8 @@ MOST_OFFERED = 16
 LONGEST_VALUE = 256
 """Characters of a text beyond which nobody filters for the whole of it."""
 
-_TYPES = {bool: "bool", int: "integer", float: "float", str: "keyword"}
+_TYPES = {bool: "bool", int: "float", float: "float"}
+"""An index of integers would hide a 3.5 that comes after a 3; one of floats has both."""
 
 
 class PayloadIndexes:
@@ -95,15 +97,12 @@ def value_type(value: Any) -> str | None:
     if isinstance(value, list):
         kinds = {value_type(item) for item in value if not isinstance(item, list)}
         return kinds.pop() if len(kinds) == 1 else None
-    if isinstance(value, str) and len(value) > LONGEST_VALUE:
-        return None
+    if isinstance(value, str):
+        return "datetime" if read_date(value) else "keyword" if len(value) <= LONGEST_VALUE else None
     return _TYPES.get(type(value))
 
 
 def parse_index(text: str) -> tuple[str, str]:
-    """``KEY:TYPE`` as key and type. :raises SettingsError: if it is none."""
-    key, separator, kind = text.rpartition(":")
-    types = [member.value for member in models.PayloadSchemaType]
-    if not (key and separator) or kind not in types:
-        raise SettingsError(f"Cannot read the index {text!r}", f"KEY:TYPE with one of {', '.join(types)}")
+    """``KEY:TYPE``, as settings have checked it, as key and type."""
+    key, _, kind = text.rpartition(":")
     return key, kind
