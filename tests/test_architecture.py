@@ -16,6 +16,7 @@ PACKAGE = Path(xqg.__file__).parent
 LEVELS = {
     "xqg.messages": -1,
     "xqg.remade": -1,
+    "xqg.starting": -1,
     "xqg.errors": 0,
     "xqg.identifiers": 0,
     "xqg.language_codes": 0,
