@@ -16,6 +16,7 @@ PACKAGE = Path(xqg.__file__).parent
 LEVELS = {
     "xqg.messages": -1,
     "xqg.remade": -1,
+    "xqg.starting": -1,
     "xqg.addresses": 0,
     "xqg.chunks": 0,
     "xqg.errors": 0,

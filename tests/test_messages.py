@@ -91,7 +91,7 @@ def test_a_long_message_is_cut_after_it_was_redacted() -> None:
 
 
 def test_redaction_is_linear() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for text in (
         "://a:b" * 50_000,
         "://" * 100_000,
@@ -101,7 +101,7 @@ def test_redaction_is_linear() -> None:
         "\\" * 300_000,
     ):
         redact(text, PLAIN, QUOTED)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 500])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import signal
 import sys
 from contextlib import closing
 from pathlib import Path
@@ -21,13 +23,14 @@ from xqg.commands.evaluate_generator import evaluate_generator
 from xqg.commands.export import export
 from xqg.commands.mcp import mcp
 from xqg.commands.models import models
-from xqg.commands.stopping import stop_on_signal
+from xqg.commands.stopping import Stopped, stop_on_signal
 from xqg.commands.sweep import sweep
 from xqg.commands.train import train
 from xqg.errors import EXIT_REJECTS, SettingsError, XqgError
 from xqg.messages import printable, redact
 from xqg.options import collect, search_settings, settings_options
 from xqg.settings import IngestSettings, StoreSettings, validated
+from xqg.starting import has_started
 from xqg.tuning import tune_process
 
 EXIT_CODES = """
@@ -44,14 +47,43 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        has_started()
         try:
             return super().invoke(ctx)
         except XqgError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # the reader of a pipe has seen enough, and click knows what to do
+            click.echo(f"Error: {XqgError(_told(error), remedy=_REMEDIES.get(error.errno or 0, ''))}", err=True)
+            ctx.exit(1)
+        except KeyboardInterrupt as error:
             click.echo("Interrupted.", err=True)
-            ctx.exit(130)
+            ctx.exit(error.exit_code if isinstance(error, Stopped) else 130)
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a process from its beginning to its end; a test, which names arguments, is only a part of one."""
+        try:
+            return super().main(*args, **options)
+        finally:
+            if not (args or options):
+                # what is left is Python's own end, and a signal there would be a traceback of its insides
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+_REMEDIES = {
+    errno.ENOSPC: "Free some space and run the command again",
+    errno.EROFS: "Name a place that can be written",
+    errno.EACCES: "Give this user rights to it, or name another place",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n 4096) and run the command again",
+}
+
+
+def _told(error: OSError) -> str:
+    """What the operating system refused, where nothing nearer knew more of it."""
+    place = f"{error.filename}: " if error.filename is not None else ""
+    return f"{place}{error.strerror or error}"
 
 
 @click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})

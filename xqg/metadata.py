@@ -60,8 +60,9 @@ def check_metadata(metadata: Mapping[str, Any], name: str) -> None:
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))
+        found = "no object" if problem["type"] == "model_type" else problem["msg"]
         raise StoreError(
-            f"The metadata of collection {name!r} is damaged at {place}: {problem['msg']}",
+            f"The metadata of collection {name!r} is damaged at {place}: {found}",
             "what xqg wrote",
             "Ingest into a new collection",
         ) from None

@@ -158,7 +158,7 @@ def test_no_content_is_an_exception(content: Any) -> None:
     "piece", ["{", "[", '{"a":', "[1,", '["a",', '{"queries": ["a", ', "<think", "<|channel|>", "(", "* ", "</"]
 )
 def test_hostile_answers_are_read_in_linear_time(piece: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     read_texts(piece * 60_000)
     read_texts(piece + " " * 200_000)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10

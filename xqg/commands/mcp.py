@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from xqg.commands.stopping import end_on_signal
 from xqg.known_layouts import NAMES
 from xqg.options import collect, settings_options
 from xqg.settings import EncoderSettings, StoreSettings, validated
@@ -43,4 +44,5 @@ def mcp(
         vector_name=vector_name,
     )
     with closing(open_reader(settings)) as reader:
+        end_on_signal()
         build_server(reader, settings.store.collection).run("stdio")

@@ -6,12 +6,14 @@ import json
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
 from xqg.errors import PARSING_ERRORS, SettingsError
 from xqg.ingest.readers.folder import TEXT_ENDINGS
+from xqg.ingest.readers.lines import MAX_LINE_BYTES
 from xqg.ingest.readers.opening import STANDARD_INPUT
 from xqg.ingest.readers.sources import BEIR_FILES
 from xqg.records import Reject
@@ -159,7 +161,7 @@ def _is_ours(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as file:
-            return all(_is_reject(line) for line in file)
+            return all(_is_reject(line) for line in iter(partial(file.readline, MAX_LINE_BYTES), b""))
     except OSError as error:
         raise _unwritable(path, str(error.strerror)) from error
 

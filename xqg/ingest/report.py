@@ -49,14 +49,10 @@ class IngestReport:
             self.dropped[reason] = self.dropped.get(reason, 0) + count
 
     def queries_to_json(self) -> dict[str, Any]:
-        """The part of the report that is about queries."""
-        return {
-            "made": self.generated,
-            "reused": self.reused,
-            "dropped": dict(self.dropped),
-            "failed": self.failed,
-            "refused": self.refused,
-        }
+        """The part of the report that is about queries; ``failed`` and ``refused`` where there are any."""
+        counts = {"failed": self.failed, "refused": self.refused}
+        shown = {name: count for name, count in counts.items() if count}
+        return {"made": self.generated, "reused": self.reused, "dropped": dict(self.dropped), **shown}
 
     def to_json(self) -> dict[str, Any]:
         """The report as JSON; the shape of ``xqg ingest --json``."""
