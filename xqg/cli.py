@@ -252,11 +252,11 @@ def _print_estimate(estimate: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(estimate)
         return
-    rows = [[name.replace("_", " "), "–" if value is None else _told(value)] for name, value in estimate.items()]
+    rows = [[name.replace("_", " "), "–" if value is None else _shown(value)] for name, value in estimate.items()]
     print_table("Plan (nothing was written)", ["", ""], rows)
 
 
-def _told(value: Any) -> str:
+def _shown(value: Any) -> str:
     return ", ".join(value) or "nothing" if isinstance(value, tuple) else str(value)
 
 
