@@ -173,7 +173,9 @@ class IngestSettings(Settings):
     reader: ReaderSettings = ReaderSettings()
     batch_size: int = Field(32, ge=1, le=10_000, description="passages generated, encoded and stored at once")
     update: bool = Field(
-        False, description="bring a collection made with other settings, or out of other folders, to these"
+        False,
+        description="bring a collection made with other settings, or out of other folders, to these; "
+        "files that are gone from a folder go",
     )
     sync: bool = Field(
         False, description="delete the stored documents that are in these folders, or in these files, no more"

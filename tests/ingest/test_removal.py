@@ -52,6 +52,23 @@ def test_a_page_taken_out_of_a_folder_goes_with_all_its_chunks(tmp_path, place):
     assert sync(place, source, tmp_path).deleted == 0
 
 
+def test_an_update_deletes_a_few_files_that_are_gone(tmp_path, place, caplog):
+    source = folder(tmp_path / "docs", **{f"page{number}": f"valve {number}" for number in range(40)})
+    records = tmp_path / "c.jsonl"
+    records.write_text(json.dumps({"id": "record", "text": "wifi"}) + "\n")
+    for path in (source, str(records)):
+        place.run(path, tmp_path / "rejects.jsonl")
+    (tmp_path / "docs" / "page7.md").unlink()
+    assert place.run(source, tmp_path / "rejects.jsonl", settings(update=True)).deleted == 1
+    records.write_text(json.dumps({"id": "other", "text": "wifi"}) + "\n")
+    assert place.run(str(records), tmp_path / "rejects.jsonl", settings(update=True)).deleted == 0
+    assert len(documents(place)) == 41
+    for number in range(10, 25):
+        (tmp_path / "docs" / f"page{number}.md").unlink()
+    assert place.run(source, tmp_path / "rejects.jsonl", settings(update=True)).deleted == 0
+    assert "15 stored documents are gone from here; --sync --dry-run tells which" in caplog.text
+
+
 def test_a_plain_run_says_that_there_is_more(tmp_path, place, caplog):
     caplog.set_level(logging.INFO, logger="xqg")
     source = folder(tmp_path / "docs", gate="valve one", other="wifi")

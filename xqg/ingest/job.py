@@ -12,7 +12,7 @@ from xqg.ingest.corpus import Corpus
 from xqg.ingest.estimate import Estimate, estimate
 from xqg.ingest.leftovers import tell_left_over, watched
 from xqg.ingest.rejects import RejectsFile
-from xqg.ingest.removal import Sources, delete_lost, find_lost, tell_of_more
+from xqg.ingest.removal import Sources, delete_gone_files, delete_lost, find_lost, tell_of_more
 from xqg.ingest.report import IngestReport
 from xqg.ingest.takeover import guarded
 from xqg.ingest.worker import IngestWorker
@@ -76,6 +76,8 @@ class IngestJob:
             tell_left_over(self._generator)
             if self._settings.sync:
                 report.deleted = delete_lost(self._store, met, self._settings.sync_limit)
+            elif self._settings.update:
+                report.deleted = delete_gone_files(self._store, met)
             else:
                 tell_of_more(self._store, met, report.read)
         return report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from xqg.chunks import Chunk, find_chunks
@@ -96,7 +96,7 @@ def delete_lost(store: VectorStore, sources: Sources, limit: int | None) -> int:
         )
         return 0
     lost = find_lost(store, sources)
-    most = max(FEW, int(SHARE * lost.stored)) if limit is None else limit
+    most = _most(lost) if limit is None else limit
     if len(lost.documents) > most:
         raise StoreError(
             f"{len(lost.documents)} of {lost.stored} stored documents are in the sources no more",
@@ -107,6 +107,26 @@ def delete_lost(store: VectorStore, sources: Sources, limit: int | None) -> int:
         logger.info("%d stored documents came from other folders or files, and stay", lost.elsewhere)
     store.delete([passage_id for ids in lost.documents.values() for passage_id in ids])
     return len(lost.documents)
+
+
+def delete_gone_files(store: VectorStore, sources: Sources) -> int:
+    """What ``--update`` does to folders: files that are gone from them go here too; tells how many documents.
+
+    More than `delete_lost` would delete unasked stay, with a word about them.
+    """
+    folders = replace(sources, origins=sources.origins - {""})
+    if folders.unknown or not folders.origins:
+        return 0
+    lost = find_lost(store, folders)
+    if len(lost.documents) > _most(lost):
+        logger.warning("%d stored documents are gone from here; --sync --dry-run tells which", len(lost.documents))
+        return 0
+    store.delete([passage_id for ids in lost.documents.values() for passage_id in ids])
+    return len(lost.documents)
+
+
+def _most(lost: Lost) -> int:
+    return max(FEW, int(SHARE * lost.stored))
 
 
 def tell_of_more(store: VectorStore, sources: Sources, read: int) -> None:
