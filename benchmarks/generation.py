@@ -2,7 +2,7 @@
 
     python benchmarks/generation.py --json generation.json
 
-Both sample from the same model with the same prompts, top-k and stop tokens, in the same process and after a warm-up,
+All sample from the same model with the same prompts, top-k and stop tokens, in the same process and after a warm-up,
 in rounds that take turns. Plain ``generate()`` is given the prompts padded to batches. Cleaning is not part of it. On a
 machine that others use too, look at the core seconds: they count only the time that this process had.
 """
@@ -24,12 +24,10 @@ tune_process()  # as the command line does, for plain generate() too; before tor
 import torch
 from rich.console import Console
 from rich.table import Table
-from transformers import AutoModelForCausalLM
 
 from xqg.ingest.generators.bundled import BundledGenerator
-from xqg.ingest.generators.decoding import SharedPrefixDecoder
-from xqg.ingest.generators.plain import until_stop
-from xqg.ingest.generators.trees import Prompt
+from xqg.ingest.generators.decoding.decoder import Prompt, until_stop
+from xqg.ingest.generators.decoding.shared_prefix import SharedPrefixDecoder
 from xqg.languages import LanguageDetector
 from xqg.models import quiet
 from xqg.records import Passage
@@ -124,15 +122,17 @@ def main() -> None:
     by_length = sorted(passages, key=lambda passage: len(generator._tokens(passage, "de")))
     first = (len(passages) - options.plain_passages) // 2
     few = make_prompts(generator, by_length[first:][: options.plain_passages])  # of the middle in length
-    plain = generator._load(AutoModelForCausalLM.from_pretrained)  # as anybody would load it, nothing packed
-    usual = SharedPrefixDecoder(plain, decoder._limits, decoder._prefix)
+    limits, prefix = decoder._limits, decoder._prefix
+    unscreened = SharedPrefixDecoder(model, limits, prefix, decoder._attention)
+    usual = SharedPrefixDecoder(model, limits, prefix)
     decoders = {
         "shared prefixes": (prompts, lambda: [row for rows in decoder.decode(prompts) for row in rows]),
-        "the same, torch's own attention and weights": (
-            few,
-            lambda: [row for rows in usual.decode(few) for row in rows],
+        "the same, all logits computed": (
+            prompts,
+            lambda: [row for rows in unscreened.decode(prompts) for row in rows],
         ),
-        "plain generate()": (few, lambda: decode_plainly(generator, plain, few, options.plain_rows)),
+        "the same, torch's own attention": (few, lambda: [row for rows in usual.decode(few) for row in rows]),
+        "plain generate()": (few, lambda: decode_plainly(generator, model, few, options.plain_rows)),
     }
     decoder.decode(prompts[: len(prompts) // 2])  # warms up; sets the screening of the output layer up
     usual.decode(few[:1])

@@ -25,8 +25,7 @@ from rich.table import Table
 from transformers import AutoModelForCausalLM
 
 from xqg.ingest.generators.bundled import BundledGenerator
-from xqg.ingest.generators.plain import until_stop
-from xqg.ingest.generators.trees import Prompt
+from xqg.ingest.generators.decoding.decoder import Prompt, until_stop
 from xqg.languages import LanguageDetector
 from xqg.settings import GeneratorSettings
 

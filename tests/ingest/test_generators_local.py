@@ -12,9 +12,9 @@ from xqg import models as loading
 from xqg.errors import GenerationError, ModelError
 from xqg.ingest.generators.adapters import base_source, find_adapter
 from xqg.ingest.generators.causal import CausalGenerator
+from xqg.ingest.generators.decoding.generate import GenerateDecoder
+from xqg.ingest.generators.decoding.top_k import gumbel_noise
 from xqg.ingest.generators.local import Task
-from xqg.ingest.generators.plain import PlainDecoder
-from xqg.ingest.generators.sampling import gumbel_noise
 from xqg.ingest.generators.seq2seq import Seq2SeqGenerator
 from xqg.ingest.prompts import seq2seq_prompt
 from xqg.models import is_encoder_decoder
@@ -156,10 +156,10 @@ def test_few_shot_examples_are_read_once(folders):
 
 def test_a_model_that_shared_prefixes_do_not_suit_is_decoded_plainly(folders, monkeypatch):
     expected = texts(generator_of(folders["gemma"]).generate([(OWL, ("fr",))]))
-    monkeypatch.setattr("xqg.ingest.generators.causal.agrees", lambda model, prompt, attention=None: False)
+    monkeypatch.setattr("xqg.ingest.generators.decoding.choice.agrees", lambda model, prompt, attention=None: False)
     generator = generator_of(folders["gemma"])
     assert texts(generator.generate([(OWL, ("fr",))])) == expected
-    assert isinstance(generator._decoder, PlainDecoder)
+    assert isinstance(generator._decoder, GenerateDecoder)
 
 
 def test_pickled_weights_are_refused(folders, tmp_path):

@@ -6,9 +6,8 @@ import torch
 from torch.nn import functional
 
 from tests.models import make_gemma, make_llama
-from xqg.training.causal import Preference, packed_loss
+from xqg.training.causal import packed_loss
 from xqg.training.packing import Pack, Segment, make_batch
-from xqg.training.reference import StartingPoint
 
 PACKS = [
     Pack(
@@ -55,64 +54,6 @@ def test_models_with_one_kind_of_layer_take_one_mask():
     assert abs(packed_loss(model, make_batch(PACKS, 0)).item() - separate_loss(model, PACKS).item()) < 1e-5
 
 
-def test_preferences_compare_whole_queries_and_rejected_ones_are_not_learnt():
-    model = make_gemma(64)
-    line = (20, 21)
-    pack = Pack((1, 5, 6), (
-        Segment(line, (30, 31, 2)), Segment(line, (32, 33, 34, 2), worse_than=0),
-        Segment(line, (35, 2)), Segment((22,), (36, 2)), Segment((22,), (37, 38, 2), worse_than=3),
-    ))  # fmt: skip
-    packs = [PACKS[0], pack]
-
-    found = packed_loss(model, make_batch(packs, 0), preference=Preference(weight=3.0, beta=0.2))
-
-    def score(segment):
-        tokens = torch.tensor([[*pack.passage, *segment.line, *segment.target]])
-        rows = model(input_ids=tokens).logits[0, -len(segment.target) - 1 : -1].log_softmax(dim=-1)
-        return rows.gather(1, torch.tensor(segment.target)[:, None]).sum()
-
-    scores = [score(segment) for segment in pack.segments]
-    contrast = sum(-functional.logsigmoid(0.2 * (scores[a] - scores[b])) for a, b in ((0, 1), (3, 4))) / 2
-    learnt = Pack(pack.passage, tuple(segment for segment in pack.segments if segment.worse_than is None))
-    expected = separate_loss(model, [PACKS[0], learnt]) + 3 * contrast
-    assert abs(found.item() - expected.item()) < 1e-5
-    without = packed_loss(model, make_batch([PACKS[0], learnt], 0), preference=Preference(3.0, 0.2))
-    assert abs(without.item() - separate_loss(model, [PACKS[0], learnt]).item()) < 1e-5
-
-
-def test_against_a_starting_point_preferences_count_what_was_gained():
-    model, start = make_gemma(64, seed=2), make_gemma(64, seed=1)
-    line = (20, 21)
-    pack = Pack((1, 5, 6), (Segment(line, (30, 31, 2)), Segment(line, (32, 33, 2), worse_than=0)))
-
-    found = packed_loss(model, make_batch([pack], 0), preference=Preference(3.0, 0.2, StartingPoint(start)))
-
-    def gap(of):
-        better, worse = (
-            -separate_loss(of, [Pack(pack.passage, (segment,))]) * len(segment.target) for segment in pack.segments
-        )
-        return better - worse
-
-    contrast = -functional.logsigmoid(0.2 * (gap(model) - gap(start).detach()))
-    expected = separate_loss(model, [Pack(pack.passage, pack.segments[:1])]) + 3 * contrast
-    assert abs(found.item() - expected.item()) < 1e-5
-    trained = list(model.model.parameters())
-    for gradient, want in zip(torch.autograd.grad(found, trained), torch.autograd.grad(expected, trained), strict=True):
-        assert float((gradient - want).abs().max()) < 1e-5 * max(1.0, float(want.abs().max()))
-
-
-def test_a_starting_point_stands_in_for_a_moment_only():
-    model, start = make_gemma(64, seed=2), make_gemma(64, seed=1)
-    point, tokens = StartingPoint(start), torch.tensor([[1, 5, 6]])
-    now, before = model(tokens).logits, start(tokens).logits
-    with torch.no_grad():
-        start.lm_head.weight.mul_(2)  # a copy is kept
-    with pytest.raises(RuntimeError), point.restored(model):
-        torch.testing.assert_close(model(tokens).logits, before)
-        raise RuntimeError
-    torch.testing.assert_close(model(tokens).logits, now)
-
-
 def test_a_query_sees_the_passage_and_itself_alone():
     pack = Pack((1, 2), (Segment((3,), (4, 9)), Segment((5,), (6, 9))))
 
@@ -130,7 +71,6 @@ def test_a_query_sees_the_passage_and_itself_alone():
     ]]]  # fmt: skip
     assert batch.rows.tolist() == [2, 3, 4, 5]
     assert batch.targets.tolist() == [4, 9, 6, 9]
-    assert batch.count == 2
 
 
 def test_the_window_counts_positions_and_not_places():

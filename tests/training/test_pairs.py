@@ -56,16 +56,6 @@ def test_jsonl_pairs_that_name_passages_of_another_file(tmp_path):
     ]
 
 
-def test_queries_rejected_in_their_place_are_read(tmp_path):
-    line = {"text": "Some text", "language": "fr", "query": "Quoi ?"}
-    path = write_lines(tmp_path / "pairs.jsonl", [line, line | {"rejected": " Qui  ? "}, line | {"rejected": 7}])
-
-    data = read(path)
-
-    assert [query.rejected for query in data.groups[0].queries] == ["", "Qui ?"]
-    assert [(reject.line, reject.reason) for reject in data.rejects] == [(3, "the rejected query is no text")]
-
-
 def test_bad_pairs_are_rejected_with_file_and_line(tmp_path):
     good = {"text": "Some text", "title": "Title", "language": "fr", "query": "Quoi ?"}
     path = tmp_path / "pairs.jsonl"

@@ -14,7 +14,6 @@ from tests.training.samples import pair_lines, save_gemma, save_mt5, tiny_settin
 from xqg.errors import InputError, MissingDependencyError, ModelError, SettingsError
 from xqg.ingest.generators.adapters import merge_adapter
 from xqg.ingest.generators.causal import CausalGenerator
-from xqg.ingest.prompts import trained_prompt
 from xqg.records import Passage
 from xqg.settings import GeneratorSettings
 from xqg.training.evaluation import EveryLanguage
@@ -207,53 +206,6 @@ def test_the_card_names_base_data_licences_settings_and_dev_results(tmp_path, ba
     assert facts["max_passage_tokens"] == 320
     assert facts["base"]["spec"] == str(base)
     assert str(tmp_path) not in card and str(base) not in card
-
-
-def with_rejected(folder):
-    lines = [line | {"rejected": f"{line['title']} nonsense {number}"} for number, line in enumerate(pair_lines())]
-    return [str(write_lines(folder / "preferences.jsonl", lines))]
-
-
-@pytest.mark.parametrize(("reference", "weight", "beta"), [(False, 4.0, 1.0), (True, 40.0, 0.1)])
-def test_rejected_queries_become_less_likely_than_those_preferred_to_them(tmp_path, base, reference, weight, beta):
-    options = {"data": with_rejected(tmp_path), "max_steps": 12, "learning_rate": 0.02, "preference_weight": weight}
-    options |= {"preference_beta": beta, "preference_reference": reference}
-    contrast = train_generator(tiny_settings(tmp_path, base, **options, out=tmp_path / "contrast"))
-    without = train_generator(
-        tiny_settings(tmp_path, base, **options | {"preference_weight": 0.0, "out": tmp_path / "without"})
-    )
-
-    assert (contrast.preferences, without.preferences) == (contrast.pairs, 0)
-    card = (contrast.out / "README.md").read_text(encoding="utf-8")
-    assert (
-        f"Beside {contrast.pairs} of them stands a worse query." in card and f"| preference_weight | {weight} |" in card
-    )
-
-    tokenizer, gaps = AutoTokenizer.from_pretrained(base), []
-    for report in (contrast, without):
-        model = AutoModelForCausalLM.from_pretrained(base)
-        merge_adapter(model, report.out)
-        likely, unlikely = (log_probability(model, tokenizer, query) for query in (" Quand mill ?", " mill nonsense 8"))
-        gaps.append(likely - unlikely)
-    assert gaps[0] > gaps[1] + 1
-
-
-@torch.no_grad()
-def log_probability(model, tokenizer, query):
-    """Of a query in French on the second passage of `pair_lines`."""
-    passage = Passage(id="", title="mill", text="The old mill was built in 1701 by the council.")
-    prompt = tokenizer(trained_prompt(passage, "fr", "question")).input_ids
-    target = tokenizer(query, add_special_tokens=False).input_ids
-    rows = model(torch.tensor([[*prompt, *target]])).logits[0, len(prompt) - 1 : -1].log_softmax(dim=-1)
-    return float(rows.gather(1, torch.tensor(target)[:, None]).sum())
-
-
-def test_encoder_decoders_learn_from_good_queries_alone(tmp_path):
-    mt5, data = save_mt5(tmp_path / "tiny-mt5"), with_rejected(tmp_path)
-
-    with pytest.raises(SettingsError, match="Add --preference-weight 0"):
-        train_generator(tiny_settings(tmp_path, mt5, data=data))
-    train_generator(tiny_settings(tmp_path, mt5, data=data, preference_weight=0.0))
 
 
 def test_full_training_of_an_encoder_decoder(tmp_path):

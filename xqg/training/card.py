@@ -22,7 +22,7 @@ FORMAT = 1
 _CARD_SETTINGS = (
     "method", "rank", "alpha", "learning_rate", "warmup", "epochs", "max_steps", "max_minutes", "pack_queries",
     "batch_tokens", "accumulation", "max_passage_tokens", "max_query_tokens", "language_balance", "untitled_share",
-    "output_sample", "preference_weight", "preference_beta", "preference_reference", "seed",
+    "output_sample", "seed",
 )  # fmt: skip
 
 
@@ -80,7 +80,6 @@ def _card(settings: TrainingSettings, base: BaseModel, report: TrainingReport, f
         "",
         f"{report.pairs} pairs to train on, {report.dev_pairs} for the dev loss, {len(report.rejects)} rejected, "
         f"{report.unclear} dropped because the query does not find its own passage.",
-        *([f"Beside {report.preferences} of them stands a worse query."] if report.preferences else []),
         "",
         *markdown_table(("language", "pairs"), [(language_name(code), n) for code, n in report.languages.items()]),
         "",

@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from xqg.errors import ModelError
-from xqg.training.losses import OutputSample, preference_loss, token_log_probabilities
+from xqg.training.losses import OutputSample, token_log_probabilities
 from xqg.training.packing import Batch
-from xqg.training.reference import StartingPoint
 
 
-@dataclass(frozen=True)
-class Preference:
-    """How much preferences count beside the queries to be learnt, how steeply (``beta``), and against which model.
-
-    ``start``: the model before training (DPO, Rafailov et al. 2023, arXiv 2305.18290); None: none (CPO, arXiv
-    2401.08417).
-    """
-
-    weight: float
-    beta: float
-    start: StartingPoint | None = None
-
-
-def packed_loss(
-    model: Any, batch: Batch, sample: OutputSample | None = None, preference: Preference | None = None
-) -> torch.Tensor:
-    """Mean cross entropy of the target tokens that are to be learnt, and the loss of the preferences, a scalar.
+def packed_loss(model: Any, batch: Batch, sample: OutputSample | None = None) -> torch.Tensor:
+    """Mean cross entropy of the target tokens, a scalar.
 
     :param model: a causal model of transformers with its layers in ``model.model``, adapters injected or not.
     :param sample: estimates the softmax from a part of the vocabulary; None: exact.
-    :param preference: None: the batch holds none.
     """
-    found = _target_log_probabilities(model, batch, sample)
-    if preference is None or not len(batch.rejected):
-        return -found.mean()
-    segments, preferred, rejected = (
-        torch.from_numpy(array).to(found.device) for array in (batch.segments, batch.preferred, batch.rejected)
-    )
-    gained = found
-    if preference.start is not None:
-        with preference.start.restored(model):
-            before = _target_log_probabilities(model, batch, sample)
-        gained = found - before
-    whole = gained.new_zeros(batch.count).index_add(0, segments, gained)
-    contrast = preference_loss(whole[preferred], whole[rejected], preference.beta)
-    return preference.weight * contrast - found[~torch.isin(segments, rejected)].mean()
-
-
-def _target_log_probabilities(model: Any, batch: Batch, sample: OutputSample | None) -> torch.Tensor:
-    """The log probability of each target token, shape (targets,)."""
     device = model.get_input_embeddings().weight.device
     tokens, positions = (torch.from_numpy(array).to(device) for array in (batch.tokens, batch.positions))
     output = model.model(
@@ -61,9 +25,9 @@ def _target_log_probabilities(model: Any, batch: Batch, sample: OutputSample | N
     hidden = output.last_hidden_state
     rows, targets = (torch.from_numpy(array).to(device) for array in (batch.rows, batch.targets))
     cap = getattr(model.config, "final_logit_softcapping", None)
-    return token_log_probabilities(
+    return -token_log_probabilities(
         hidden.reshape(-1, hidden.shape[-1])[rows], model.get_output_embeddings().weight, targets, cap, sample
-    )
+    ).mean()
 
 
 def check_packable(model: Any) -> None:

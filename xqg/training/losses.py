@@ -61,17 +61,6 @@ def token_log_probabilities(
     return found
 
 
-def preference_loss(preferred: torch.Tensor, rejected: torch.Tensor, beta: float) -> torch.Tensor:
-    """How far the model is from preferring one text to another, mean over the pairs, a scalar.
-
-    -log sigmoid(beta (log p(preferred) - log p(rejected))), the contrastive term of CPO (Xu et al. 2024,
-    arXiv 2401.08417); with what they gained over another model's, that of DPO (Rafailov et al. 2023, arXiv 2305.18290).
-
-    :param preferred: log probabilities of whole texts, shape (pairs,). :param rejected: the same of the others.
-    """
-    return -functional.logsigmoid(beta * (preferred - rejected)).mean()
-
-
 class _ChunkedLogProbabilities(torch.autograd.Function):
     """Each chunk of logits is thrown away and computed once more for the gradient."""
 

@@ -50,18 +50,6 @@ def own_ranks(queries: Vectors, passages: Vectors, owners: npt.NDArray[np.int64]
     return np.asarray((scores >= own[:, None]).sum(axis=1), dtype=np.int64)
 
 
-def own_margins(queries: Vectors, passages: Vectors, owners: npt.NDArray[np.int64]) -> Vectors:
-    """By how much the score of each query's own passage exceeds the best of the others; the parameters as `own_ranks`.
-
-    :returns: shape (m,); above 0 where the own passage has rank 1.
-    """
-    scores = queries @ passages.T
-    places = np.arange(len(queries))
-    own = scores[places, owners]
-    scores[places, owners] = -np.inf
-    return np.asarray(own - scores.max(axis=1), dtype=np.float32)
-
-
 def distinct_bigrams(texts: Sequence[str]) -> float:
     """Distinct-2 (Li et al. 2016): different pairs of neighbouring words among all of them; 0 where there are none.
 

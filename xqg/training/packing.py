@@ -19,14 +19,10 @@ Booleans = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Segment:
-    """One query after its passage: the tokens of the prompt line, and the target tokens with the end token.
-
-    ``worse_than``: place in the pack of the segment that is preferred to this one; None: it is to be learnt.
-    """
+    """One query after its passage: the tokens of the prompt line, and the target tokens with the end token."""
 
     line: tuple[int, ...]
     target: tuple[int, ...]
-    worse_than: int | None = None
 
     def __len__(self) -> int:
         return len(self.line) + len(self.target)
@@ -50,8 +46,7 @@ class Batch:
 
     ``tokens``, ``positions``: shape (packs, length). ``owners``: 0 for the passage, n for the nth segment, -1 for
     padding. ``rows``: where in the flattened (packs x length) hidden states each target is predicted;
-    ``targets``: what is to be predicted there, ``segments``: for which segment, counted over all packs.
-    ``preferred``, ``rejected``: segments that are preferred to others, and these others; ``count``: all segments.
+    ``targets``: what is to be predicted there.
     """
 
     tokens: Integers
@@ -59,10 +54,6 @@ class Batch:
     owners: Integers
     rows: Integers
     targets: Integers
-    segments: Integers
-    preferred: Integers
-    rejected: Integers
-    count: int
 
     def mask(self, window: int | None = None) -> Booleans:
         """Who may look at whom, shape (packs, 1, length, length), True where allowed.
@@ -87,9 +78,6 @@ def make_batch(packs: Sequence[Pack], padding: int) -> Batch:
     owners = np.full(shape, -1, dtype=np.int64)
     rows: list[int] = []
     targets: list[int] = []
-    segments: list[int] = []
-    preferences: list[tuple[int, int]] = []
-    count = 0
     for index, pack in enumerate(packs):
         end = len(pack.passage)
         tokens[index, :end], positions[index, :end], owners[index, :end] = pack.passage, np.arange(end), 0
@@ -101,12 +89,5 @@ def make_batch(packs: Sequence[Pack], padding: int) -> Batch:
             first = index * length + end + len(segment.line) - 1
             rows += range(first, first + len(segment.target))
             targets += segment.target
-            segments += [count + number - 1] * len(segment.target)
-            if segment.worse_than is not None:
-                preferences.append((count + segment.worse_than, count + number - 1))
             end += len(read)
-        count += len(pack.segments)
-    preferred, rejected = np.array(preferences, dtype=np.int64).reshape(-1, 2).T
-    return Batch(
-        tokens, positions, owners, np.array(rows), np.array(targets), np.array(segments), preferred, rejected, count
-    )
+    return Batch(tokens, positions, owners, np.array(rows), np.array(targets))

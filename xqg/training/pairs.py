@@ -25,11 +25,10 @@ _SENTENCE_END = re.compile(r"[.!?؟](?= )|[。！？।]")
 
 @dataclass(frozen=True)
 class TrainingQuery:
-    """What somebody asked, in ``language`` (ISO 639-1); ``rejected`` is a worse one in its place, "" where none is."""
+    """What somebody asked, in ``language`` (ISO 639-1)."""
 
     language: str
     text: str
-    rejected: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,6 @@ class PairData:
     def pairs(self) -> int:
         """Number of queries; each counts once, in however many languages its passage exists."""
         return sum(len(group.queries) for group in self.groups)
-
-    @property
-    def preferences(self) -> int:
-        """Number of queries beside which a worse one stands."""
-        return sum(bool(query.rejected) for group in self.groups for query in group.queries)
 
     def languages(self) -> Mapping[str, int]:
         """Number of queries in each language, by code."""
@@ -88,26 +82,18 @@ class PairCollector:
         """Whether a passage of this key was taken."""
         return key in self._passages
 
-    def add_query(
-        self, key: str, language: Any, text: Any, place: tuple[str, int], record: Any, rejected: Any = ""
-    ) -> None:
-        """Take a query of the passage ``key``, or reject it; the same query twice is taken once.
-
-        :param rejected: a query that is worse than this one, "" where none is known.
-        """
+    def add_query(self, key: str, language: Any, text: Any, place: tuple[str, int], record: Any) -> None:
+        """Take a query of the passage ``key``, or reject it; the same query twice is taken once."""
         language = told_language(language) or language
         problem = query_problem(language, text)
         if problem is None and key not in self._passages:
             problem = f"passage {key!r} is missing"
         if problem is None and self._is_copy(key, text):
             problem = "the query is a copy of the title or the text"
-        if problem is None and not isinstance(rejected, str):
-            problem = "the rejected query is no text"
         if problem is not None:
             self.reject(*place, problem, record)
             return
-        query = TrainingQuery(language, " ".join(text.split()), " ".join(rejected.split()))
-        self._queries.setdefault(key, {}).setdefault(query)
+        self._queries.setdefault(key, {}).setdefault(TrainingQuery(language, " ".join(text.split())))
 
     def finish(self) -> PairData:
         """All groups that have a query, each with its home language first."""

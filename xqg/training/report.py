@@ -17,8 +17,7 @@ class TrainingReport:
 
     ``pairs`` were trained on, ``dev_pairs`` measured; ``unclear`` were dropped because they do not find their own
     passage. ``languages``: pairs trained on by language. ``dev_losses``: step and mean loss of a target token.
-    ``kept_step``: the step whose weights were kept, that of the lowest dev loss. ``preferences``: pairs with a rejected
-    query that were learnt from.
+    ``kept_step``: the step whose weights were kept, that of the lowest dev loss.
     """
 
     out: Path
@@ -33,7 +32,6 @@ class TrainingReport:
     dev_losses: tuple[tuple[int, float], ...]
     kept_step: int
     interrupted: bool
-    preferences: int = 0
     remedy: str = ""
 
 

@@ -11,12 +11,11 @@ from typing import Any
 import torch
 from transformers import PrinterCallback
 
-from xqg.errors import READING_ERRORS, ModelError, SettingsError
+from xqg.errors import READING_ERRORS, ModelError
 from xqg.models import quiet
 from xqg.training.base import BaseModel
 from xqg.training.card import write_card
 from xqg.training.pairs import GroupSplit, PairData, PassageGroup
-from xqg.training.reference import StartingPoint
 from xqg.training.report import CHECKPOINTS, TrainingReport, checkpoint_step, last_checkpoint
 from xqg.training.sampling import PackPlan, fixed_plans
 from xqg.training.settings import TrainingSettings, filled
@@ -43,7 +42,6 @@ def run_training(
 
     :param settings: with the defaults of the method filled in.
     """
-    _check_preferences(settings, split, base)
     task, dev_task = _task(settings, base, split.train), _task(settings, base, split.dev)
     batches = PlannedBatches(split.train, task, settings)
     schedule = Schedule(_steps(settings, split.train, batches), settings.max_minutes, settings.warmup)
@@ -72,20 +70,9 @@ def run_training(
     return report
 
 
-def _check_preferences(settings: TrainingSettings, split: GroupSplit, base: BaseModel) -> None:
-    if base.is_seq2seq and settings.preference_weight and PairData(split.train).preferences:
-        raise SettingsError(
-            "The data holds rejected queries",
-            f"{base.name}, an encoder-decoder, learns from good queries alone",
-            "Add --preference-weight 0 to leave them out, or take a causal base",
-        )
-
-
 def _task(settings: TrainingSettings, base: BaseModel, groups: Sequence[PassageGroup]) -> Task:
-    if base.is_seq2seq:
-        return Seq2SeqTask(base.tokenizer, groups, settings)
-    refers = settings.preference_reference and settings.preference_weight > 0 and PairData(tuple(groups)).preferences
-    return CausalTask(base.tokenizer, groups, settings, StartingPoint(base.model) if refers else None)
+    kind = Seq2SeqTask if base.is_seq2seq else CausalTask
+    return kind(base.tokenizer, groups, settings)
 
 
 def _early_stop(settings: TrainingSettings) -> Any:
@@ -112,7 +99,6 @@ def _report(
         dev_losses=tuple((int(entry["step"]), float(entry["eval_loss"])) for entry in history if "eval_loss" in entry),
         kept_step=trainer.state.global_step if best is None else checkpoint_step(Path(best)),
         interrupted=interrupted,
-        preferences=data.preferences if settings.preference_weight else 0,
         remedy="Run the same command with --resume to go on from here" if interrupted else "",
     )
 

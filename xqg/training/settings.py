@@ -112,13 +112,6 @@ class TrainingSettings(Settings):
     output_sample: int | None = Field(
         None, ge=64, description="other tokens drawn to estimate the softmax in training; None: all of them"
     )
-    preference_weight: float = Field(
-        4.0, ge=0, description="of the loss that prefers queries to those rejected in their place, beside theirs"
-    )
-    preference_beta: float = Field(0.1, gt=0, description="how steep that loss is")
-    preference_reference: bool = Field(
-        True, description="prefer by what training gains over the model it starts from (DPO), not outright (CPO)"
-    )
     dev_share: float = Field(0.05, gt=0, le=0.5, description="share of the passages to stop early by")
     evaluations: int = Field(8, ge=1, le=1000, description="how often the dev loss is taken and a checkpoint kept")
     patience: int = Field(3, ge=1, description="stop after so many evaluations without a better dev loss")

@@ -85,8 +85,7 @@ def _read_jsonl(path: Path, collector: PairCollector) -> None:
             if not _take_passage(key, own, place, collector):
                 continue
         language = value.get("language") or collector.source.language
-        rejected = value.get("rejected") or ""
-        collector.add_query(_name(key), language, _written(value, collector.source), place, value, rejected)
+        collector.add_query(_name(key), language, _written(value, collector.source), place, value)
 
 
 def _written(value: Mapping[str, Any], source: DataSource) -> Any:

@@ -10,11 +10,10 @@ from typing import Any, Protocol
 import torch
 
 from xqg.ingest.prompts import seq2seq_prompt, trained_line, trained_passage
-from xqg.training.causal import Preference, packed_loss
+from xqg.training.causal import packed_loss
 from xqg.training.losses import OutputSample, draw_sample
 from xqg.training.packing import Batch, Pack, Segment, make_batch
 from xqg.training.pairs import PassageGroup
-from xqg.training.reference import StartingPoint
 from xqg.training.sampling import PackPlan
 from xqg.training.settings import TrainingSettings, filled
 
@@ -38,17 +37,10 @@ class Task(Protocol):
 class CausalTask:
     """Packed queries behind their passage, for causal models."""
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        groups: Sequence[PassageGroup],
-        settings: TrainingSettings,
-        start: StartingPoint | None = None,
-    ) -> None:
+    def __init__(self, tokenizer: Any, groups: Sequence[PassageGroup], settings: TrainingSettings) -> None:
         self._tokenizer = tokenizer
         self._groups = groups
         self._settings = settings
-        self._preference = Preference(settings.preference_weight, settings.preference_beta, start)
         self._end = int(tokenizer.eos_token_id)
         self._encode = lru_cache(maxsize=None)(self._encode_now)
         self._kept: torch.Tensor | None = None
@@ -65,9 +57,6 @@ class CausalTask:
             target = self._encode(f" {query.text}", False)[: self._settings.max_query_tokens]
             line = self._encode(trained_line(query.language, group.style), False)
             segments.append(Segment(line, (*target, self._end)))
-            if query.rejected and self._preference.weight:
-                target = self._encode(f" {query.rejected}", False)[: self._settings.max_query_tokens]
-                segments.append(Segment(line, (*target, self._end), worse_than=len(segments) - 1))
         return Pack(self._encode(text, True)[: filled(self._settings.max_passage_tokens)], tuple(segments))
 
     def length(self, plan: PackPlan) -> int:
@@ -84,7 +73,7 @@ class CausalTask:
 
     def loss(self, model: Any, batch: Batch, step: int | None) -> torch.Tensor:
         """Mean cross entropy of the target tokens; exact where ``step`` is None."""
-        return packed_loss(model, batch, None if step is None else self._sample(model, step), self._preference)
+        return packed_loss(model, batch, None if step is None else self._sample(model, step))
 
     def _sample(self, model: Any, step: int) -> OutputSample | None:
         size = self._settings.output_sample
@@ -92,7 +81,7 @@ class CausalTask:
         if size is None:
             return None
         if self._kept is None:
-            texts = {text for group in self._groups for query in group.queries for text in (query.text, query.rejected)}
+            texts = {query.text for group in self._groups for query in group.queries}
             tokens = {token for text in texts for token in self._encode(f" {text}", False)} | {self._end}
             self._kept = torch.tensor(sorted(tokens))
         rest = torch.ones(vocabulary, dtype=torch.bool)

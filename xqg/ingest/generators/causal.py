@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 from xqg.errors import ModelError
 from xqg.ingest.generators.adapters import check_style
-from xqg.ingest.generators.attention import FOLDED
 from xqg.ingest.generators.conversion import converted_folder, file_key
-from xqg.ingest.generators.decoding import SharedPrefixDecoder
+from xqg.ingest.generators.decoding.choice import choose_decoder
+from xqg.ingest.generators.decoding.decoder import Decoder, Limits, Prompt
+from xqg.ingest.generators.decoding.stops import StopTokens
+from xqg.ingest.generators.decoding.trees import common_prefix
 from xqg.ingest.generators.local import LocalGenerator, Task
-from xqg.ingest.generators.packing import can_pack, pack_model
-from xqg.ingest.generators.plain import PlainDecoder, agrees
-from xqg.ingest.generators.screening import ScreenedHead, can_screen
-from xqg.ingest.generators.stops import StopTokens
-from xqg.ingest.generators.streams import usual_streams
-from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
 from xqg.ingest.prompts import EXAMPLES, PromptStyle, chat_message, few_shot_prompt, trained_line, trained_passage
-from xqg.models import (
-    ModelSource,
-    quiet,
-)
+from xqg.models import ModelSource, quiet
 from xqg.records import Passage
-
-logger = logging.getLogger(__name__)
 
 _TRIAL = Passage(id="", text=EXAMPLES[0][0])
 """What the decoder is tried on before it is trusted."""
@@ -79,24 +69,16 @@ class CausalGenerator(LocalGenerator):
         return super()._revision
 
     @cached_property
-    def _decoder(self) -> SharedPrefixDecoder | PlainDecoder:
+    def _decoder(self) -> Decoder:
         """The model with its weights, on its device, in evaluation mode, behind the decoder that suits it."""
         from transformers import AutoModelForCausalLM
 
         settings = self._settings
         model = self._load(AutoModelForCausalLM.from_pretrained)
-        layer = model.get_output_embeddings() if can_screen(model, settings.top_k) else None
-        if can_pack(model):
-            pack_model(model, spare=layer)
         stops = StopTokens(self._tokenizer, model)
         limits = Limits(stops, settings.top_k, settings.token_limit, settings.batch_rows, self._temperature)
         trial, prefix = self._tokens(_TRIAL, "fr"), self._shared_tokens()
-        head = None if layer is None else ScreenedHead(layer.weight)
-        for attention in (FOLDED, None) if model.device.type == "cpu" else (None,):
-            if agrees(model, trial, attention):
-                return SharedPrefixDecoder(model, limits, prefix, attention, head, usual_streams(model.device))
-        logger.warning("%s cannot share prefixes: its queries are written one prompt at a time", self._source.label)
-        return PlainDecoder(model, limits)
+        return choose_decoder(model, self._source.label, limits, prefix, trial)
 
     def _shared_tokens(self) -> tuple[int, ...]:
         """What the prompts of all passages begin with: the examples, or the head of a chat."""

@@ -14,8 +14,8 @@ import torch
 from xqg.errors import GenerationError
 from xqg.ingest.cleaning import LanguageCheck
 from xqg.ingest.generators.adapters import Adapter, base_source, find_adapter, merge_adapter
+from xqg.ingest.generators.decoding.top_k import row_seed
 from xqg.ingest.generators.finishing import Output, finish_outputs
-from xqg.ingest.generators.sampling import row_seed
 from xqg.ingest.prompts import PromptStyle, prompt_identity, prompt_marks
 from xqg.messages import brief
 from xqg.models import (

@@ -1,4 +1,7 @@
-"""The likeliest next tokens without all logits in full precision: 8 bits choose candidates, exact logits decide."""
+"""The likeliest next tokens without all logits in full precision: 8 bits choose candidates, exact logits decide.
+
+All that uses private operators of torch is here; where they are missing, all logits are computed.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,7 @@ from typing import Any
 import torch
 from torch.nn.functional import linear
 
-from xqg.ingest.generators.packing import can_pack
-from xqg.ingest.generators.sampling import largest
+from xqg.ingest.generators.decoding.top_k import largest
 
 SMALLEST_VOCABULARY = 2**15
 """Smaller output layers are cheap enough."""
@@ -35,18 +37,22 @@ Likeliest = tuple[torch.Tensor, torch.Tensor]
 """The largest logits of each row, largest first, and their tokens."""
 
 
-def can_screen(model: Any, top_k: int) -> bool:
-    """Whether screening pays for ``top_k`` logits, and the output layer is a plain product with weights."""
-    head = model.get_output_embeddings()
-    return (
-        can_pack(model)
+def screened_head(model: Any, top_k: int) -> ScreenedHead | None:
+    """What finds the likeliest tokens faster than the output layer of ``model``, None where nothing does.
+
+    It pays for weights in bfloat16 on a CPU, a large vocabulary, a small k, and a layer that is a plain product.
+    """
+    layer = model.get_output_embeddings()
+    pays = (
+        model.device.type == "cpu"
+        and model.dtype == torch.bfloat16
         and top_k <= MOST_WANTED
-        and hasattr(torch.ops.onednn, "qlinear_prepack")
-        and type(head) is torch.nn.Linear
-        and head.bias is None
-        and head.out_features >= SMALLEST_VOCABULARY
+        and type(layer) is torch.nn.Linear
+        and layer.bias is None
+        and layer.out_features >= SMALLEST_VOCABULARY
         and getattr(model.config.get_text_config(), "final_logit_softcapping", None) is None
     )
+    return ScreenedHead(layer.weight) if pays else None
 
 
 class Scores:
@@ -58,9 +64,11 @@ class Scores:
 
     :param weight: of the output layer, shape (vocabulary, size), bfloat16 on a CPU.
     :param states: some of what will be asked for, shape (n, size).
+    :raises AttributeError, RuntimeError: if this torch has no such 8-bit products; they are private.
     """
 
     def __init__(self, weight: torch.Tensor, states: torch.Tensor) -> None:
+        prepack = torch.ops.onednn.qlinear_prepack
         usual, columns = (torch.linalg.vector_norm(part, dim=0, dtype=torch.float32) for part in (states, weight))
         self._balance = (columns / usual.clamp_min(_SMALLEST)).sqrt().clamp_min(_SMALLEST)
         self._mixer = _hadamard(math.gcd(weight.shape[1], _BLOCK))
@@ -73,7 +81,7 @@ class Scores:
             scales = part.abs().amax(dim=1).clamp_min_(_SMALLEST).div_(_LEVELS)
             self._scales[start : start + len(part)] = scales
             whole[start : start + len(part)] = part.div_(scales[:, None]).round_()
-        self._packed = torch.ops.onednn.qlinear_prepack(whole, None)
+        self._packed = prepack(whole, None)
 
     def of(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores, shape (rows, vocabulary), and what each row of them is to be multiplied with to give logits."""
@@ -93,7 +101,8 @@ class ScreenedHead:
     `Scores` choose candidates, and the logits of those are computed as the layer computes them. What is left out has
     no exact logit, but the errors of the scores are known for every candidate: a row is done when no error of
     up to `_CERTAINTY` times the largest of them could bring a token left out among its largest; else it gets more
-    candidates, and at last all logits. Of equal logits the lower token comes first, on every one of these ways.
+    candidates, and at last all logits. That is no proof: a token left out whose score is further off than that is
+    missed. Of equal logits the lower token comes first, on every one of these ways.
 
     :param weight: of the output layer, shape (vocabulary, size), bfloat16 on a CPU.
     """
@@ -103,11 +112,6 @@ class ScreenedHead:
         self._seen: list[torch.Tensor] = []
         self._scores: Scores | None = None
         self._hopeless = False
-
-    @property
-    def settled(self) -> bool:
-        """Whether it has learnt what it learns, and no call changes it any more."""
-        return self._scores is not None or self._hopeless
 
     def largest(self, states: torch.Tensor, count: int) -> Likeliest:
         """The ``count`` largest logits of each row with their tokens.
@@ -132,7 +136,7 @@ class ScreenedHead:
         return values, tokens
 
     def _learn(self, states: torch.Tensor) -> None:
-        """Set the scores up once enough was seen; where this machine cannot compute them, all logits stay the way."""
+        """Set the scores up once enough was seen; where this torch cannot compute them, all logits stay the way."""
         if self._hopeless:
             return
         self._seen.append(states)

@@ -1,31 +1,10 @@
-"""Prompts as token sequences, and the tree that the prompts of one passage make."""
+"""What prompts share: a common prefix, and the tree that the prompts of one passage make."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import torch
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """Token ids of a prompt, the number of its passage, and a seed for each continuation to write."""
-
-    tokens: tuple[int, ...]
-    passage: int
-    seeds: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How continuations are written: tokens that end one, sampling, the longest, and rows at once."""
-
-    stops: Collection[int]
-    top_k: int
-    max_new_tokens: int
-    rows: int
-    temperature: float = 1.0
 
 
 def common_prefix(sequences: Iterable[Sequence[int]]) -> tuple[int, ...]:

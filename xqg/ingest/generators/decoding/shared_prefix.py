@@ -3,9 +3,9 @@
 All prompts and continuations lie side by side in one key-value cache of numbered slots: the tokens that
 all prompts begin with, then for each passage the trunk that its prompts share and a branch for each prompt, then the
 tokens written so far. An attention mask tells which slots a row may look at, and explicit positions place the
-tokens, so each row computes exactly what it would compute alone. Nothing is padded and no cache is repeated over
-languages or samples; samples of a prompt are one row until they differ; finished rows leave at once and the next
-passage takes their place. Streams of passages, with a cache each, are written side by side.
+tokens, so each row computes what it would compute alone, up to rounding. Nothing is padded and no cache is repeated
+over languages or samples; samples of a prompt are one row until they differ; finished rows leave at once and the next
+passage takes their place.
 """
 
 from __future__ import annotations
@@ -13,34 +13,31 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from threading import Event
 from typing import Any
 
 import torch
 
-from xqg.ingest.generators.attention import FOLDED, Split, attention_of
-from xqg.ingest.generators.rows import Row, Rows
-from xqg.ingest.generators.sampling import largest
-from xqg.ingest.generators.screening import ScreenedHead
-from xqg.ingest.generators.slots import SlotCache
-from xqg.ingest.generators.streams import run_streams
-from xqg.ingest.generators.trees import Limits, Prompt, PromptTree, common_prefix
-
-_PASSAGES_A_STREAM = 4
-"""With fewer, one stream would often wait for another."""
+from xqg.ingest.generators.decoding.attention import FOLDED, Split, attention_of
+from xqg.ingest.generators.decoding.decoder import Limits, Prompt
+from xqg.ingest.generators.decoding.rows import Row, Rows
+from xqg.ingest.generators.decoding.screening import ScreenedHead
+from xqg.ingest.generators.decoding.slots import SlotCache
+from xqg.ingest.generators.decoding.top_k import largest
+from xqg.ingest.generators.decoding.trees import PromptTree, common_prefix
 
 Mask = torch.Tensor | dict[str, torch.Tensor]
 
 
 class SharedPrefixDecoder:
-    """Top-k sampling from a causal model, the same distribution as plain sampling.
+    """Top-k sampling from a causal model.
+
+    Without a ``head`` the distribution is that of plain top-k sampling, but for the rounding of logits. With one it
+    is so wherever the head finds the true k likeliest tokens: see `ScreenedHead`.
 
     :param prefix: tokens that most prompts begin with (instructions, examples); their keys and values are kept
         between calls. Prompts may leave it earlier, or share nothing.
     :param attention: name of the attention to compute with; None: the model's own.
-    :param head: finds the likeliest tokens in place of the model's output layer; None: that layer. Until it has settled
-        there is one stream alone, so that what it learns from, and all queries, are the same each time.
-    :param streams: written side by side, with up to ``limits.rows`` rows each.
+    :param head: finds the likeliest tokens in place of the model's output layer; None: that layer.
     """
 
     def __init__(
@@ -50,10 +47,8 @@ class SharedPrefixDecoder:
         prefix: Sequence[int] = (),
         attention: str | None = None,
         head: ScreenedHead | None = None,
-        streams: int = 1,
     ) -> None:
         self._model = model
-        self._streams = streams
         self._attention = attention
         self._head = head
         self._limits = limits
@@ -63,43 +58,25 @@ class SharedPrefixDecoder:
 
     @torch.inference_mode()
     def decode(self, prompts: Sequence[Prompt]) -> list[list[list[int]]]:
-        """The continuations of each prompt, one for each seed, as token ids without the token that ended them.
-
-        Prompts of one passage are read together where they stand together.
-        """
+        """See `Decoder`. Prompts of one passage are read together where they stand together."""
         found: list[list[list[int]]] = [[[] for _ in prompt.seeds] for prompt in prompts]
         shared = common_prefix([(*self._prefix, -1), *(prompt.tokens for prompt in prompts)])
-        groups = list(self._groups(prompts))
-        streams = self._streams if len(groups) >= _PASSAGES_A_STREAM * self._streams and self._is_settled else 1
-
-        def write(stream: int, stop: Event) -> None:
-            with torch.inference_mode():
-                for ended in self._steps(prompts, groups[stream::streams], prefix):
-                    for row in ended:
-                        for sample in row.samples:
-                            found[row.prompt][sample] = list(row.written)
-                    if stop.is_set():
-                        return
-
         with attention_of(self._config, self._attention):
-            prefix = self._prefill_prefix(shared)
-            run_streams(write, streams)
+            for row in self._ended_rows(prompts, self._prefill_prefix(shared)):
+                for sample in row.samples:
+                    found[row.prompt][sample] = list(row.written)
         return found
 
-    @property
-    def _is_settled(self) -> bool:
-        return self._head is None or self._head.settled
-
-    def _steps(self, prompts: Sequence[Prompt], groups: Iterable[list[int]], prefix: SlotCache) -> Iterator[list[Row]]:
-        """Write the continuations of the prompts in ``groups``; after each step the rows that it ended."""
-        rows, waiting = Rows(self._limits, prefix, self._model.device), deque(groups)
+    def _ended_rows(self, prompts: Sequence[Prompt], prefix: SlotCache) -> Iterator[Row]:
+        """Write the continuations of all prompts; each row when it has ended."""
+        rows, waiting = Rows(self._limits, prefix, self._model.device), deque(self._groups(prompts))
         while waiting or rows.count:
             if waiting and (not rows.count or rows.samples + _samples_of(prompts, waiting[0]) <= self._limits.rows):
                 group = waiting.popleft()
                 self._admit(rows, group, [prompts[index] for index in group])
             else:
                 self._step(rows)
-            yield rows.release()
+            yield from rows.release()
 
     def _groups(self, prompts: Sequence[Prompt]) -> Iterable[list[int]]:
         """Numbers of prompts to read together: of one passage, as many as there may be rows."""

@@ -1,16 +1,14 @@
-import threading
-from collections import Counter
-
 import pytest
 import torch
 
 from tests.models import make_gemma, make_llama
-from xqg.ingest.generators.attention import FOLDED, folded_attention
-from xqg.ingest.generators.decoding import SharedPrefixDecoder
-from xqg.ingest.generators.packing import can_pack, pack_model
-from xqg.ingest.generators.plain import PlainDecoder, agrees
-from xqg.ingest.generators.sampling import choose_tokens, gumbel_noise, largest, row_seed, sample_tokens
-from xqg.ingest.generators.trees import Limits, Prompt, common_prefix
+from xqg.ingest.generators.decoding.attention import FOLDED, folded_attention
+from xqg.ingest.generators.decoding.choice import agrees, choose_decoder
+from xqg.ingest.generators.decoding.decoder import Limits, Prompt
+from xqg.ingest.generators.decoding.generate import GenerateDecoder
+from xqg.ingest.generators.decoding.shared_prefix import SharedPrefixDecoder
+from xqg.ingest.generators.decoding.top_k import choose_tokens, gumbel_noise, largest, row_seed, sample_tokens
+from xqg.ingest.generators.decoding.trees import common_prefix
 
 VOCABULARY = 120
 STOPS = frozenset(range(2, VOCABULARY, 7))
@@ -72,20 +70,6 @@ def test_the_same_as_one_row_at_a_time(model, expected, rows, prefix, attention)
     assert decoder.decode(prompts[3:4]) == expected[3:4]  # alone, and with the kept prefix
 
 
-@pytest.mark.parametrize("attention", [None, FOLDED])
-def test_streams_write_the_same(model, expected, attention, monkeypatch):
-    monkeypatch.setattr("xqg.ingest.generators.decoding._PASSAGES_A_STREAM", 1)
-    own = model.config._attn_implementation
-    limits, seen = Limits(STOPS, top_k=5, max_new_tokens=12, rows=7), set()
-    decoder = SharedPrefixDecoder(model, limits, PREFIX, attention, streams=2)
-    step = decoder._step
-    monkeypatch.setattr(decoder, "_step", lambda rows: (seen.add(threading.current_thread().name), step(rows)))
-    assert decoder.decode(make_prompts()) == expected
-    assert len(seen) == 2 and threading.current_thread().name not in seen
-    assert decoder.decode(make_prompts()[3:4]) == expected[3:4], "a single passage is written by a single stream"
-    assert model.config._attn_implementation == own
-
-
 @pytest.mark.parametrize(("top_k", "same"), [(1, True), (5, False)])
 def test_samples_are_one_row_until_they_differ(model, monkeypatch, top_k, same):
     prompts = make_prompts()[3:5]  # of one passage, so that all are under way together
@@ -109,7 +93,7 @@ def test_logits_at_every_step_are_those_of_a_plain_pass(model, monkeypatch, atte
         seen.append((values.clone(), noise.clone()))
         return choose_tokens(values, tokens, noise)
 
-    monkeypatch.setattr("xqg.ingest.generators.rows.choose_tokens", record)
+    monkeypatch.setattr("xqg.ingest.generators.decoding.rows.choose_tokens", record)
     prompts = make_prompts()
     found = SharedPrefixDecoder(model, limits, PREFIX, attention).decode(prompts)
     rows = {}  # noise is a row's own, so it tells which row and step some values belong to
@@ -182,16 +166,17 @@ def test_common_prefix(sequences, prefix):
     assert common_prefix(sequences) == prefix
 
 
-def test_the_plain_decoder_writes_the_same(model):
+def test_generate_writes_the_same(model):
     limits = Limits(STOPS, top_k=5, max_new_tokens=12, rows=10)
     prompts = make_prompts()
-    assert PlainDecoder(model, limits).decode(prompts) == SharedPrefixDecoder(model, limits).decode(prompts)
+    assert GenerateDecoder(model, limits).decode(prompts) == SharedPrefixDecoder(model, limits).decode(prompts)
 
 
 def test_a_model_that_ignores_the_mask_is_noticed(model):
     own = model.config._attn_implementation
     assert agrees(model, TRIED) and agrees(model, TRIED, FOLDED)
     assert model.config._attn_implementation == own
+    assert isinstance(choose_decoder(model, "tiny", Limits(STOPS, 5, 4, 10), PREFIX, TRIED), SharedPrefixDecoder)
     forward = model.forward
 
     def forget_mask(*args, **kwargs):
@@ -200,6 +185,7 @@ def test_a_model_that_ignores_the_mask_is_noticed(model):
     model.forward = forget_mask
     try:
         assert not agrees(model, TRIED) and not agrees(model, TRIED, FOLDED)
+        assert isinstance(choose_decoder(model, "tiny", Limits(STOPS, 5, 4, 10), PREFIX, TRIED), GenerateDecoder)
     finally:
         del model.forward
 
@@ -216,43 +202,3 @@ def test_folded_attention_is_attention():
     )
     found, _ = folded_attention(None, query, key, value, mask, scaling=0.3)
     torch.testing.assert_close(found, expected.transpose(1, 2))
-
-
-@pytest.fixture(params=[make_gemma, make_llama])
-def packable(request):
-    model = request.param(VOCABULARY).bfloat16()
-    if not can_pack(model):
-        pytest.skip("packing pays only where the CPU multiplies bfloat16")
-    return model
-
-
-@torch.inference_mode()
-def test_packed_weights_give_the_same_logits(packable):
-    model = packable
-    before = model(torch.tensor([TRIED])).logits
-    pack_model(model)
-    kinds = Counter(type(module).__name__ for module in model.modules())
-    layers = model.config.num_hidden_layers
-    assert kinds["Linear"] == 0
-    assert kinds["PackedGate"] == layers
-    assert kinds["PackedNorm"] >= 2 * layers + 1
-    assert not any(kind.endswith("RMSNorm") for kind in kinds)
-    atol = {"gemma3_text": 0.05, "llama": 0.1}[model.config.model_type]  # Llama's own norms round once more
-    torch.testing.assert_close(model(torch.tensor([TRIED])).logits, before, atol=atol, rtol=0.02)
-
-
-@torch.inference_mode()
-def test_packed_norms_are_told_apart_where_weights_are_large(packable):
-    model = packable
-    norm = model.get_decoder().norm
-    norm.weight.add_(60.0)  # Gemma adds 1 to it, Llama does not
-    states = torch.randn(7, len(norm.weight), generator=torch.Generator().manual_seed(1)).bfloat16()
-    before = norm(states)
-    pack_model(model)
-    packed = model.get_decoder().norm
-    assert packed is not norm
-    torch.testing.assert_close(packed(states), before, rtol=2**-7, atol=0)
-
-
-def test_only_bfloat16_on_a_cpu_is_packed(model):
-    assert not can_pack(model)

@@ -8,10 +8,11 @@ from itertools import groupby
 
 import torch
 
-from xqg.ingest.generators.attention import Split
-from xqg.ingest.generators.sampling import choose_tokens, gumbel_noise
-from xqg.ingest.generators.slots import SlotCache
-from xqg.ingest.generators.trees import Limits, Prompt, PromptTree
+from xqg.ingest.generators.decoding.attention import Split
+from xqg.ingest.generators.decoding.decoder import Limits, Prompt
+from xqg.ingest.generators.decoding.slots import SlotCache
+from xqg.ingest.generators.decoding.top_k import choose_tokens, gumbel_noise
+from xqg.ingest.generators.decoding.trees import PromptTree
 
 _LIVE_SHARE = 0.75
 """When fewer of the slots than this are still looked at, the others are thrown away."""

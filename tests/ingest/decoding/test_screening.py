@@ -1,25 +1,24 @@
 """The screened output layer finds what the layer itself finds, whatever its scores say."""
 
-from threading import get_ident
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.nn.functional import linear
 
 from tests.models import make_gemma
-from xqg.ingest.generators import screening
-from xqg.ingest.generators.decoding import SharedPrefixDecoder
-from xqg.ingest.generators.packing import can_pack
-from xqg.ingest.generators.sampling import row_seed
-from xqg.ingest.generators.screening import (
+from xqg.ingest.generators.decoding import screening
+from xqg.ingest.generators.decoding.decoder import Limits, Prompt
+from xqg.ingest.generators.decoding.screening import (
     LEARNT_ROWS,
     MOST_WANTED,
     SMALLEST_VOCABULARY,
     Scores,
     ScreenedHead,
-    can_screen,
+    screened_head,
 )
-from xqg.ingest.generators.trees import Limits, Prompt
+from xqg.ingest.generators.decoding.shared_prefix import SharedPrefixDecoder
+from xqg.ingest.generators.decoding.top_k import row_seed
 
 SIZE, COUNT = 64, 10
 
@@ -33,10 +32,13 @@ def make_layer(seed=0):
     return weight.bfloat16(), states.bfloat16()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _can_multiply_bfloat16():
-    if not can_pack(make_gemma(120).bfloat16()):
-        pytest.skip("screening pays only where the CPU multiplies bfloat16")
+@pytest.fixture
+def operators():
+    """Skips where this torch has no 8-bit products."""
+    try:
+        Scores(torch.ones(64, 64).bfloat16(), torch.ones(4, 64).bfloat16()).of(torch.ones(4, 64).bfloat16())
+    except (AttributeError, RuntimeError) as error:
+        pytest.skip(f"nothing is screened here: {error}")
 
 
 def expected_values(weight, states):
@@ -44,7 +46,7 @@ def expected_values(weight, states):
 
 
 @torch.inference_mode()
-def test_the_same_values_before_and_after_it_has_learnt():
+def test_the_same_values_before_and_after_it_has_learnt(operators):
     weight, states = make_layer()
     head = ScreenedHead(weight)
     first, rest = states[:LEARNT_ROWS], states[LEARNT_ROWS:]
@@ -58,7 +60,7 @@ def test_the_same_values_before_and_after_it_has_learnt():
 
 @torch.inference_mode()
 @pytest.mark.parametrize("error", [0.0, 0.5, 8.0])
-def test_scores_that_are_wrong_cost_time_only(monkeypatch, error):
+def test_scores_that_are_wrong_cost_time_only(monkeypatch, operators, error):
     """The further the scores are off, the more rows get more candidates, and at last all logits."""
     weight, states = make_layer()
     head = ScreenedHead(weight)
@@ -82,7 +84,7 @@ def test_scores_that_are_wrong_cost_time_only(monkeypatch, error):
 
 
 @torch.inference_mode()
-def test_of_equal_logits_the_lower_token_comes_first():
+def test_of_equal_logits_the_lower_token_comes_first(operators):
     weight, states = make_layer()
     weight[20_000:20_020] = weight[5]  # twenty-one equal tokens
     states[:] = 0.0
@@ -96,49 +98,50 @@ def test_of_equal_logits_the_lower_token_comes_first():
     assert early[0].tolist() == late[0].tolist() == expected
 
 
-@torch.inference_mode()
-def test_a_decoder_with_it_writes_the_same(monkeypatch):
-    model = make_gemma(SMALLEST_VOCABULARY).bfloat16()
-    assert can_screen(model, COUNT)
+def decode(model, head):
+    """Twice the same prompts: what a head has learnt by then, if anything, is used for the second."""
     prompts = [
         Prompt((1, 2, 3, passage, 9), passage, tuple(row_seed(0, str(passage), "fr", n) for n in range(4)))
         for passage in range(20, 26)
     ]
-    limits = Limits(frozenset(range(2, SMALLEST_VOCABULARY, 9)), 10, 8, 12)
-    monkeypatch.setattr("xqg.ingest.generators.decoding._PASSAGES_A_STREAM", 1)
-    found, threads = [], []
-    for learnt_rows in (20, 10**9):  # the second one never screens
-        monkeypatch.setattr(screening, "LEARNT_ROWS", learnt_rows)
-        head = ScreenedHead(model.get_output_embeddings().weight)
-        decoder = SharedPrefixDecoder(model, limits, (1, 2, 3), head=head, streams=2)
-        step, seen = decoder._step, set()
-        monkeypatch.setattr(decoder, "_step", lambda rows, seen=seen, step=step: (seen.add(get_ident()), step(rows)))
-        for _ in range(2):
-            found.append([row for rows in decoder.decode(prompts) for row in rows])
-            threads.append(set(seen))
-            seen.clear()
-        assert head.settled == (learnt_rows == 20)
-    for other in found[1:]:
-        same = sum(ours == theirs for ours, theirs in zip(found[0], other, strict=True))
-        assert same >= 0.9 * len(found[0]), (same, len(found[0]))  # a logit may be rounded the other way
-    assert [len(one) for one in threads] == [1, 2, 1, 1], "streams share the head only when it changes no more"
+    limits = Limits(frozenset(range(2, SMALLEST_VOCABULARY, 9)), COUNT, 8, 12)
+    decoder = SharedPrefixDecoder(model, limits, (1, 2, 3), head=head)
+    return [row for _ in range(2) for rows in decoder.decode(prompts) for row in rows]
 
 
-def test_what_screening_is_not_for_is_left_to_the_model():
-    assert not can_screen(make_gemma(120).bfloat16(), COUNT)
-    assert not can_screen(make_gemma(SMALLEST_VOCABULARY), COUNT)
+def test_a_decoder_with_it_writes_the_same(monkeypatch, operators):
     model = make_gemma(SMALLEST_VOCABULARY).bfloat16()
-    assert can_screen(model, MOST_WANTED) and not can_screen(model, MOST_WANTED + 1)
+    expected = decode(model, screened_head(model, COUNT))  # has not learnt enough to screen
+    monkeypatch.setattr(screening, "LEARNT_ROWS", 20)
+    head = screened_head(model, COUNT)
+    found = decode(model, head)
+    assert head._scores is not None
+    same = sum(ours == theirs for ours, theirs in zip(found, expected, strict=True))
+    assert same >= 0.9 * len(expected), (same, len(expected))  # a logit may be rounded the other way
+
+
+def refuse(*arguments):
+    raise RuntimeError("no 8-bit product here")
 
 
 @torch.inference_mode()
-def test_a_machine_that_cannot_score_computes_all_logits(monkeypatch):
-    def refuse(self, rows):
-        raise RuntimeError("no 8-bit product here")
-
-    monkeypatch.setattr(Scores, "of", refuse)
+@pytest.mark.parametrize("operators", [{}, {"qlinear_prepack": lambda *_: None}, {"qlinear_prepack": refuse}])
+def test_a_torch_without_the_private_operators_computes_all_logits(monkeypatch, operators):
     weight, states = make_layer()
+    model = make_gemma(SMALLEST_VOCABULARY).bfloat16()
+    written = decode(model, screened_head(model, COUNT))
+    monkeypatch.setattr(torch.ops, "onednn", SimpleNamespace(**operators))
     head = ScreenedHead(weight)
     for rows in (states[:LEARNT_ROWS], states[LEARNT_ROWS:]):
         values, _ = head.largest(rows, COUNT)
         torch.testing.assert_close(values, expected_values(weight, rows), atol=0.03, rtol=0.01)
+    assert head._scores is None
+    monkeypatch.setattr(screening, "LEARNT_ROWS", 20)
+    assert decode(model, screened_head(model, COUNT)) == written
+
+
+def test_what_screening_is_not_for_is_left_to_the_model():
+    assert screened_head(make_gemma(120).bfloat16(), COUNT) is None
+    assert screened_head(make_gemma(SMALLEST_VOCABULARY), COUNT) is None
+    model = make_gemma(SMALLEST_VOCABULARY).bfloat16()
+    assert screened_head(model, MOST_WANTED) is not None and screened_head(model, MOST_WANTED + 1) is None

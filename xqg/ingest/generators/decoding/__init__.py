@@ -1,0 +1,1 @@
+"""From prompts to continuations: sampling from models of transformers, behind one protocol, `decoder.Decoder`."""
