@@ -33,7 +33,10 @@ class IngestJob:
         store: VectorStore,
         detector: LanguageDetector,
         find_profile: FindProfile,
+        lenient: bool = False,
     ) -> None:
+        """:param lenient: a passage that a part fails on, where it takes others, is a reject (`IngestWorker`)."""
+        self._lenient = lenient
         self._settings, self._generator, self._encoder = settings, generator, encoder
         self._find_profile = find_profile
         self._store, self._detector = store, detector
@@ -63,7 +66,8 @@ class IngestJob:
         corpus = self._corpus(sources)
         with RejectsFile(rejects, sources) as kept:
             opened = self._open()
-            worker = IngestWorker(self._generator, self._encoder, self._store, opened, self._settings.batch_size)
+            size = self._settings.batch_size
+            worker = IngestWorker(self._generator, self._encoder, self._store, opened, size, self._lenient)
             report = worker.run(self._records(corpus, opened), kept.write, progress, stopping)
         if not report.interrupted:
             corpus.tell()
