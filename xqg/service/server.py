@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from types import FrameType
@@ -25,8 +26,13 @@ class _Server(uvicorn.Server):
         """End streams of events and batches at once: uvicorn itself waits for them."""
         self._stop()
         super().handle_exit(sig, frame)
-        if self.force_exit:  # the second signal: do not wait for a batch either
-            signal.raise_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+        if self.force_exit:  # the second one: do not wait for a batch either; what is queued is on disk
+            os._exit(128 + sig)
+
+    def end(self, sig: int, frame: FrameType | None) -> None:
+        """The same before uvicorn listens to signals, and once it does no more."""
+        self._stop()
+        self.should_exit = True
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         """Listen, and say where."""
@@ -54,4 +60,7 @@ def run_service(service: Service, ready: Callable[[str], None]) -> None:
         limit_concurrency=MOST_CONNECTIONS,
         h11_max_incomplete_event_size=32 * 1024,
     )
-    _Server(config, service.stop, ready).run()
+    server = _Server(config, service.stop, ready)
+    for which in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(which, server.end)  # uvicorn raises what ended it again: an end as asked for is no failure
+    server.run()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from xqg.errors import StoreUnreachableError, XqgError
@@ -24,6 +27,8 @@ NOTED_SECONDS = 1.0
 
 ATTEMPTS = 5
 """Tries of a job whose model or endpoint fails. A store that does not answer is asked for ever."""
+
+NICENESS = 10
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 300.0
 
@@ -94,6 +99,7 @@ class Workers:
         return self._live.get(job.id, job.counts)
 
     def _work(self) -> None:
+        step_behind()
         while not self._stop.is_set():
             try:
                 job = self._queue.claim(time.time())
@@ -152,3 +158,10 @@ class Workers:
             self._runner.spool.drop_upload(job.id)
         for forgotten in self._queue.forget(self._kept_jobs):
             self._runner.spool.rejects_of(forgotten).unlink(missing_ok=True)
+
+
+def step_behind() -> None:
+    """Let questions go before this thread, and before those that it starts, where the system can (Linux)."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
