@@ -25,7 +25,10 @@ SMALL_BODY_BYTES = 2**20
 
 REMEMBERED_CLIENTS = 10_000
 LONGEST_KEY = 1024
-OPEN_PATHS = ("/", "/page.css", "/page.js", "/favicon.ico", "/healthz", "/readyz", "/openapi.json")
+OPEN_PATHS = (
+    *("/", "/page.css", "/page.js", "/favicon.ico", "/sample/corpus.jsonl", "/sample/questions.jsonl"),
+    *("/healthz", "/readyz", "/openapi.json"),
+)
 _PASSAGES = re.compile(r"/v1/collections/[^/]+/passages")
 _READING = re.compile(r"/v1/collections/[^/]+/(search|compare)")
 

@@ -19,9 +19,11 @@ from xqg.settings import validated
 router = APIRouter()
 
 PAGE = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/": ("service/page/index.html", "text/html; charset=utf-8"),
+    "/page.css": ("service/page/page.css", "text/css; charset=utf-8"),
+    "/page.js": ("service/page/page.js", "text/javascript; charset=utf-8"),
+    "/sample/corpus.jsonl": ("sample/corpus.jsonl", "application/x-ndjson"),
+    "/sample/questions.jsonl": ("sample/questions.jsonl", "application/x-ndjson"),
 }
 ICON = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><circle cx='8' cy='8' r='7' fill='#0b6e63'/></svg>"
 
@@ -91,7 +93,7 @@ def add_page(app: Any) -> None:
 
 
 def _page_file(name: str, kind: str) -> Any:
-    content = (files("xqg") / "service" / "page" / name).read_bytes()
+    content = (files("xqg") / name).read_bytes()
 
     async def serve() -> Response:
         return Response(content, media_type=kind)

@@ -43,13 +43,14 @@ class _Server(uvicorn.Server):
                 self._ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
 
 
-def run_service(service: Service, ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM. :param ready: called with the page's address once it listens."""
+def server_config(service: Service) -> uvicorn.Config:
+    """How uvicorn runs the application."""
     settings = service.context.settings
-    config = uvicorn.Config(
+    return uvicorn.Config(
         service.app(),
         host=settings.host,
         port=settings.port,
+        http="h11",  # bounds what comes before a body
         log_level="warning",
         access_log=False,  # what is asked is nobody's business
         server_header=False,
@@ -60,7 +61,11 @@ def run_service(service: Service, ready: Callable[[str], None]) -> None:
         limit_concurrency=MOST_CONNECTIONS,
         h11_max_incomplete_event_size=32 * 1024,
     )
-    server = _Server(config, service.stop, ready)
+
+
+def run_service(service: Service, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. :param ready: called with the page's address once it listens."""
+    server = _Server(server_config(service), service.stop, ready)
     for which in (signal.SIGINT, signal.SIGTERM):
         signal.signal(which, server.end)  # uvicorn raises what ended it again: an end as asked for is no failure
     server.run()
