@@ -3,6 +3,7 @@
 const $ = (id) => document.getElementById(id);
 let chosen = null;
 const watched = new Set();
+const shown = new Map();
 
 function make(tag, text, ...classes) {
   const element = document.createElement(tag);
@@ -94,7 +95,11 @@ function showJob(job) {
     item = make("li");
     item.id = `job-${job.id}`;
     $("jobs").prepend(item);
+    shown.delete(job.id);
   }
+  const news = JSON.stringify({ ...job, rejects: null });
+  if (shown.get(job.id) === news) return;  // what somebody opened stays open
+  shown.set(job.id, news);
   item.replaceChildren(make("p", jobLine(job)));
   if (job.error) item.append(make("p", job.error, "bad"));
   const active = job.state === "queued" || job.state === "running";
@@ -150,7 +155,6 @@ async function watch(id) {
 
 async function showJobs() {
   const { jobs } = await read(`/v1/jobs?limit=20&collection=${encodeURIComponent(chosen)}`);
-  $("jobs").replaceChildren();
   for (const job of jobs.reverse()) {
     showJob(job);
     if (job.state === "queued" || job.state === "running") watch(job.id);
@@ -238,8 +242,8 @@ async function measure(text) {
   scroll.tabIndex = 0;
   scroll.setAttribute("role", "region");
   scroll.setAttribute("aria-label", "Measures by language");
-  scroll.append(table);
-  $("measured").replaceChildren(plot(rows), scroll);
+  scroll.append(plot(rows), table);
+  $("measured").replaceChildren(scroll);
 }
 
 function plot(rows) {
