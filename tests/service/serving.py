@@ -36,12 +36,12 @@ class SlowEncoder(FakeEncoder):
         return super().encode_passages(passages)
 
 
-def build(folder: Path, seconds: float = 0.0, **settings: Any) -> Service:
+def build(folder: Path, seconds: float = 0.0, config: dict[str, Any] | None = None, **settings: Any) -> Service:
     """A service in ``folder`` with plain vectors. :param seconds: that the encoder takes for a passage."""
     encoder = SlowEncoder(seconds)
     parts.build_encoder = lambda *_: encoder  # type: ignore[assignment]
     own: ServiceSettings = validated(ServiceSettings, {"data": folder, "port": 0, **settings})
-    return Service(own, {"fusion": {"rule": "plain"}, "job": {"batch_size": 4}})
+    return Service(own, {"fusion": {"rule": "plain"}, "job": {"batch_size": 4}, **(config or {})})
 
 
 if __name__ == "__main__":
