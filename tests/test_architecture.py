@@ -32,6 +32,7 @@ LEVELS = {
     "xqg.layouts": 2,
     "xqg.known_layouts": 3,
     "xqg.fingerprints": 4,
+    "xqg.config": 4,
     "xqg.fusion": 4,
     "xqg.download": 1,
     "xqg.http": 4,
@@ -53,6 +54,7 @@ LEVELS = {
     "xqg.plugin": 8,
     "xqg.doctor": 8,
     "xqg.demo": 9,
+    "xqg.service": 9,
     "xqg.commands": 10,
     "xqg.cli": 11,
 }
@@ -132,6 +134,11 @@ def test_files_stay_small(path: Path) -> None:
         ("ir_measures", "xqg.evaluation"),
         ("scipy", "xqg.evaluation"),
         ("matplotlib", "xqg.evaluation"),
+        ("fastapi", "xqg.service"),
+        ("starlette", "xqg.service"),
+        ("uvicorn", "xqg.service"),
+        ("prometheus_client", "xqg.service"),
+        ("sqlite3", "xqg.service xqg.ingest"),
         ("click", "xqg.options xqg.commands xqg.cli"),
     ],
 )
@@ -161,6 +168,8 @@ def test_importing_xqg_and_its_command_line_loads_nothing_heavy() -> None:
         "httpx",
         "scipy",
         "matplotlib",
+        "fastapi",
+        "prometheus_client",
     ]
     code = f"import sys, logging, xqg, xqg.cli; print([m for m in {heavy} if m in sys.modules], logging.root.handlers)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import itertools
+import json
 import re
 import shlex
 from pathlib import Path
@@ -52,13 +53,18 @@ def examples() -> list[list[str]]:
 
 def xqg_commands() -> list[list[str]]:
     """The words after xqg, in the comments and where the models are baked."""
-    found = [words[words.index("xqg") + 1 :] for words in examples() if "run" in words]
+    found = [words[words.index("xqg") + 1 :] or default_command() for words in examples() if "run" in words]
     baked = [re.search(r" xqg (\w.*?);", rest) for name, rest in instructions() if name == "RUN"]
     return found + [shlex.split(match[1]) for match in baked if match]
 
 
+def default_command() -> list[str]:
+    """What the image does where no command is named."""
+    return json.loads(dict(instructions())["CMD"])
+
+
 def test_the_examples_are_found():
-    assert {words[0] for words in xqg_commands()} == {"doctor", "demo", "ingest", "search"}
+    assert {words[0] for words in xqg_commands()} == {"doctor", "demo", "ingest", "search", "serve"}
     assert any("/tmp/demo" in words for words in xqg_commands())
 
 
@@ -133,10 +139,13 @@ def test_the_server_is_pinned_kept_and_locked():
     assert "/readyz" in server["healthcheck"]["test"][3]
 
 
-def test_the_job_waits_for_the_server_and_runs_once():
+def test_the_service_waits_for_the_server_and_tells_how_it_is():
     job = compose()["services"]["xqg"]
     assert job["depends_on"] == {"qdrant": {"condition": "service_healthy"}}
-    assert (job["profiles"], job["restart"], job["init"]) == (["job"], "no", True)
+    assert (job["restart"], job["init"]) == ("unless-stopped", True)
+    assert "/readyz" in job["healthcheck"]["test"][3]
+    assert job["ports"] == ["127.0.0.1:8331:8331"]
+    assert job["environment"]["XQG_SERVICE_KEYS"].startswith("${XQG_SERVICE_KEYS:?")
     assert job["stop_grace_period"].endswith("m")
     assert set(job["build"]["args"]) <= set(arguments())
 
@@ -154,7 +163,7 @@ def test_the_job_writes_to_its_volumes_alone():
 
 
 def test_the_variables_handed_on_are_ones_that_xqg_reads():
-    read = {"HF_TOKEN", "OMP_NUM_THREADS", "OPENAI_API_KEY", "QDRANT_API_KEY"}
+    read = {"XQG_SERVICE_KEYS", "HF_TOKEN", "OMP_NUM_THREADS", "OPENAI_API_KEY", "QDRANT_API_KEY"}
     for command in main.commands.values():
         for parameter in command.params:
             read.update([parameter.envvar] if isinstance(parameter.envvar, str) else parameter.envvar or [])
@@ -176,5 +185,31 @@ def test_the_gpu_file_adds_to_a_service_that_exists():
 @pytest.mark.parametrize("name", FILES)
 def test_no_address_and_no_moving_tag(name):
     text = (FOLDER / name).read_text(encoding="utf-8")
-    assert set(re.findall(r"https?://([^/\s:]+)", text)) <= {"qdrant"}
+    assert set(re.findall(r"https?://([^/\s:]+)", text)) <= {"qdrant", "127.0.0.1"}
     assert ":latest" not in text
+
+
+def manifest() -> dict[str, Any]:
+    text = (FOLDER / "kubernetes.yaml").read_text(encoding="utf-8")
+    return {part["kind"]: part for part in yaml.safe_load_all(text)}
+
+
+def test_the_manifest_runs_one_ordinary_locked_process_with_probes_and_a_volume():
+    parts = manifest()
+    assert set(parts) == {"PersistentVolumeClaim", "Service", "Deployment"}
+    spec = parts["Deployment"]["spec"]
+    pod, (container,) = spec["template"]["spec"], spec["template"]["spec"]["containers"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert (
+        spec["selector"]["matchLabels"]
+        == spec["template"]["metadata"]["labels"]
+        == parts["Service"]["spec"]["selector"]
+    )
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    claim = next(volume["persistentVolumeClaim"]["claimName"] for volume in pod["volumes"] if volume["name"] == "data")
+    assert claim == parts["PersistentVolumeClaim"]["metadata"]["name"]
+    main.commands["serve"].make_context("serve", container["args"][1:])
+    assert all("value" not in one for one in container["env"] if "KEY" in one["name"])

@@ -18,7 +18,10 @@ from xqg.options import FLAGS, GROUPS, default_text, variable_name
 
 ROOT = Path(__file__).parent.parent
 README, OPTIONS = ROOT / "README.md", ROOT / "docs" / "options.md"
-PAGES = [README, *(ROOT / "docs" / f"{name}.md" for name in ("usage", "existing-collections", "stacks"))]
+PAGES = [
+    README,
+    *(ROOT / "docs" / f"{name}.md" for name in ("usage", "existing-collections", "stacks", "service", "security")),
+]
 BEGIN, END = "<!-- options: generated -->", "<!-- options: end -->"
 
 

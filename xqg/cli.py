@@ -23,9 +23,11 @@ from xqg.commands.evaluate_generator import evaluate_generator
 from xqg.commands.export import export
 from xqg.commands.mcp import mcp
 from xqg.commands.models import models
+from xqg.commands.serve import serve
 from xqg.commands.stopping import Stopped, stop_on_signal
 from xqg.commands.sweep import sweep
 from xqg.commands.train import train
+from xqg.config import over, read_config
 from xqg.errors import EXIT_REJECTS, SettingsError, XqgError
 from xqg.messages import printable, redact
 from xqg.options import collect, search_settings, settings_options
@@ -108,11 +110,19 @@ def main(ctx: click.Context, verbose: bool, quiet: bool) -> None:
 @click.argument("sources", nargs=-1, required=True)
 @settings_options("store", "generator", "encoder", "fusion", "reader", "job")
 @click.option("--rejects", type=click.Path(path_type=Path), default=Path("xqg-rejects.jsonl"), show_default=True)
+@click.option("--config", type=click.Path(path_type=Path), envvar="XQG_CONFIG", help="settings file, in TOML")
 @click.option("--dry-run", is_flag=True, help="print the plan and its cost, write nothing")
 @click.option("--json", "as_json", is_flag=True, help="print the summary as JSON")
 @click.pass_context
 def ingest(
-    ctx: click.Context, /, sources: tuple[str, ...], rejects: Path, dry_run: bool, as_json: bool, **options: Any
+    ctx: click.Context,
+    /,
+    sources: tuple[str, ...],
+    rejects: Path,
+    config: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Read SOURCES (files, folders, - for stdin), generate queries, and store the fused vectors.
 
@@ -120,7 +130,7 @@ def ingest(
     """
     from xqg.console import print_json, print_report, progress_display
 
-    values = collect(options)
+    values = over(read_config(config), collect(options))
     settings: IngestSettings = validated(IngestSettings, {**values.pop("job"), **values})
     with open_ingestion(settings) as job:
         if dry_run:
@@ -235,7 +245,8 @@ def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> No
     result.print(as_json)
 
 
-for added in (augment, evaluate, compare, dataset, delete, evaluate_generator, export, mcp, models, sweep, train):
+ADDED = (augment, evaluate, compare, dataset, delete, evaluate_generator, export, mcp, models, serve, sweep, train)
+for added in ADDED:
     main.add_command(added)
 
 

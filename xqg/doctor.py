@@ -33,6 +33,7 @@ OPTIONAL = {
     "llama-index-vector-stores-qdrant": ("llamaindex", "LlamaIndex"),
     "qdrant-haystack": ("haystack", "Haystack"),
     "mcp": ("mcp", "assistants"),
+    "fastapi": ("service", "xqg serve"),
 }
 
 

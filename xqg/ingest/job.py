@@ -35,7 +35,10 @@ class IngestJob:
         store: VectorStore,
         detector: LanguageDetector,
         find_profile: FindProfile,
+        lenient: bool = False,
     ) -> None:
+        """:param lenient: a passage that a part fails on, where it takes others, is a reject (`IngestWorker`)."""
+        self._lenient = lenient
         self._settings, self._generator, self._encoder = settings, generator, encoder
         self._find_profile = find_profile
         self._store, self._detector = store, detector
@@ -69,7 +72,8 @@ class IngestJob:
             if self._settings.index:
                 self._store.index_fields(self._settings.index)
             met = Sources(self._settings.reader.id_field)
-            worker = IngestWorker(self._generator, self._encoder, self._store, opened, self._settings.batch_size)
+            size = self._settings.batch_size
+            worker = IngestWorker(self._generator, self._encoder, self._store, opened, size, self._lenient)
             report = worker.run(self._records(met.watched(corpus), opened), kept.write, progress, stopping)
         if not report.interrupted:
             corpus.tell()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict
 from itertools import islice
 
 import numpy as np
 
+from xqg.errors import StoreUnreachableError, XqgError
 from xqg.fusion.arrays import finite_rows
 from xqg.fusion.pieces import Piece, PieceKind, passage_pieces, query_pieces
 from xqg.fusion.rules import PieceVectors, fuse, limit_views, piece_vectors, select_pieces
@@ -33,7 +35,12 @@ class IngestWorker:
         store: VectorStore,
         opened: Opened,
         batch_size: int,
+        lenient: bool = False,
     ) -> None:
+        """:param lenient: where a batch fails, its passages are tried one by one: those that fail are rejects, unless
+        all of them do, which is no fault of theirs.
+        """
+        self._lenient = lenient
         self._generator, self._encoder, self._store = generator, encoder, store
         self._opened, self._batch_size = opened, batch_size
         self._tally = FailureTally()
@@ -61,7 +68,7 @@ class IngestWorker:
         passages = _accepted(records, refuse)
         with self._store.bulk_load():
             while not report.interrupted and (batch := self._next_batch(passages, report)):
-                self._ingest(batch, refuse, report)
+                self._ingest_or_split(batch, refuse, report)
                 progress(report)
                 report.interrupted = stopping()
         if self._opened.updating and not report.interrupted:
@@ -75,6 +82,38 @@ class IngestWorker:
             batch = list(islice(passages, self._batch_size))
         report.read += len(batch)
         return batch
+
+    def _ingest_or_split(
+        self, batch: Sequence[Passage], refuse: Callable[[Reject], None], report: IngestReport
+    ) -> None:
+        if not self._lenient or len(batch) == 1:
+            self._ingest(batch, refuse, report)
+            return
+        before, refused = deepcopy(report), list[Reject]()
+        try:
+            self._ingest(batch, refused.append, report)
+        except StoreUnreachableError:
+            raise
+        except XqgError as error:
+            vars(report).update(vars(before))
+            refused = self._ingest_one_by_one(batch, report, error)
+        for reject in refused:
+            refuse(reject)
+
+    def _ingest_one_by_one(self, batch: Sequence[Passage], report: IngestReport, failure: XqgError) -> list[Reject]:
+        """The passages that cannot be stored though others can. :raises XqgError: ``failure``, where none can."""
+        refused, failed = list[Reject](), 0
+        for passage in batch:
+            try:
+                self._ingest([passage], refused.append, report)
+            except StoreUnreachableError:
+                raise
+            except XqgError as error:
+                failed += 1
+                refused.append(Reject("", 0, str(error), asdict(passage)))
+        if failed == len(batch):
+            raise failure
+        return refused
 
     def _ingest(self, batch: Sequence[Passage], refuse: Callable[[Reject], None], report: IngestReport) -> None:
         with report.timed("check"):

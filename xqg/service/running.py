@@ -1,0 +1,190 @@
+"""What a job does when its turn comes, by its kind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xqg.errors import EncodingError, GenerationError, InputError, StoreError, StoreUnreachableError, XqgError
+from xqg.identifiers import canonical
+from xqg.ingest.readers.folder import SOURCE
+from xqg.ingest.report import IngestReport
+from xqg.plugin.opening import open_augmentation
+from xqg.plugin.settings import AugmentSettings
+from xqg.protocols import VectorStore
+from xqg.service.jobs import Job
+from xqg.service.parts import Parts
+from xqg.service.plain import NotComparableError, PlainVectors
+from xqg.service.registry import Registry
+from xqg.service.spool import Spool
+from xqg.settings import IngestSettings, validated
+
+Progress = Callable[[Mapping[str, Any]], None]
+Stopping = Callable[[], bool]
+
+GONE = "deleted"
+"""A document hash that no document has, so that all chunks of a document are older ones."""
+
+DELETED_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: its counts, and whether it was asked to end before."""
+
+    counts: Mapping[str, Any]
+    interrupted: bool = False
+
+
+@dataclass
+class Runner:
+    """Runs jobs with the parts that it is handed. :param config: the settings' groups, for augmentations."""
+
+    parts: Parts
+    registry: Registry
+    spool: Spool
+    data: Path
+    most_compared: int
+    config: Mapping[str, Mapping[str, Any]]
+    _plain: dict[str, PlainVectors] = field(default_factory=dict)
+
+    def run(self, job: Job, progress: Progress, stopping: Stopping) -> Outcome:
+        """Do what the job says, or go on with it. :raises XqgError: if it cannot be done now, or not at all."""
+        kinds = {"ingest": self._ingest, "folder": self._folder, "delete": self._delete, "augment": self._augment}
+        return kinds[job.kind](job, progress, stopping)
+
+    def plain_vectors(self, collection: str) -> PlainVectors:
+        """What the collection is compared with."""
+        return self._plain.setdefault(collection, PlainVectors(self.data / "plain", collection, self.most_compared))
+
+    def _ingest(self, job: Job, progress: Progress, stopping: Stopping) -> Outcome:
+        return self._read(job, str(self.spool.source(job.work["place"])), progress, stopping)
+
+    def _read(self, job: Job, source: str, progress: Progress, stopping: Stopping) -> Outcome:
+        settings = self._settings(job)
+        counting = Counting(progress, job.work.get("records"))
+        with self.parts.job(settings) as ingestion:
+            report = ingestion.run([source], self.spool.rejects_of(job.id), counting, stopping)
+        counting(report)
+        if not report.interrupted:
+            self._update_plain(job.collection, settings)
+        return Outcome(counting.counts, report.interrupted)
+
+    def _folder(self, job: Job, progress: Progress, stopping: Stopping) -> Outcome:
+        folder = Path(job.work["folder"])
+        outcome = self._read(job, str(folder), progress, stopping)
+        if outcome.interrupted:
+            return outcome
+        store = self.parts.store(job.collection)
+        lost = lost_pages(store, folder)
+        delete_documents(store, lost)
+        if lost:
+            self._update_plain(job.collection, self._settings(job))
+        return Outcome({**outcome.counts, "deleted": len(lost)})
+
+    def _delete(self, job: Job, progress: Progress, stopping: Stopping) -> Outcome:
+        store = self.parts.store(job.collection)
+        before = store.describe()
+        if before is None:
+            return Outcome({"deleted": 0})
+        delete_documents(store, job.work["documents"])
+        after = store.describe()
+        return Outcome({"deleted": before.points - (0 if after is None else after.points)})
+
+    def _augment(self, job: Job, progress: Progress, stopping: Stopping) -> Outcome:
+        source, settings, ingest = self.augmentation(job.work)
+        counting = Counting(progress, None)
+        with open_augmentation(source, settings, ingest) as augmentation:
+            report = augmentation.run(counting, stopping)
+        self.parts.forget(job.collection)
+        return Outcome({**counting.counts, "augmented": report.to_json()}, report.interrupted)
+
+    def augmentation(self, work: Mapping[str, Any]) -> tuple[Any, AugmentSettings, IngestSettings]:
+        """Source, settings and new collection of an augmentation. :raises SettingsError: if they do not fit."""
+        settings: AugmentSettings = validated(AugmentSettings, work["settings"])
+        groups = {name: dict(self.config.get(name, {})) for name in ("encoder", "generator", "fusion")}
+        groups["fusion"].pop("distance", None)  # it is the source's
+        values = {**self.config.get("job", {}), **groups, "store": self.parts.place(settings.into)}
+        ingest: IngestSettings = validated(IngestSettings, values)
+        return self.parts.place(work["source"]), settings, ingest
+
+    def _settings(self, job: Job) -> IngestSettings:
+        settings = self.registry.settings(job.collection)
+        if settings is None:
+            raise StoreError(f"Collection {job.collection!r} was deleted", "asked to write to it", "Make it again")
+        return settings
+
+    def _update_plain(self, collection: str, settings: IngestSettings) -> None:
+        """Keep the comparison up to date; it is no part of what was promised, so it fails nothing."""
+        if self.most_compared == 0:
+            return
+        store = self.parts.store(collection)
+        try:
+            found = store.describe()
+            if found is not None and found.points <= self.most_compared:
+                self.plain_vectors(collection).update(store, self.parts.encoder(settings.encoder))
+        except (NotComparableError, OSError):
+            return
+
+
+class Counting:
+    """Turns the reports of a run into counts with stage, rate and what remains. :param total: records, if known."""
+
+    def __init__(self, progress: Progress, total: int | None) -> None:
+        self._progress, self._total = progress, total
+        self._before: dict[str, float] = {}
+        self.counts: dict[str, Any] = {}
+
+    def __call__(self, report: IngestReport) -> None:
+        """Tell how far the run is."""
+        spent = {stage: seconds - self._before.get(stage, 0.0) for stage, seconds in report.seconds.items()}
+        self._before = dict(report.seconds)
+        busy, done = sum(report.seconds.values()), report.read + report.rejected
+        self.counts = {
+            **report.to_json(),
+            "stage": max(spent, key=lambda stage: spent[stage]),
+            "rate": round(report.read / busy, 2) if busy else None,
+            "remaining": None if self._total is None else max(0, self._total - done),
+        }
+        self.counts.pop("interrupted")
+        self._progress(self.counts)
+
+
+def delete_documents(store: VectorStore, documents: Sequence[str]) -> None:
+    """Delete all chunks of these documents; those that are not there are no error."""
+    for start in range(0, len(documents), DELETED_AT_ONCE):
+        store.delete_stale_chunks(dict.fromkeys(documents[start : start + DELETED_AT_ONCE], GONE))
+
+
+def lost_pages(store: VectorStore, folder: Path) -> list[str]:
+    """The stored documents that came from files of ``folder`` which are no longer there, sorted.
+
+    :raises InputError: if a folder below cannot be read, since what is in it is not gone.
+    """
+    present = {canonical(path.relative_to(folder).as_posix()) for path in files_below(folder)}
+    name = canonical("/".join(folder.absolute().parts[-2:]))
+    lost = set()
+    for point in store.points() if present else ():
+        document = point.passage.document_id
+        value = point.passage.metadata.get(SOURCE)
+        if isinstance(value, str) and canonical(value) == f"{name}/{document}" and document not in present:
+            lost.add(document)
+    return sorted(lost)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The files below a folder. :raises InputError: if one of its folders cannot be read."""
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"The folder {error.filename} cannot be read: {error.strerror}", "asked to watch it")
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(place, name) for name in names)
+
+
+def is_for_later(error: XqgError) -> bool:
+    """Whether the same job may succeed when it is tried again, since the fault is not in it or its settings."""
+    return isinstance(error, StoreUnreachableError | EncodingError | GenerationError)

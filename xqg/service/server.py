@@ -1,0 +1,71 @@
+"""Runs the application with uvicorn, and ends it as people and machines expect."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+
+from xqg.service.app import Service
+
+GRACE_SECONDS = 5
+"""How long answers under way may take once the end was asked for; jobs take as long as their batch."""
+
+MOST_CONNECTIONS = 512
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], None], ready: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._stop, self._ready = stop, ready
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End streams of events and batches at once: uvicorn itself waits for them."""
+        self._stop()
+        super().handle_exit(sig, frame)
+        if self.force_exit:  # the second one: do not wait for a batch either; what is queued is on disk
+            os._exit(128 + sig)
+
+    def end(self, sig: int, frame: FrameType | None) -> None:
+        """The same before uvicorn listens to signals, and once it does no more."""
+        self._stop()
+        self.should_exit = True
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        """Listen, and say where."""
+        await super().startup(sockets)  # type: ignore[arg-type]
+        for server in getattr(self, "servers", []):
+            for socket in server.sockets[:1]:
+                host, port = socket.getsockname()[:2]
+                self._ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/")
+
+
+def server_config(service: Service) -> uvicorn.Config:
+    """How uvicorn runs the application."""
+    settings = service.context.settings
+    return uvicorn.Config(
+        service.app(),
+        host=settings.host,
+        port=settings.port,
+        http="h11",  # bounds what comes before a body
+        log_level="warning",
+        access_log=False,  # what is asked is nobody's business
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        limit_concurrency=MOST_CONNECTIONS,
+        h11_max_incomplete_event_size=32 * 1024,
+    )
+
+
+def run_service(service: Service, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. :param ready: called with the page's address once it listens."""
+    server = _Server(server_config(service), service.stop, ready)
+    for which in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(which, server.end)  # uvicorn raises what ended it again: an end as asked for is no failure
+    server.run()

@@ -1,0 +1,113 @@
+"""What is watched: folders, whose changes become jobs, and augmented collections that are kept up to date."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from xqg.errors import XqgError
+from xqg.records import digest
+from xqg.service.database import Database
+from xqg.service.jobs import QUEUED, RUNNING, JobQueue
+from xqg.service.registry import Registry
+from xqg.service.running import files_below
+from xqg.service.settings import SourceSettings
+
+logger = logging.getLogger(__name__)
+
+
+class Sources:
+    """Looks at each source at its interval, in a thread of its own, and queues a job where there is something to do.
+
+    :param wake: called when a job was queued.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[SourceSettings],
+        database: Database,
+        queue: JobQueue,
+        registry: Registry,
+        wake: Callable[[], None],
+    ) -> None:
+        self._sources, self._database, self._queue = sources, database, queue
+        self._registry, self._wake = registry, wake
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="xqg-sources")
+
+    def start(self) -> None:
+        """Begin. :raises SettingsError: if a collection cannot be made as the settings say."""
+        for source in self._sources:
+            if source.folder is not None:
+                self._registry.put(source.collection, {})
+        if self._sources:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End, after the look in hand."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def look(self, source: SourceSettings) -> bool:
+        """Queue a job if there is something to do; returns whether it did.
+
+        :raises XqgError: if the folder cannot be read, or the queue is full.
+        """
+        target = source.into or source.collection
+        kind = "folder" if source.folder is not None else "augment"
+        waiting = self._queue.recent(100, target, (QUEUED, RUNNING))
+        if any(job.kind == kind and job.state == QUEUED for job in waiting):
+            return False
+        if source.folder is None:
+            if waiting:
+                return False
+            chosen = {"into": source.into, **({} if source.alias is None else {"alias": source.alias})}
+            work = {"source": source.collection, "settings": chosen, "name": f"{source.collection} into {source.into}"}
+            self._queue.add(target, "augment", work)
+            return True
+        return self._look_at_folder(source.collection, Path(source.folder))
+
+    def _look_at_folder(self, collection: str, folder: Path) -> bool:
+        seen, key = fingerprint(folder), digest([collection, str(folder.absolute())])
+        rows = self._database.rows("SELECT seen FROM watched WHERE source = ?", key)
+        if rows and rows[0]["seen"] == seen:
+            return False
+        self._queue.add(collection, "folder", {"folder": str(folder.absolute()), "name": folder.name})
+        # the job is kept, and reads the folder as it is then; what changes from now on makes another one
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO watched VALUES (?, ?)", (key, seen))
+        return True
+
+    def _watch(self) -> None:
+        due = dict.fromkeys(range(len(self._sources)), 0.0)
+        while not self._stop.is_set():
+            for number, source in enumerate(self._sources):
+                if time.monotonic() < due[number]:
+                    continue
+                due[number] = time.monotonic() + source.every_seconds
+                try:
+                    if self.look(source):
+                        self._wake()
+                except (XqgError, OSError, sqlite3.Error) as error:
+                    logger.warning("The source for %r cannot be looked at: %s", source.collection, error)
+            self._stop.wait(max(0.2, min(due.values()) - time.monotonic()))
+
+
+def fingerprint(folder: Path) -> str:
+    """Stands for names, sizes and times of the files below a folder.
+
+    :raises InputError: if it cannot be read.
+    """
+    found = []
+    for path in files_below(folder):
+        try:
+            status = path.stat()
+        except FileNotFoundError:  # gone meanwhile
+            continue
+        found.append([str(path.relative_to(folder)), status.st_size, status.st_mtime_ns])
+    return digest(sorted(found))

@@ -1,0 +1,48 @@
+"""What a store can be asked about collections as wholes: which there are, and to drop one."""
+
+from __future__ import annotations
+
+import shutil
+
+from xqg.errors import StoreError
+from xqg.settings import StoreSettings
+from xqg.stores.edge_files import collection_exists
+from xqg.stores.server_connection import ServerConnection
+
+
+def embedded_collections(settings: StoreSettings) -> list[str]:
+    """The names of the collections in the folder of an embedded store, sorted; [] for a server."""
+    folder = settings.embedded_path
+    if folder is None or not folder.is_dir():
+        return []
+    return sorted(place.name for place in folder.iterdir() if place.is_dir() and _is_collection(place.name, settings))
+
+
+def drop_collection(settings: StoreSettings) -> bool:
+    """Delete the collection for good; nobody may have it open. Returns whether there was one.
+
+    :raises StoreError: if the place holds something else, or the store refuses.
+    """
+    folder, name = settings.embedded_path, settings.collection
+    if folder is None:
+        connection = ServerConnection(settings)
+        try:
+            client = connection.client()
+            return bool(connection.calls(name)("delete the collection", lambda: client.delete_collection(name)))
+        finally:
+            connection.close()
+    if not collection_exists(folder / name):
+        return False
+    try:
+        shutil.rmtree(folder / name)
+    except OSError as error:
+        raise StoreError(f"The collection at {folder / name} cannot be deleted: {error}") from error
+    return True
+
+
+def _is_collection(name: str, settings: StoreSettings) -> bool:
+    folder = settings.embedded_path
+    try:
+        return folder is not None and collection_exists(folder / name)
+    except StoreError:  # somebody else's folder
+        return False
