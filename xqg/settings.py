@@ -58,9 +58,10 @@ class StoreSettings(Settings):
     @field_validator("spec")
     @classmethod
     def _known_kind(cls, spec: str) -> str:
-        if spec.lower().startswith(("http://", "https://")):
+        scheme, separator, rest = spec.partition("://")
+        if separator and scheme.lower() in ("http", "https"):
             server_address(spec)
-            return spec
+            return f"{scheme.lower()}://{rest}"
         if spec.startswith("edge:") and len(spec) > len("edge:"):
             return spec
         raise ValueError(f"{redact(without_login(spec))!r} is no store; write edge:FOLDER or http(s)://HOST:PORT")

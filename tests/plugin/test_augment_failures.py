@@ -24,7 +24,7 @@ class FailingGenerator(FakeGenerator):
     def generate(self, requests: Sequence[tuple[Passage, Sequence[str]]]) -> Generation:
         found = super().generate([request for request in requests if request[0].id not in self.broken])
         lost = [(passage.id, code) for passage, codes in requests for code in codes if passage.id in self.broken]
-        return Generation(found.queries, found.dropped, tuple(Failure(*one, "overloaded") for one in lost))
+        return Generation(found.queries, found.dropped, failures=tuple(Failure(*one, "overloaded") for one in lost))
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ class TestWeights:
 
     def test_those_of_a_collection(self, tmp_path: Path) -> None:
         store = EdgeStore(tmp_path / "data", "docs")
-        settings = {"distance": "dot", "rule": "views", "alpha": 0.5, "beta": 0.25, "views": 1}
+        settings = {"encoder": {}, "distance": "dot", "rule": "views", "alpha": 0.5, "beta": 0.25, "views": 1}
         store.create(8, "dot", {"settings": settings, "profile": fake_profile().to_json()}, multivector=True)
         store.close()
         like = {"spec": f"edge:{tmp_path / 'data'}", "collection": "docs"}
@@ -65,7 +65,7 @@ class TestWeights:
         self, generator: dict[str, Any], wire: WireServer
     ) -> None:
         """Of a foreign layout, whose collection holds a vector without a name among named ones."""
-        own = {"settings": {"distance": "cosine", "rule": "mean", "alpha": 0.5}, "profile": None}
+        own = {"settings": {"encoder": {}, "distance": "cosine", "rule": "mean", "alpha": 0.5}, "profile": None}
         size = models.VectorParams(size=8, distance=models.Distance.COSINE)
         wire.local.create_collection("docs", vectors_config={"": size}, metadata={"xqg": own})
         like = {"spec": wire.url, "collection": "docs"}

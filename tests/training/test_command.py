@@ -29,8 +29,19 @@ def test_sixty_pairs_of_ones_own_train_a_generator_that_ingestion_uses(
 
     Path("corpus.jsonl").write_text(json.dumps({"id": "a", "text": "Press it.", "language": "en"}), encoding="utf-8")
     place = ["--store", "edge:data", "--collection", "c"]
-    generator = ["--generator", "hf:mine", "--languages", "fr", "--queries-per-language", "2", "--max-new-tokens", "4"]
-    ingested = run.invoke(main, ["-q", "ingest", "corpus.jsonl", *place, *generator, "--json"])
+    based = ["--generator-base", "hf:tiny-gemma"]
+    generator = [
+        "--generator",
+        "hf:mine",
+        *based,
+        "--languages",
+        "fr",
+        "--queries-per-language",
+        "2",
+        "--max-new-tokens",
+        "4",
+    ]
+    ingested = run.invoke(main, ["-q", "ingest", "corpus.jsonl", *place, *generator, *based, "--json"])
     assert ingested.exit_code == 0, ingested.output
     queries = json.loads(ingested.stdout)["queries"]
     assert queries["made"] + sum(queries["dropped"].values()) == 2
@@ -40,7 +51,7 @@ def test_sixty_pairs_of_ones_own_train_a_generator_that_ingestion_uses(
     measure = ["-q", "evaluate-generator", "--data", "pairs.jsonl", "--passages", "2", "--queries-per-language", "1"]
     few_shot_and_adapter = ["--generator", "hf:tiny-gemma", "--generator", "hf:mine"]
     for _ in range(2):  # the second run replaces what the first one wrote
-        measured = run.invoke(main, [*measure, *few_shot_and_adapter, "--card", "mine"])
+        measured = run.invoke(main, [*measure, *few_shot_and_adapter, *based, "--card", "mine"])
         assert measured.exit_code == 0, measured.output
     card = Path("mine/README.md").read_text(encoding="utf-8")
     assert card.count("## Held-back results") == 1

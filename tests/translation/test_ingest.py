@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from xqg import models
 from xqg.cli import main
 from xqg.errors import SettingsError
 from xqg.ingest.generators.translation.firefox import FirefoxTranslator
@@ -20,7 +21,7 @@ CORPUS = [
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XQG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(models, "cache_folder", lambda: tmp_path / "cache")
     (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(record) + "\n" for record in CORPUS))
 
     def invoke(*arguments, code=0):

@@ -74,7 +74,7 @@ def _check_measured(card: Path, settings: EvaluationSettings) -> None:
 def _build(settings: EvaluationSettings, data: EvaluationData) -> dict[str, QueryGenerator]:
     from xqg.training.evaluation import EveryLanguage
 
-    common = {"languages": data.languages, "style": data.style, "seed": settings.seed}
+    common = {"languages": data.languages, "style": data.style, "seed": settings.seed, "base": settings.generator_base}
     generators: dict[str, QueryGenerator] = {}
     for spec in settings.generator:
         own = {"spec": spec, "queries_per_language": settings.queries_per_language, **common}

@@ -159,6 +159,7 @@ class EvaluationSettings(Settings):
     generator: tuple[str, ...] = Field(
         (BUNDLED_BASE, "bundled"), min_length=1, description="bundled-base, bundled, hf:FOLDER, …; repeatable"
     )
+    generator_base: str | None = Field(None, description="base of an adapter whose card names a folder: hf:FOLDER")
     languages: tuple[str, ...] = Field((), description="ISO 639-1; none: those of people's queries but the passages'")
     queries_per_language: int = Field(3, ge=1, le=100, description="outputs for each passage in each language")
     passages: int | None = Field(None, ge=1, description="take so many passages at random; None: all of data")
