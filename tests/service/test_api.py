@@ -154,7 +154,7 @@ def test_a_collection_is_deleted_only_with_the_flag(client: TestClient) -> None:
 
 
 def test_health_readiness_numbers_and_the_page(client: TestClient) -> None:
-    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/healthz").json()["status"] == "ok"
     add(client, *PASSAGES)
     assert client.get("/readyz").json() == {"ready": True, "store": "ok", "models": "ok"}
     text = client.get("/metrics").text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -206,7 +207,7 @@ def test_requests_made_from_the_description_are_answered(serve: Callable[..., Te
 
         @given(case=operation.as_strategy())
         @settings(
-            max_examples=10,
+            max_examples=int(os.environ.get("BAD_REQUESTS", "10")),  # of each route
             deadline=None,
             database=None,
             phases=[Phase.generate],

@@ -61,6 +61,16 @@ def lines(path: Path, records: list[dict[str, Any]]) -> Path:
     return path
 
 
+def faults(page: Any) -> list[str]:
+    """What axe-core finds that is serious or worse, where it is installed."""
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        return []
+    found = Axe().run(page).response["violations"]
+    return [one["help"] for one in found if one["impact"] in ("serious", "critical")]
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (360, "dark")])
 def test_every_flow(address: str, browser: Any, tmp_path: Path, width: int, scheme: str) -> None:
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
@@ -106,5 +116,6 @@ def test_every_flow(address: str, browser: Any, tmp_path: Path, width: int, sche
     assert page.title() == "xqg"
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=f"{folder}/all-{width}-{scheme}.png", full_page=True)
+    assert faults(page) == []
     assert said == []
     assert all(url.startswith(address) for url in asked)

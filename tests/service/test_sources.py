@@ -101,7 +101,8 @@ def test_a_twin_is_made_followed_and_rolled_back(serve: Callable[..., TestClient
     found = ended(client, job.json())
     assert (found["state"], found["error"]) == ("done", None)
     assert found["counts"]["augmented"]["points"] == 1
-    hits = client.post("/v1/collections/docs-xqg/search", json={"query": "invoice"}).json()["hits"]
-    assert [hit["id"] for hit in hits] == ["2"]
+    found = client.post("/v1/collections/docs-xqg/search", json={"query": "invoice"})
+    assert found.status_code == 200, found.text
+    assert [hit["id"] for hit in found.json()["hits"]] == ["2"]
     back = client.post("/v1/augment", json={"source": "docs", "into": "docs-xqg", "alias": "live", "rollback": True})
     assert back.json() == {"alias": "live", "was": "docs-xqg", "now": "docs"}

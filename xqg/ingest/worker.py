@@ -86,7 +86,7 @@ class IngestWorker:
     def _ingest_or_split(
         self, batch: Sequence[Passage], refuse: Callable[[Reject], None], report: IngestReport
     ) -> None:
-        if not self._lenient or len(batch) == 1:
+        if not self._lenient:
             self._ingest(batch, refuse, report)
             return
         before, refused = deepcopy(report), list[Reject]()
@@ -101,8 +101,11 @@ class IngestWorker:
             refuse(reject)
 
     def _ingest_one_by_one(self, batch: Sequence[Passage], report: IngestReport, failure: XqgError) -> list[Reject]:
-        """The passages that cannot be stored though others can. :raises XqgError: ``failure``, where none can."""
-        refused, failed = list[Reject](), 0
+        """The passages that cannot be stored though others can. :raises XqgError: ``failure``, where none can.
+
+        Of a batch of one, the others are those of earlier batches.
+        """
+        refused, failed, taken = list[Reject](), 0, report.upserted + report.skipped > 0
         for passage in batch:
             try:
                 self._ingest([passage], refused.append, report)
@@ -111,7 +114,7 @@ class IngestWorker:
             except XqgError as error:
                 failed += 1
                 refused.append(Reject("", 0, str(error), asdict(passage)))
-        if failed == len(batch):
+        if failed == len(batch) and (failed > 1 or not taken):
             raise failure
         return refused
 

@@ -25,6 +25,7 @@ SMALL_BODY_BYTES = 2**20
 
 REMEMBERED_CLIENTS = 10_000
 LONGEST_KEY = 1024
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
 OPEN_PATHS = (
     *("/", "/page.css", "/page.js", "/favicon.ico", "/sample/corpus.jsonl", "/sample/questions.jsonl"),
     *("/healthz", "/readyz", "/openapi.json"),
@@ -122,11 +123,15 @@ class Guard:
                 await self._app(scope, self._limited(receive, self._limit(scope, headers)), answer)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self._metrics.answered(scope["method"], route, status, time.perf_counter() - began)
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self._metrics.answered(method, route, status, time.perf_counter() - began)
 
     def _refusal(self, scope: ASGIScope, headers: Headers) -> tuple[int, str, dict[str, str]] | None:
-        key, client = _key(headers), (scope.get("client") or ("",))[0]
-        wait = self._rates.seconds_to_wait(f"{client} {hash_key(key)}" if key else client)
+        key = _key(headers)
+        known = None if key is None else self._ring.scope_of(key)
+        address = (scope.get("client") or ("",))[0]
+        # a wrong key counts for the address it came from, or guessing would be free
+        wait = self._rates.seconds_to_wait(address if key is None or known is None else hash_key(key))
         if wait > 0:
             return 429, "Too many requests", {"retry-after": str(int(wait) + 1)}
         reason = self._foreign(headers)
@@ -134,7 +139,6 @@ class Guard:
             return 403, reason, {}
         needed = needed_scope(scope["method"], scope["path"])
         if needed is not None and self._ring:
-            known = None if key is None else self._ring.scope_of(key)
             if known is None:
                 return 401, "A key is needed: Authorization: Bearer KEY", {"www-authenticate": "Bearer"}
             if SCOPES.index(known) < SCOPES.index(needed):

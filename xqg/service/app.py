@@ -69,7 +69,7 @@ class Service:
         self._ended = threading.Event()
 
     def start(self) -> None:
-        """Take up the jobs that were left, and watch the sources. :raises XqgError: if a source cannot be."""
+        """Take up the jobs that were left, watch the sources, load the models."""
         self._sources.start()
         self.context.workers.start()
         threading.Thread(target=self.context.load_models, name="xqg-models", daemon=True).start()

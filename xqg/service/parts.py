@@ -95,8 +95,13 @@ class Parts:
         """The store of a collection as it is searched: also one that `xqg augment` made."""
         return self._readable(collection)
 
+    def look_again(self, collection: str) -> None:
+        """Open a collection anew for the next question; those under way keep what they have."""
+        with self._lock:
+            self._searchers.pop(collection, None)
+
     def forget(self, collection: str) -> None:
-        """Close what is open of a collection."""
+        """Close what is open of a collection that is to be deleted, or with the service."""
         with self._lock:
             self._searchers.pop(collection, None)
             stores = [self._stores.pop(key, None) for key in (collection, f"read {collection}")]

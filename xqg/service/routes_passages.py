@@ -24,6 +24,7 @@ from xqg.service.answers import Answer, job_to_json, not_found
 from xqg.service.context import Context, context_of
 from xqg.service.jobs import FINISHED, Job, new_id
 from xqg.service.routes_collections import Here, Name, require_store
+from xqg.service.spool import safe_name
 
 router = APIRouter(prefix="/v1/collections/{name}", tags=["passages"])
 
@@ -173,7 +174,7 @@ def _take_file(here: Context, upload: UploadFile, name: str, job_id: str) -> Job
         shutil.copyfileobj(upload.file, file, 2**20)
         size = file.tell()
     records = _count_lines(path) if path.suffix == ".jsonl" else None
-    return _enqueue(here, name, job_id, place, path.name if place.endswith(name) else upload.filename, size, records)
+    return _enqueue(here, name, job_id, place, safe_name(upload.filename or ""), size, records)
 
 
 def _take_json(here: Context, body: bytes, name: str, job_id: str) -> Job:

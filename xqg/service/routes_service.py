@@ -13,6 +13,7 @@ from xqg.plugin.aliases import roll_back
 from xqg.plugin.opening import open_augmentation, open_server
 from xqg.plugin.settings import AugmentSettings
 from xqg.service.answers import Answer, job_to_json
+from xqg.service.context import Context
 from xqg.service.routes_collections import Here
 from xqg.settings import validated
 
@@ -61,17 +62,22 @@ def augment(
 
 
 @router.get("/healthz", tags=["health"])
-async def health() -> Answer:
-    """Whether the process answers."""
-    return Answer({"status": "ok"})
+async def health(here: Here) -> Answer:
+    """Whether the process answers; also tells what `/readyz` would, without failing."""
+    return Answer({"status": "ok", **_readiness(here)})
 
 
 @router.get("/readyz", tags=["health"])
 async def readiness(here: Here) -> Answer:
     """Whether questions and jobs can be served: the store answers, the models are loaded. 503 where not."""
+    found = _readiness(here)
+    return Answer(found, 200 if found["ready"] else 503)
+
+
+def _readiness(here: Context) -> dict[str, Any]:
     missing = {"store": here.readiness.store, "models": here.readiness.models}
     ready = not (any(missing.values()) or here.workers.stopping)
-    return Answer({"ready": ready, **{name: why or "ok" for name, why in missing.items()}}, 200 if ready else 503)
+    return {"ready": ready, **{name: why or "ok" for name, why in missing.items()}}
 
 
 @router.get("/metrics", tags=["health"], response_class=Response)

@@ -99,7 +99,7 @@ class Runner:
         counting = Counting(progress, None)
         with open_augmentation(source, settings, ingest) as augmentation:
             report = augmentation.run(counting, stopping)
-        self.parts.forget(job.collection)
+        self.parts.look_again(job.collection)
         return Outcome({**counting.counts, "augmented": report.to_json()}, report.interrupted)
 
     def augmentation(self, work: Mapping[str, Any]) -> tuple[Any, AugmentSettings, IngestSettings]:

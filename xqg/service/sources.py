@@ -40,10 +40,7 @@ class Sources:
         self._thread = threading.Thread(target=self._watch, name="xqg-sources")
 
     def start(self) -> None:
-        """Begin. :raises SettingsError: if a collection cannot be made as the settings say."""
-        for source in self._sources:
-            if source.folder is not None:
-                self._registry.put(source.collection, {})
+        """Begin, where there is something to watch."""
         if self._sources:
             self._thread.start()
 
@@ -74,6 +71,8 @@ class Sources:
 
     def _look_at_folder(self, collection: str, folder: Path) -> bool:
         seen, key = fingerprint(folder), digest([collection, str(folder.absolute())])
+        if self._registry.chosen(collection) is None:
+            self._registry.put(collection, {})
         rows = self._database.rows("SELECT seen FROM watched WHERE source = ?", key)
         if rows and rows[0]["seen"] == seen:
             return False

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from xqg.errors import StoreUnreachableError, XqgError
-from xqg.service.jobs import CANCELLED, DONE, FAILED, Job, JobQueue
+from xqg.service.jobs import CANCELLED, DONE, FAILED, RUNNING, Job, JobQueue
 from xqg.service.metrics import Metrics
 from xqg.service.running import Runner, is_for_later
 
@@ -96,7 +96,7 @@ class Workers:
 
     def counts_of(self, job: Job) -> Mapping[str, Any]:
         """How far a job is, as it was last told."""
-        return self._live.get(job.id, job.counts)
+        return self._live.get(job.id, job.counts) if job.state == RUNNING else job.counts
 
     def _work(self) -> None:
         step_behind()

@@ -283,7 +283,7 @@ async function browse() {
 }
 
 async function showReady() {
-  const answer = await fetch("/readyz");
+  const answer = await fetch("/healthz");
   const { ready, store, models } = await answer.json();
   $("ready").textContent = ready ? "ready" : `not ready: store ${store}, models ${models}`;
   if (!ready) setTimeout(() => showReady().catch(tell), 1500);
