@@ -41,12 +41,19 @@ def serve(answer):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with running(Handler) as address:
+        script.url = f"{address}/v1"
+        yield script
+
+
+@contextlib.contextmanager
+def running(handler):
+    """An HTTP server of this machine with this handler, by its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    script.url = f"http://127.0.0.1:{server.server_port}/v1"
     try:
-        yield script
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

@@ -3,8 +3,9 @@
 import contextlib
 import hashlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.endpoint import running
 
 BLOCK = 2**17
 
@@ -83,13 +84,6 @@ def serve_models():
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    models.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with running(Handler) as address:
+        models.url = address
         yield models
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

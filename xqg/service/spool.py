@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from xqg.errors import InputError
+from xqg.stores.edge_files import sync_folder
 
 FILE_ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 PAGE_ENDINGS = (".md", ".markdown", ".txt")
@@ -66,7 +67,7 @@ class Spool:
                 file.flush()
                 os.fsync(file.fileno())
             for folder in path.parents:  # the file's name and those of the folders made for it
-                _sync(folder)
+                sync_folder(folder)
                 if folder == self.uploads:
                     break
         except BaseException:
@@ -108,13 +109,3 @@ def safe_name(name: str) -> str:
         return shown
     ending = "".join(Path(shown).suffixes[-2:])[-16:]
     return shown.encode("utf-8")[: LONGEST_NAME - len(ending.encode("utf-8"))].decode("utf-8", "ignore") + ending
-
-
-def _sync(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -22,6 +22,19 @@ class Output:
     texts: tuple[str, ...]
 
 
+def join_generations(parts: Sequence[Generation]) -> Generation:
+    """Several outcomes as one, in their order."""
+    dropped: Counter[str] = Counter()
+    for part in parts:
+        dropped.update(part.dropped)
+    return Generation(
+        tuple(query for part in parts for query in part.queries),
+        dict(dropped),
+        tuple(translation for part in parts for translation in part.translations),
+        tuple(failure for part in parts for failure in part.failures),
+    )
+
+
 def finish_outputs(
     outputs: Sequence[Output], settings: GeneratorSettings, detector: LanguageCheck, marks: Sequence[str]
 ) -> Generation:

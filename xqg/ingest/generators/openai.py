@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from xqg.errors import GenerationError
 from xqg.http import EndpointError, JsonEndpoint
 from xqg.ingest.cleaning import LanguageCheck
 from xqg.ingest.generators.answers import Answer, read_answer
-from xqg.ingest.generators.finishing import Output, finish_outputs
+from xqg.ingest.generators.finishing import Output, finish_outputs, join_generations
 from xqg.ingest.generators.kept import KeptAnswers
 from xqg.ingest.prompts import json_message, prompt_identity, prompt_marks
 from xqg.messages import brief
@@ -116,7 +115,7 @@ class OpenAIGenerator(Remade):
                 done[task] = self._finished(task, answer)
                 if done[task].failures and self._kept is not None:
                     self._kept.forget(self._key(self._body(task.passage, task.language, attempt)))
-        return _joined([done[task] for task in tasks])
+        return join_generations([done[task] for task in tasks])
 
     def _finished(self, task: _Task, answer: Answer) -> Generation:
         """What is kept of an answer; without any query, it is a failure."""
@@ -203,17 +202,6 @@ class OpenAIGenerator(Remade):
 
 def _may_be_better(generation: Generation) -> bool:
     return any(not failure.refused for failure in generation.failures)
-
-
-def _joined(parts: Sequence[Generation]) -> Generation:
-    dropped: Counter[str] = Counter()
-    for part in parts:
-        dropped.update(part.dropped)
-    return Generation(
-        tuple(query for part in parts for query in part.queries),
-        dict(dropped),
-        failures=tuple(failure for part in parts for failure in part.failures),
-    )
 
 
 def read_queries(answer: Any) -> list[str] | None:

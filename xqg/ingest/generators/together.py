@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xqg.ingest.generators.finishing import join_generations
 from xqg.protocols import Generation, QueryGenerator
 from xqg.records import Passage
 
@@ -37,13 +37,4 @@ class Together:
 
     def generate(self, requests: Sequence[tuple[Passage, Sequence[str]]]) -> Generation:
         """What all of them write. :raises GenerationError: if one fails."""
-        made = [generator.generate(requests) for generator in self._generators]
-        dropped: Counter[str] = Counter()
-        for generation in made:
-            dropped.update(generation.dropped)
-        return Generation(
-            tuple(query for generation in made for query in generation.queries),
-            dict(dropped),
-            tuple(translation for generation in made for translation in generation.translations),
-            tuple(failure for generation in made for failure in generation.failures),
-        )
+        return join_generations([generator.generate(requests) for generator in self._generators])
