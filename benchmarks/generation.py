@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="the median of so many is reported")
     parser.add_argument("--languages", default="ar,de,es,fr,hi,ja,ru")
     parser.add_argument("--queries", type=int, default=5, help="queries for each passage and language")
-    parser.add_argument("--rows", type=int, default=320, help="queries written at once")
+    parser.add_argument("--rows", type=int, default=640, help="queries written at once")
     parser.add_argument("--json", type=Path, help="write the numbers here")
     options = parser.parse_args()
     settings = GeneratorSettings(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
+import sys
 
 from packaging.requirements import Requirement
 
 from tests.platforms import PLATFORMS, PYTHONS, ROOT, read_table
 from xqg.doctor import OPTIONAL, REQUIRED
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 def core() -> list[Requirement]:
@@ -37,6 +43,18 @@ def test_every_core_dependency_is_pinned() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = {Requirement(line).name for line in lines if line and not line.startswith("#")}
     assert {requirement.name for requirement in core()} <= pinned
+
+
+def test_torch_has_a_ceiling_that_the_pinned_and_the_installed_version_keep() -> None:
+    """Its private operators may change with every minor version: raise the ceiling after running the tests with it."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    (torch,) = [Requirement(line) for line in declared if Requirement(line).name == "torch"]
+    assert [part.operator for part in torch.specifier if part.operator.startswith("<")] == ["<"]
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    (pinned,) = [Requirement(line) for line in lines if line.startswith("torch==")]
+    (version,) = [part.version for part in pinned.specifier]
+    assert version in torch.specifier
+    assert importlib.metadata.version("torch").split("+")[0] in torch.specifier
 
 
 def test_what_has_no_wheel_for_windows_is_no_dependency_there() -> None:

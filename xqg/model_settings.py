@@ -91,7 +91,7 @@ class GeneratorSettings(ModelSettings):
     )
     seed: int = Field(0, ge=0, description="same seed, same queries")
     models: str | None = Field(None, description="folder with models of translate:firefox; None: fetched where needed")
-    batch_rows: int = Field(320, ge=1, description="queries written at once")
+    batch_rows: int = Field(640, ge=1, description="queries written at once")
 
     @property
     def token_limit(self) -> int:

@@ -11,7 +11,7 @@ _ENVIRONMENT = {
     # OpenMP's threads wait for each other in a loop that eats a core for milliseconds; where another process needs that
     # core, every small operation of torch waits with them (measured on 2 busy cores: 6 ms instead of 0.1 ms)
     "GOMP_SPINCOUNT": "10000",
-    # the scores of a step of generation take up to 160 MB, new pages each time: large pages make it a twentieth faster
+    # the scores of a step of generation take up to 340 MB, new pages each time: large pages make it a twentieth faster
     "THP_MEM_ALLOC_ENABLE": "1",
 }
 
