@@ -19,6 +19,8 @@ from typing import Any
 import httpx
 
 from xqg.protocols import Point
+from xqg.service.database import Database
+from xqg.service.jobs import Job, JobQueue
 from xqg.stores.edge import EdgeStore
 
 BATCH_OF = 24
@@ -69,7 +71,7 @@ def start(folder: Path) -> tuple[subprocess.Popen[str], httpx.Client]:
 
 def run(folder: Path, kills: int, seed: int = 1) -> dict[str, Any]:
     """Kill ``kills`` times under load, let the last one finish, and compare."""
-    load, moments, lost_posts = Load(seed), random.Random(seed), 0
+    load, moments = Load(seed), random.Random(seed)
     for _ in range(kills):
         process, client = start(folder)
         with closing(client):
@@ -84,13 +86,14 @@ def run(folder: Path, kills: int, seed: int = 1) -> dict[str, Any]:
     with closing(client):
         while client.get("/v1/jobs?state=queued").json()["jobs"] or client.get("/v1/jobs?state=running").json()["jobs"]:
             time.sleep(0.1)
-        jobs = client.get("/v1/jobs?limit=1000").json()["jobs"]
         process.send_signal(signal.SIGTERM)
         process.wait(60)
-    return compare(folder, load, jobs) | {"kills": kills, "unanswered": lost_posts}
+    with closing(Database(folder / "service.sqlite")) as database:
+        jobs = JobQueue(database, 0, 0).recent(-1)
+    return compare(folder, load, jobs) | {"kills": kills}
 
 
-def compare(folder: Path, load: Load, jobs: list[dict[str, Any]]) -> dict[str, Any]:
+def compare(folder: Path, load: Load, jobs: list[Job]) -> dict[str, Any]:
     """What was accepted and is not there, or not as it was accepted last."""
     with closing(EdgeStore(folder / "collections", "help")) as store:
         stored: dict[str, Point] = {point.passage.id: point for point in store.points()}
@@ -104,8 +107,8 @@ def compare(folder: Path, load: Load, jobs: list[dict[str, Any]]) -> dict[str, A
         "points": 0 if described is None else described.points,
         "missing": missing,
         "other": other,
-        "failed": [job["error"] for job in jobs if job["state"] not in ("done",)],
-        "rejected": sum(job["rejected"] for job in jobs),
+        "failed": [job.error for job in jobs if job.state != "done"],
+        "rejected": sum(job.counts.get("rejected", 0) for job in jobs),
         "bad": load.bad,
     }
 

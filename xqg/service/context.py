@@ -45,6 +45,7 @@ class Context:
 
     def load_models(self) -> None:
         """Load what answers questions, before the first one comes."""
+        self.parts.detector.detect("ready?")
         try:
             self.parts.encoder(self.default_encoder, for_search=True).encode_queries(["ready?"])
             self.readiness.models = ""
