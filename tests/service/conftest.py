@@ -42,10 +42,18 @@ def client(serve: Callable[..., TestClient]) -> TestClient:
     return started
 
 
+def until(found: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for it."""
+    end = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def ended(client: TestClient, job: dict[str, Any]) -> dict[str, Any]:
     """The job when it has ended."""
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
         found = client.get(f"/v1/jobs/{job['id']}").json()
         if found["state"] in ("done", "failed", "cancelled"):
             return found

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from starlette.testclient import TestClient
 
-from tests.service.conftest import add, ended
+from tests.service.conftest import add, ended, until
 
 PASSAGES = [
     {"id": "a", "text": "Change the battery of the lamp.", "language": "en"},
@@ -156,7 +156,9 @@ def test_a_collection_is_deleted_only_with_the_flag(client: TestClient) -> None:
 def test_health_readiness_numbers_and_the_page(client: TestClient) -> None:
     assert client.get("/healthz").json()["status"] == "ok"
     add(client, *PASSAGES)
-    assert client.get("/readyz").json() == {"ready": True, "store": "ok", "models": "ok"}
+    until(
+        lambda: client.get("/readyz").json() == {"ready": True, "store": "ok", "models": "ok"}
+    )  # models load meanwhile
     text = client.get("/metrics").text
     assert 'xqg_passages_total{outcome="upserted"} 3.0' in text
     assert 'xqg_jobs{state="done"} 1.0' in text

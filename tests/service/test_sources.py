@@ -14,18 +14,11 @@ from starlette.testclient import TestClient
 import xqg.encoders.profiles
 import xqg.plugin.opening
 from tests.fakes import WORDS, fake_profile
-from tests.service.conftest import add, ended
+from tests.service.conftest import add, ended, until
 from tests.service.serving import SlowEncoder
 from tests.stores.wire import WireServer
 from xqg.errors import InputError
 from xqg.service.sources import fingerprint
-
-
-def until(found: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not found():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def ids(client: TestClient, collection: str = "help") -> set[str]:
