@@ -220,7 +220,7 @@ class TestShow:
     def test_counts_and_settings(self) -> None:
         ingest()
         value = json.loads(xqg("show", *PLACE, "--json").stdout)
-        assert (value["passages"], value["queries"], value["passages_without_texts"]) == (3, {"fr": 2, "ja": 1}, 1)
+        assert (value["passages"], value["queries"], value["passages_without_queries"]) == (3, {"fr": 2, "ja": 1}, 1)
         assert (value["settings"]["rule"], value["vectors"]) == ("views", "several a passage")
         assert len(value["profile"]["languages"]) >= 18
         assert "multilingual-e5-small" in xqg("show", *PLACE).output

@@ -39,7 +39,7 @@ def describe_collection(collection: Collection, store: VectorStore) -> dict[str,
         "profile": _profile(collection.metadata.get("profile")),
         "queries": dict(sorted((+languages).items())),
         "translations": dict(sorted(translated.items())),
-        "passages_without_texts": without,
+        "passages_without_queries": without,
     }
 
 
