@@ -13,11 +13,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xqg.errors import SettingsError, StoreError
+from xqg.model_settings import PORTABLE
 from xqg.models import is_hub_name
 from xqg.settings import EncoderSettings, validated
-
-PORTABLE = ("spec", "revision", "max_tokens", "query_prefix", "passage_prefix", "pooling", "normalise")
-"""All that is ever taken of a noted encoder."""
 
 
 class _Lenient(BaseModel):
@@ -86,7 +84,7 @@ def noted_encoder(metadata: Mapping[str, Any], endpoint: Mapping[str, Any], name
             "a stored path is not followed",
             f"Where it is yours, name it: --encoder {spec}",
         )
-    portable = {key: noted[key] for key in PORTABLE if key in noted}
+    portable = {key: noted[key] for key in PORTABLE if key in noted}  # all that is ever taken
     try:
         found: EncoderSettings = validated(EncoderSettings, {**portable, "spec": spec, **endpoint})
     except SettingsError as error:

@@ -30,6 +30,10 @@ class ModelSettings(Settings):
     timeout_seconds: float = Field(120.0, gt=0, description="how long to wait for one answer of an endpoint")
 
 
+PORTABLE = ("spec", "revision", "max_tokens", "query_prefix", "passage_prefix", "pooling", "normalise")
+"""The options that say which encoder it is, wherever it runs."""
+
+
 class EncoderSettings(ModelSettings):
     """The model that turns passages and queries into vectors."""
 
@@ -60,8 +64,7 @@ class EncoderSettings(ModelSettings):
 
     def portable(self) -> dict[str, Any]:
         """What is needed to open the same encoder again: no secrets and no addresses; the spec as it was given."""
-        names = {"spec", "revision", "max_tokens", "query_prefix", "passage_prefix", "pooling", "normalise"}
-        return self.model_dump(include=names, exclude_defaults=True) | {"spec": self.spec}
+        return self.model_dump(include=set(PORTABLE), exclude_defaults=True) | {"spec": self.spec}
 
 
 class GeneratorSettings(ModelSettings):

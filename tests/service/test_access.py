@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +13,14 @@ from starlette.testclient import TestClient
 
 from tests.service.conftest import ended
 from tests.service.serving import build
+from xqg.assembly import build_store
 from xqg.cli import main
 from xqg.errors import SettingsError
+from xqg.service import parts
 from xqg.service.access import KeyRing, Rates, needed_scope
+from xqg.service.parts import Parts
 from xqg.service.settings import ServiceSettings, hash_key, is_loopback, keys_from_environment
-from xqg.settings import validated
+from xqg.settings import EncoderSettings, StoreSettings, validated
 
 READ, WRITE, ADMIN = "r" * 24, "w" * 24, "a" * 24
 KEYS = [
@@ -149,3 +154,26 @@ def test_secrets_are_in_no_answer_and_no_record(tmp_path: Any, monkeypatch: pyte
         if path.is_file():
             content = path.read_bytes()
             assert not any(secret.encode() in content for secret in ("very-secret", READ, WRITE, ADMIN)), path
+
+
+def test_stored_metadata_chooses_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Questions, and the key with them, would go there."""
+    place = validated(StoreSettings, {"spec": f"edge:{tmp_path}", "collection": "help"})
+    noted = {"spec": "openai:small", "base_url": "http://elsewhere.example/v1", "api_key": "theirs"}
+    with closing(build_store(place)) as store:
+        store.create(8, "cosine", {"settings": {"encoder": {}}, "encoder": noted})
+    asked: list[EncoderSettings] = []
+
+    def refuse(settings: EncoderSettings, for_search: bool) -> Any:
+        asked.append(settings)
+        raise SettingsError("far enough")
+
+    monkeypatch.setattr(parts, "build_encoder", refuse)
+    own = {"base_url": "http://ours.example/v1"}
+    for endpoint in ({}, own):
+        with pytest.raises(SettingsError, match="far enough"):
+            Parts(place, endpoint).searcher("help")
+    assert [(one.spec, one.base_url, one.api_key) for one in asked] == [
+        ("openai:small", None, None),
+        ("openai:small", "http://ours.example/v1", None),
+    ]

@@ -12,10 +12,11 @@ from xqg.assembly import build_encoder, build_generator, build_store, open_store
 from xqg.encoders.profiles import find_profile
 from xqg.ingest.job import IngestJob
 from xqg.languages import LanguageDetector
+from xqg.metadata import noted_encoder
 from xqg.protocols import Encoder, QueryGenerator, VectorStore
 from xqg.search.searcher import Searcher, check_encoder, require_collection
 from xqg.service.sharing import kept_open, locked
-from xqg.settings import EncoderSettings, GeneratorSettings, IngestSettings, StoreSettings, validated
+from xqg.settings import EncoderSettings, GeneratorSettings, IngestSettings, StoreSettings
 
 Built = TypeVar("Built")
 
@@ -78,22 +79,17 @@ class Parts:
             known = self._searchers.get(collection)
         if known is not None and time.monotonic() < known[0]:
             return known[1], known[2]
-        store, place = self._readable(collection), self.place(collection)
+        store, place = self.readable(collection), self.place(collection)
         if store.describe() is None:
             return None
         found = require_collection(store, collection)
-        settings = validated(EncoderSettings, {**found.metadata["encoder"], **self._endpoint})
-        encoder = self.encoder(settings, for_search=True)
+        encoder = self.encoder(noted_encoder(found.metadata, self._endpoint, collection), for_search=True)
         check_encoder(found, encoder, collection)
         searcher = Searcher(encoder, store)
         until = time.monotonic() + (FRESH_SECONDS if place.embedded_path is None else float("inf"))
         with self._lock:
             self._searchers[collection] = (until, searcher, encoder)
         return searcher, encoder
-
-    def readable(self, collection: str) -> VectorStore:
-        """The store of a collection as it is searched: also one that `xqg augment` made."""
-        return self._readable(collection)
 
     def look_again(self, collection: str) -> None:
         """Open a collection anew for the next question; those under way keep what they have."""
@@ -122,7 +118,8 @@ class Parts:
         for name in names:
             self.forget(name)
 
-    def _readable(self, collection: str) -> VectorStore:
+    def readable(self, collection: str) -> VectorStore:
+        """The store of a collection as it is searched: also one that `xqg augment` made."""
         if self.store_settings.embedded_path is not None:
             return self.store(collection)
         key = f"read {collection}"
