@@ -86,6 +86,13 @@ class IngestJob:
                 tell_of_more(self._store, met, report.read)
         return report
 
+    def check(self) -> None:
+        """See that the collection, where there is one, was made with these settings; writes nothing.
+
+        :raises StoreError: shows both where it was not.
+        """
+        self._open(dry_run=True)
+
     def estimate(self, sources: Sequence[str]) -> Estimate:
         """What `run` would do and cost; writes nothing."""
         corpus = self._corpus(sources)

@@ -105,8 +105,7 @@ def delete_lost(store: VectorStore, sources: Sources, limit: int | None) -> int:
         )
     if lost.elsewhere:
         logger.info("%d stored documents came from other folders or files, and stay", lost.elsewhere)
-    store.delete([passage_id for ids in lost.documents.values() for passage_id in ids])
-    return len(lost.documents)
+    return _delete(store, lost)
 
 
 def delete_gone_files(store: VectorStore, sources: Sources) -> int:
@@ -121,6 +120,10 @@ def delete_gone_files(store: VectorStore, sources: Sources) -> int:
     if len(lost.documents) > _most(lost):
         logger.warning("%d stored documents are gone from here; --sync --dry-run tells which", len(lost.documents))
         return 0
+    return _delete(store, lost)
+
+
+def _delete(store: VectorStore, lost: Lost) -> int:
     store.delete([passage_id for ids in lost.documents.values() for passage_id in ids])
     return len(lost.documents)
 
@@ -142,9 +145,9 @@ def passages_of(store: VectorStore, name: str) -> list[str]:
 
     :raises XqgError: if there is none, or ``name`` is that of one chunk of a longer document.
     """
-    for found in find_chunks(spellings(name), partial(_known_chunks, store)).values():
+    for found in stored_passages(store, spellings(name)).values():
         if found:
-            return [chunk.id for chunk in found]
+            return found
     chunk = next(iter(store.points(spellings(name))), None)
     if chunk is not None:
         raise XqgError(
@@ -155,6 +158,12 @@ def passages_of(store: VectorStore, name: str) -> list[str]:
     raise XqgError(
         f"There is no document {name!r} in this collection", "the id of one", "Look for it with `xqg search`"
     )
+
+
+def stored_passages(store: VectorStore, documents: Sequence[str]) -> dict[str, list[str]]:
+    """The ids of the stored passages of each of ``documents``, by its id as it is given; [] where there are none."""
+    found = find_chunks(documents, partial(_known_chunks, store))
+    return {name: [chunk.id for chunk in chunks] for name, chunks in found.items()}
 
 
 def _known_chunks(store: VectorStore, passage_ids: Sequence[str]) -> Iterator[Chunk]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xqg.console import hit_to_json
+from xqg.evaluation.measures import reciprocal_rank
 from xqg.protocols import VectorStore
 from xqg.records import FieldMatch, Hit
 from xqg.search.searcher import Explanation
@@ -69,13 +70,17 @@ def measure(
     texts = [question["query"] for question in questions]
     plain = plain_search(here, name, store, texts, DEPTH)
     ours = found[0].search_many(texts, DEPTH)
-    ranks: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    ranks: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for question, before, after in zip(questions, plain, ours, strict=True):
         wanted = set(question["passage_ids"])
-        pair = _rank([key for key, _ in before], wanted), _rank(_ids(after), wanted)
+        pair = _reciprocal_rank([key for key, _ in before], wanted), _reciprocal_rank(_ids(after), wanted)
         ranks[question["language"]].append(pair)
     return {
-        language: {"questions": len(pairs), "plain": _measures(pairs, 0), "xqg": _measures(pairs, 1)}
+        language: {
+            "questions": len(pairs),
+            "plain": _measures([before for before, _ in pairs]),
+            "xqg": _measures([after for _, after in pairs]),
+        }
         for language, pairs in sorted(ranks.items())
     }
 
@@ -84,15 +89,14 @@ def _ids(hits: Sequence[Hit]) -> list[str]:
     return [hit.passage.id for hit in hits]
 
 
-def _rank(found: Sequence[str], wanted: set[str]) -> int:
-    """The rank of the first hit that is wanted; 0 where there is none."""
+def _reciprocal_rank(found: Sequence[str], wanted: set[str]) -> float:
     documents = list(dict.fromkeys(key if key in wanted else key.rpartition("#")[0] or key for key in found))
-    return next((rank for rank, key in enumerate(documents, start=1) if key in wanted), 0)
+    return reciprocal_rank(documents, wanted, DEPTH)
 
 
-def _measures(pairs: Sequence[tuple[int, int]], which: int) -> dict[str, float]:
-    ranks = [pair[which] for pair in pairs]
+def _measures(ranks: Sequence[float]) -> dict[str, float]:
+    """Of reciprocal ranks, 1 for a first hit and 0 for none."""
     return {
         "recall@1": round(sum(rank == 1 for rank in ranks) / len(ranks), 4),
-        "mrr@10": round(sum(1 / rank for rank in ranks if rank) / len(ranks), 4),
+        "mrr@10": round(sum(ranks) / len(ranks), 4),
     }

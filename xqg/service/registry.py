@@ -6,9 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from xqg.encoders.profiles import find_profile
 from xqg.errors import SettingsError, XqgError
-from xqg.ingest.collection import open_collection
 from xqg.service.database import Database
 from xqg.service.parts import Parts
 from xqg.settings import IngestSettings, validated
@@ -108,13 +106,9 @@ class Registry:
 
     def _check_stored(self, name: str, settings: IngestSettings) -> None:
         """:raises FingerprintError: if the store has it already, made with other settings."""
-        store = self._parts.store(name)
-        if store.describe() is None:
-            return
-        generator, encoder = self._parts.generator(settings.generator), self._parts.encoder(settings.encoder)
-        named = settings.generator.languages
-        languages = generator.languages() if generator is not None and not named else named
-        open_collection(store, encoder, generator, settings, languages, find_profile, dry_run=True)
+        if self._parts.store(name).describe() is not None:
+            with self._parts.job(settings) as job:
+                job.check()
 
     def _ingest(self, name: str, chosen: Mapping[str, Mapping[str, Any]]) -> IngestSettings:
         groups = {group: self._group(group, chosen.get(group, {})) for group in self._config}

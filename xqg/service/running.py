@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from xqg.errors import EncodingError, GenerationError, InputError, StoreError, StoreUnreachableError, XqgError
 from xqg.identifiers import canonical
-from xqg.ingest.readers.folder import SOURCE
+from xqg.ingest.removal import Sources, find_lost, stored_passages
 from xqg.ingest.report import IngestReport
 from xqg.plugin.opening import open_augmentation
 from xqg.plugin.settings import AugmentSettings
@@ -24,11 +24,6 @@ from xqg.settings import IngestSettings, validated
 
 Progress = Callable[[Mapping[str, Any]], None]
 Stopping = Callable[[], bool]
-
-GONE = "deleted"
-"""A document hash that no document has, so that all chunks of a document are older ones."""
-
-DELETED_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -80,7 +75,7 @@ class Runner:
             return outcome
         store = self.parts.store(job.collection)
         lost = lost_pages(store, folder)
-        delete_documents(store, lost)
+        store.delete([passage_id for ids in lost.values() for passage_id in ids])
         if lost:
             self._update_plain(job.collection, self._settings(job))
         return Outcome({**outcome.counts, "deleted": len(lost)})
@@ -90,7 +85,8 @@ class Runner:
         before = store.describe()
         if before is None:
             return Outcome({"deleted": 0})
-        delete_documents(store, job.work["documents"])
+        found = stored_passages(store, job.work["documents"])
+        store.delete([passage_id for ids in found.values() for passage_id in ids])
         after = store.describe()
         return Outcome({"deleted": before.points - (0 if after is None else after.points)})
 
@@ -153,26 +149,16 @@ class Counting:
         self._progress(self.counts)
 
 
-def delete_documents(store: VectorStore, documents: Sequence[str]) -> None:
-    """Delete all chunks of these documents; those that are not there are no error."""
-    for start in range(0, len(documents), DELETED_AT_ONCE):
-        store.delete_stale_chunks(dict.fromkeys(documents[start : start + DELETED_AT_ONCE], GONE))
-
-
-def lost_pages(store: VectorStore, folder: Path) -> list[str]:
-    """The stored documents that came from files of ``folder`` which are no longer there, sorted.
+def lost_pages(store: VectorStore, folder: Path) -> dict[str, tuple[str, ...]]:
+    """The stored documents that came from files of ``folder`` which are no longer there, with their passages' ids.
 
     :raises InputError: if a folder below cannot be read, since what is in it is not gone.
     """
     present = {canonical(path.relative_to(folder).as_posix()) for path in files_below(folder)}
+    if not present:  # more likely a disk that is not there than a folder that was emptied
+        return {}
     name = canonical("/".join(folder.absolute().parts[-2:]))
-    lost = set()
-    for point in store.points() if present else ():
-        document = point.passage.document_id
-        value = point.passage.metadata.get(SOURCE)
-        if isinstance(value, str) and canonical(value) == f"{name}/{document}" and document not in present:
-            lost.add(document)
-    return sorted(lost)
+    return dict(find_lost(store, Sources("id", documents=present, origins={name})).documents)
 
 
 def files_below(folder: Path) -> Iterator[Path]:
