@@ -182,6 +182,16 @@ def check_weights(source: ModelSource) -> None:
     raise ModelError(f"The model {source.name} has no weights", "asked for *.safetensors", "Check its files")
 
 
+def load_weights(source: ModelSource, load: Callable[..., Any], **options: Any) -> Any:
+    """A model with its weights by a ``from_pretrained``: safetensors, every tensor under its name.
+
+    :raises ModelError: if they are not.
+    """
+    model, found = load_part(source, load, use_safetensors=True, output_loading_info=True, **options)
+    check_loaded(source, found)
+    return model
+
+
 def check_tensors(source: ModelSource, model: Any, folder: str = "") -> None:
     """See that the weights of a loaded model came from its files, whose names are compared without reading them again.
 

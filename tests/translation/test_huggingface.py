@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     M2M100Config,
@@ -70,6 +71,15 @@ def test_an_unknown_language_is_told(tmp_path):
     translator = translator_of(save(tmp_path, "m2m_100", ["__en__", "__fr__"]))
     with pytest.raises(ModelError, match="has no word for en or sw"):
         list(translator.translate(["hello"], "en", "sw"))
+
+
+def test_tensors_under_other_names_are_refused(tmp_path):
+    folder = save(tmp_path, "t5", ["<2fr>"])
+    path = folder / "model.safetensors"
+    tensors = {name.replace("encoder.block.0", "encoder.layers.0"): part for name, part in load_file(path).items()}
+    save_file(tensors, path, metadata={"format": "pt"})
+    with pytest.raises(ModelError, match="do not fit its architecture"):
+        list(translator_of(folder).translate(["hello"], "en", "fr"))
 
 
 def test_the_weights_are_the_identity(tmp_path):

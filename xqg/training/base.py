@@ -15,13 +15,12 @@ from xqg.ingest.generators.base import base_revision, bundled_folder
 from xqg.messages import brief
 from xqg.models import (
     ModelSource,
-    check_loaded,
     choose_device,
     choose_dtype,
     find_source,
     load_config,
-    load_part,
     load_tokenizer,
+    load_weights,
     model_revision,
 )
 from xqg.training.causal import check_packable
@@ -135,9 +134,7 @@ def _load_model(source: ModelSource, seq2seq: bool, device: str, half: bool) -> 
     if device == "cpu" and not seq2seq:
         # With a mask, the fused attention of torch takes twice as long as the plain one on a CPU.
         options["attn_implementation"] = "eager"
-    model, found = load_part(source, kind.from_pretrained, output_loading_info=True, **options)
-    check_loaded(source, found)
-    return model
+    return load_weights(source, kind.from_pretrained, **options)
 
 
 def _with_adapter(model: Any, settings: TrainingSettings, seq2seq: bool) -> Any:

@@ -20,14 +20,13 @@ from xqg.ingest.prompts import PromptStyle, prompt_identity, prompt_marks
 from xqg.messages import brief
 from xqg.models import (
     ModelSource,
-    check_loaded,
     check_weights,
     choose_device,
     choose_dtype,
     find_source,
     load_config,
-    load_part,
     load_tokenizer,
+    load_weights,
     model_revision,
 )
 from xqg.protocols import Generation
@@ -153,9 +152,7 @@ class LocalGenerator(Remade, ABC):
         dtype = choose_dtype(device)
         if dtype == torch.float16 and not in_float16:
             dtype = torch.float32
-        loaded, found = load_part(self._folder, load, use_safetensors=True, dtype=dtype, output_loading_info=True)
-        check_loaded(self._folder, found)
-        model = loaded.to(device).eval()
+        model = load_weights(self._folder, load, dtype=dtype).to(device).eval()
         if self._adapter is not None:
             merge_adapter(model, self._adapter.folder)
         return model

@@ -17,8 +17,8 @@ from xqg.models import (
     choose_dtype,
     find_source,
     load_config,
-    load_part,
     load_tokenizer,
+    load_weights,
     model_revision,
     quiet,
 )
@@ -107,7 +107,7 @@ class HuggingFaceTranslator:
         device = choose_device(self._settings.device)
         dtype = torch.float32 if self._config.model_type == "t5" else choose_dtype(device)  # T5 overflows in float16
         load = AutoModelForSeq2SeqLM.from_pretrained
-        return load_part(self._source, load, dtype=dtype, use_safetensors=True).to(device).eval()
+        return load_weights(self._source, load, dtype=dtype).to(device).eval()
 
 
 def _m2m_name(code: str) -> str:
