@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
-SECRET_VARIABLES = ("OPENAI_API_KEY", "QDRANT_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+SECRET_VARIABLES = ("OPENAI_API_KEY", "QDRANT_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "LIBRETRANSLATE_API_KEY")
 ADDRESS_VARIABLES = ("OPENAI_BASE_URL", "QDRANT_URL", "XQG_STORE", "XQG_ENCODER_URL", "XQG_GENERATOR_URL")
 """Variables of the environment whose values, or the passwords in them, are shown nowhere."""
 

@@ -6,7 +6,8 @@ import pytest
 from tests.endpoint import serve
 from xqg.errors import GenerationError
 from xqg.http import JsonEndpoint
-from xqg.ingest.generators.openai import OpenAIGenerator, read_queries
+from xqg.ingest.generators.answers import read_answer
+from xqg.ingest.generators.openai import OpenAIGenerator
 from xqg.protocols import Failure
 from xqg.records import Passage
 from xqg.settings import GeneratorSettings
@@ -18,6 +19,10 @@ BRIDGE = Passage(id="bridge", text="The bridge opened in March.")
 class EveryLanguage:
     def is_language(self, text, language, rivals=()):
         return text != "wrong language"
+
+
+def read_queries(answer):
+    return list(read_answer(answer).texts) or None
 
 
 def answer_with(content, status=200):

@@ -8,6 +8,7 @@ import pytest
 
 from xqg.assembly import build_generator
 from xqg.errors import InputError
+from xqg.ingest.failures import ENOUGH, FailureTally
 from xqg.languages import LanguageDetector
 from xqg.records import Passage, Translation
 from xqg.settings import GeneratorSettings
@@ -77,6 +78,17 @@ def test_a_po_file_gives_titles_and_paragraphs(tmp_path):
     texts = ("Batterie", "Laden Sie ihn nachts.", "Lassen Sie ihn nie in der Sonne.")
     assert made.translations == (Translation("a", "de", texts),)
     assert made.queries == ()
+
+
+def test_a_corpus_may_begin_with_pages_that_nobody_translated(tmp_path):
+    """A model of which nothing can be kept for so many has failed; translators just have not got there."""
+    generator = generator_of(put(tmp_path / "help.po", PO.format(language="de")))
+    pages = [Passage(str(number), f"Page {number} is new.", language="en") for number in range(ENOUGH + 5)]
+    tally = FailureTally()
+    requests = [(page, ("de",)) for page in pages]
+    tally.add(requests, generator.generate(requests))
+    tally.finish()
+    assert (tally.silent, tally.failed) == (ENOUGH + 5, 0)
 
 
 def test_the_language_of_a_po_file_may_be_its_name(tmp_path):

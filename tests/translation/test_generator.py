@@ -1,10 +1,14 @@
 """Translating passages: what is translated, once, what is dropped, and what is remembered."""
 
+import copy
 import json
+import pickle
 import sqlite3
 
 import pytest
 
+from xqg import models
+from xqg.assembly import build_generator
 from xqg.errors import GenerationError
 from xqg.ingest.generators.together import Together
 from xqg.ingest.generators.translation.checks import find_fault
@@ -13,6 +17,7 @@ from xqg.ingest.generators.translation.memory import TranslationMemory
 from xqg.languages import LanguageDetector
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery, Passage, Translation
+from xqg.settings import GeneratorSettings
 
 LONG = "Sim, e também o dia seguinte, mas não mais do que isso, claro, se ele não for usado demais durante o dia."
 PAGE = Passage("a", "The battery lasts a day. Charge it at night.", "Battery", "en")
@@ -128,6 +133,17 @@ def test_faults_are_dropped_and_counted(tmp_path):
     made = generator_of(tmp_path, Copying()).generate([(PAGE, ("pt",))])
     assert made.dropped == {"copy": 1}
     assert made.translations[0].texts[0] == "Tudo bem yrettaB"
+
+
+@pytest.mark.parametrize("spec", ["translate", "translate:openai:m", "translate:libretranslate:http://h.example/"])
+def test_generators_that_translate_travel_to_other_processes(spec, tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "cache_folder", lambda: tmp_path)
+    settings = GeneratorSettings(
+        spec=f"{spec}+bundled", languages=("pt",), api_key="a-key", base_url="http://h.example/"
+    )
+    generator = build_generator(settings, LanguageDetector())
+    generator._generators[0]._memory.recall({}, "pt", ["a"])  # opens a connection, which cannot travel
+    assert pickle.loads(pickle.dumps(generator)).identity == copy.deepcopy(generator).identity == generator.identity
 
 
 def test_two_generators_are_one(tmp_path):

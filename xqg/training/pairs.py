@@ -78,10 +78,6 @@ class PairCollector:
         """Take a passage, or one more language of a passage; the first one stays."""
         self._passages.setdefault(key, {}).setdefault(passage.language, passage)
 
-    def has_passage(self, key: str) -> bool:
-        """Whether a passage of this key was taken."""
-        return key in self._passages
-
     def add_query(self, key: str, language: Any, text: Any, place: tuple[str, int], record: Any) -> None:
         """Take a query of the passage ``key``, or reject it; the same query twice is taken once."""
         language = told_language(language) or language

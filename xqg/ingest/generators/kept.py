@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from xqg.errors import READING_ERRORS
+from xqg.ingest.generators.private_file import PrivateFile
 from xqg.messages import brief
 from xqg.remade import Remade
 
@@ -35,9 +35,14 @@ class KeptAnswers(Remade):
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = threading.Lock()
-        self._database: sqlite3.Connection | None = None
+        self._file = PrivateFile(
+            path,
+            (
+                "PRAGMA synchronous = OFF",  # a kill loses nothing; what a power cut loses is asked again
+                "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, texts TEXT, day INTEGER)",
+                f"DELETE FROM answers WHERE day < {_today() - KEPT_DAYS:d}",  # noqa: S608 - a number
+            ),
+        )
         self._is_usable = True
 
     def find(self, key: str) -> list[str] | None:
@@ -58,28 +63,17 @@ class KeptAnswers(Remade):
         self._run("DELETE FROM answers WHERE key = ?", key)
 
     def _run(self, statement: str, *values: Any) -> list[Any]:
-        with self._lock:
-            if not self._is_usable:
-                return []
-            try:
-                return self._opened().execute(statement, values).fetchall()
-            except _FAILURES as error:
+        if not self._is_usable:
+            return []
+        try:
+            return self._file.run(statement, *values)
+        except _FAILURES as error:
+            if self._is_usable:
                 self._is_usable = False
                 logger.warning(
-                    "Answers cannot be kept in %s, so a stopped run asks again: %s", self._path, brief(str(error))
+                    "Answers cannot be kept in %s, so a stopped run asks again: %s", self._file.path, brief(str(error))
                 )
-                return []
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._database is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.touch(mode=0o600)  # it tells what the passages are about
-            database = sqlite3.connect(self._path, timeout=30, isolation_level=None, check_same_thread=False)
-            database.execute("PRAGMA synchronous = OFF")  # a kill loses nothing; what a power cut loses is asked again
-            database.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, texts TEXT, day INTEGER)")
-            database.execute("DELETE FROM answers WHERE day < ?", (_today() - KEPT_DAYS,))
-            self._database = database
-        return self._database
+            return []
 
 
 def _today() -> int:

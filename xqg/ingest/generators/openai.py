@@ -202,8 +202,3 @@ class OpenAIGenerator(Remade):
 
 def _may_be_better(generation: Generation) -> bool:
     return any(not failure.refused for failure in generation.failures)
-
-
-def read_queries(answer: Any) -> list[str] | None:
-    """The queries in the answer of a chat endpoint; None if there are none."""
-    return list(read_answer(answer).texts) or None

@@ -22,6 +22,7 @@ from xqg.models import (
     model_revision,
     quiet,
 )
+from xqg.remade import Remade
 from xqg.settings import GeneratorSettings
 
 BATCH_TOKENS = 2048
@@ -33,7 +34,7 @@ _NLLB = {"ar": "arb_Arab", "fa": "pes_Arab", "no": "nob_Latn", "sr": "srp_Cyrl",
 """The variety where NLLB has several of a language."""
 
 
-class HuggingFaceTranslator:
+class HuggingFaceTranslator(Remade):
     """Likeliest token by token; texts of like length together."""
 
     metered = False

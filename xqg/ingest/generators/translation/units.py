@@ -46,7 +46,7 @@ class UnitsGenerator:
         for language, units in sorted(self._units.items()):
             for text, translation in sorted(units.items()):
                 hasher.update("\0".join([language, text, translation, ""]).encode("utf-8", "surrogatepass"))
-        return {"kind": "file", "sha256": hasher.hexdigest()}
+        return {"kind": "units", "sha256": hasher.hexdigest()}
 
     def check(self) -> None:
         """:raises InputError: if a file cannot be read, or there is no unit in them."""
