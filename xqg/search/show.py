@@ -10,7 +10,7 @@ from xqg.errors import StoreError
 from xqg.fusion.pieces import PieceKind, passage_pieces
 from xqg.fusion.profile import EncoderProfile
 from xqg.identifiers import spellings
-from xqg.protocols import Collection, VectorStore
+from xqg.protocols import Collection, Point, VectorStore
 from xqg.records import Passage
 
 
@@ -59,6 +59,11 @@ def describe_passage(store: VectorStore, passage_id: str) -> dict[str, Any]:
     point = next(iter(store.points(spellings(passage_id))), None)
     if point is None:
         raise StoreError(f"No passage {passage_id!r} in this collection", remedy="A chunk's id is DOCUMENT#NUMBER")
+    return describe_point(point)
+
+
+def describe_point(point: Point) -> dict[str, Any]:
+    """A stored passage with its sentences, queries and translations."""
     return {
         **passage_to_json(point.passage),
         "fingerprint": point.entry.fingerprint,

@@ -19,7 +19,7 @@ from xqg.fusion.pieces import passage_pieces
 from xqg.identifiers import spellings
 from xqg.ingest.corpus import check_sources
 from xqg.protocols import Point, VectorStore
-from xqg.search.show import describe_passage, passage_to_json
+from xqg.search.show import describe_point, passage_to_json
 from xqg.service.answers import Answer, job_to_json, not_found
 from xqg.service.context import Context, context_of
 from xqg.service.jobs import FINISHED, Job, new_id
@@ -99,14 +99,14 @@ def show_passage(name: Name, passage_id: Id, here: Here) -> Answer:
     """One passage with its sentences, queries and translations; a document's id gives its first chunk."""
     store = require_store(here, name)
     point = None if store is None else _find(store, passage_id)
-    if store is None or point is None:
+    if point is None:
         raise not_found(f"passage {passage_id!r} in this collection")
     pieces = [
         {"kind": piece.kind.value, "language": piece.language, "text": piece.text}
         for piece in passage_pieces(point.passage, point.entry.texts)
     ]
     place = {"chunk": point.passage.chunk, "chunks": point.passage.chunks, "pieces": pieces}
-    return Answer({**describe_passage(store, point.passage.id), **place})
+    return Answer({**describe_point(point), **place})
 
 
 @router.delete("/passages/{passage_id:path}")
