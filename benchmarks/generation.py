@@ -25,9 +25,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from xqg.ingest.generators.bundled import BundledGenerator
-from xqg.ingest.generators.decoding.decoder import Prompt, until_stop
-from xqg.ingest.generators.decoding.shared_prefix import SharedPrefixDecoder
+from xqg.generators.bundled import BundledGenerator
+from xqg.generators.decoding.decoder import Prompt, until_stop
+from xqg.generators.decoding.shared_prefix import SharedPrefixDecoder
 from xqg.languages import LanguageDetector
 from xqg.models import quiet
 from xqg.records import Passage

@@ -21,14 +21,14 @@ from xqg.assembly import build_encoder
 from xqg.console import print_lines, print_table
 from xqg.evaluation.evaluate import MACRO, Evaluation, QueryResult
 from xqg.evaluation.measures import recall
+from xqg.evaluation.sweep.cells import HIT, only_languages
+from xqg.evaluation.sweep.material import Material, gather
+from xqg.evaluation.sweep.vectors import VectorCache
 from xqg.protocols import Point
 from xqg.records import LedgerEntry, Texts
 from xqg.settings import EncoderSettings
 from xqg.stores import edge_engine
 from xqg.stores.edge import EdgeStore
-from xqg.sweep.cells import HIT, only_languages
-from xqg.sweep.material import Material, gather
-from xqg.sweep.vectors import VectorCache
 
 BATCH = 64
 

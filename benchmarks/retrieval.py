@@ -28,14 +28,14 @@ from xqg.evaluation.clustered import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import holm
-from xqg.ingest.planning import asked_languages
+from xqg.evaluation.sweep.cells import HIT, MEASURES, PLAIN, Cell, build, evaluate_stored, only_languages
+from xqg.evaluation.sweep.material import Material, gather
+from xqg.evaluation.sweep.texts import read_texts, write_texts
+from xqg.evaluation.sweep.vectors import VectorCache
+from xqg.ingest.plan import asked_languages
 from xqg.languages import LanguageDetector
 from xqg.records import FusionRule, GeneratedQuery
 from xqg.settings import EncoderSettings, GeneratorSettings
-from xqg.sweep.cells import HIT, MEASURES, PLAIN, Cell, build, evaluate_stored, only_languages
-from xqg.sweep.material import Material, gather
-from xqg.sweep.texts import read_texts, write_texts
-from xqg.sweep.vectors import VectorCache
 
 FEWER_LANGUAGES = ("de", "fr", "ja")
 """Generated in for Debian, whose 14 languages would take hours."""

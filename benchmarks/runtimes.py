@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 from transformers import AutoModelForCausalLM
 
-from xqg.ingest.generators.bundled import BundledGenerator
-from xqg.ingest.generators.decoding.decoder import Prompt, until_stop
+from xqg.generators.bundled import BundledGenerator
+from xqg.generators.decoding.decoder import Prompt, until_stop
 from xqg.languages import LanguageDetector
 from xqg.settings import GeneratorSettings
 

@@ -22,7 +22,7 @@ from typing import Any
 from xqg import IngestSettings, SearchSettings, open_ingestion, open_searcher
 from xqg.console import print_table
 from xqg.encoders.bundled import BundledEncoder
-from xqg.ingest.report import IngestReport
+from xqg.ingest.ingest_report import IngestReport
 from xqg.records import Passage
 
 SAMPLE = files("xqg") / "sample"

@@ -29,16 +29,16 @@ from xqg.console import print_lines, print_table
 from xqg.evaluation.clustered import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
+from xqg.evaluation.sweep.cells import HIT, MEASURES, evaluate_stored, only_languages
+from xqg.evaluation.sweep.material import Material, gather
+from xqg.evaluation.sweep.vectors import VectorCache
 from xqg.fusion.arrays import unit_rows
 from xqg.fusion.pieces import own_texts, passage_pieces, split_sentences
 from xqg.fusion.rules import Fusion, StoredRows, fuse, limit_views, piece_vectors
-from xqg.ingest.planning import by_passage
+from xqg.ingest.plan import by_passage
 from xqg.languages import LanguageDetector
 from xqg.records import FusionRule, Texts
 from xqg.settings import MOST_VIEWS, RULE_ALPHAS, VIEW_WEIGHT, EncoderSettings, GeneratorSettings
-from xqg.sweep.cells import HIT, MEASURES, evaluate_stored, only_languages
-from xqg.sweep.material import Material, gather
-from xqg.sweep.vectors import VectorCache
 
 MACHINE = "pt"
 HUMAN, MIXED = "xquad-human", "xquad-human-mixed"

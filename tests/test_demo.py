@@ -10,7 +10,7 @@ from xqg.demo import DemoResult, Example
 from xqg.evaluation.evaluate import Evaluation, QueryResult
 from xqg.evaluation.queries import LabelledQuery
 from xqg.fusion.pieces import Piece, PieceKind
-from xqg.ingest.report import IngestReport
+from xqg.ingest.ingest_report import IngestReport
 from xqg.records import Hit, Passage
 from xqg.search.searcher import Explanation
 

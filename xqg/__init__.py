@@ -1,6 +1,6 @@
 """xqg makes a Qdrant collection answer questions asked in other languages than its texts."""
 
-import xqg.starting  # noqa: F401 - first: all else takes a while
+import xqg.early_exit  # noqa: F401 - first: all else takes a while
 from xqg.assembly import open_ingestion, open_searcher
 from xqg.settings import IngestSettings, SearchSettings
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xqg.errors import SettingsError
 from xqg.languages import LanguageDetector
 from xqg.settings import (
     BUNDLED_BASE,
@@ -17,10 +18,13 @@ from xqg.settings import (
 )
 
 if TYPE_CHECKING:
-    from xqg.ingest.cleaning import LanguageCheck
+    from xqg.augment.augment_settings import AugmentSettings
+    from xqg.augment.job import AugmentJob
+    from xqg.generators.cleaning import LanguageCheck
     from xqg.ingest.job import IngestJob
     from xqg.protocols import Collection, Encoder, QueryGenerator, Translator, VectorStore
     from xqg.search.searcher import Searcher
+    from xqg.stores.foreign import ForeignServer
 
 
 def build_store(settings: StoreSettings) -> VectorStore:
@@ -90,26 +94,26 @@ def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> Que
     if kind == "none":
         return None
     if kind in ("bundled", BUNDLED_BASE):
-        from xqg.ingest.generators.bundled import BundledGenerator
+        from xqg.generators.bundled import BundledGenerator
 
         generator = BundledGenerator(settings, detector)
     elif kind == "file":
         generator = _build_from_file(settings, Path(name))
     elif kind == "openai":
-        from xqg.ingest.generators.kept import KeptAnswers
-        from xqg.ingest.generators.openai import OpenAIGenerator
+        from xqg.generators.answer_cache import KeptAnswers
+        from xqg.generators.openai import OpenAIGenerator
         from xqg.models import cache_folder
 
         generator = OpenAIGenerator(settings, detector, kept=KeptAnswers(cache_folder() / "answers.sqlite"))
     else:
-        from xqg.ingest.generators.adapters import is_encoder_decoder
+        from xqg.generators.adapters import is_encoder_decoder
 
         if is_encoder_decoder(name, settings.revision, settings.base):
-            from xqg.ingest.generators.seq2seq import Seq2SeqGenerator
+            from xqg.generators.seq2seq import Seq2SeqGenerator
 
             generator = Seq2SeqGenerator(settings, detector)
         else:
-            from xqg.ingest.generators.causal import CausalGenerator
+            from xqg.generators.causal import CausalGenerator
 
             generator = CausalGenerator(settings, detector)
     generator.check()
@@ -117,20 +121,20 @@ def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> Que
 
 
 def _build_from_file(settings: GeneratorSettings, path: Path) -> QueryGenerator:
-    from xqg.ingest.generators.translation.units import UnitsGenerator, is_units_file
+    from xqg.generators.translation.units import UnitsGenerator, is_units_file
 
     if is_units_file(path):
         return UnitsGenerator(path)
-    from xqg.ingest.generators.file import FileGenerator
+    from xqg.generators.file import FileGenerator
 
     return FileGenerator(settings)
 
 
 def _build_translating(settings: GeneratorSettings, detector: LanguageCheck) -> QueryGenerator:
     """One that translates; with ``+`` and another generator in the spec, both."""
-    from xqg.ingest.generators.together import Together
-    from xqg.ingest.generators.translation.generator import TranslatingGenerator
-    from xqg.ingest.generators.translation.memory import TranslationMemory
+    from xqg.generators.combined import Together
+    from xqg.generators.translation.generator import TranslatingGenerator
+    from xqg.generators.translation.memory import TranslationMemory
     from xqg.models import cache_folder
 
     own, _, other = settings.spec.partition("+")
@@ -147,18 +151,18 @@ def _build_translating(settings: GeneratorSettings, detector: LanguageCheck) -> 
 def _build_translator(settings: GeneratorSettings, engine: str) -> Translator:
     kind, _, name = engine.partition(":")
     if kind == "firefox":
-        from xqg.ingest.generators.translation.firefox import FirefoxTranslator
+        from xqg.generators.translation.firefox import FirefoxTranslator
 
         return FirefoxTranslator(None if settings.models is None else Path(settings.models))
     if kind == "hf":
-        from xqg.ingest.generators.translation.huggingface import HuggingFaceTranslator
+        from xqg.generators.translation.huggingface import HuggingFaceTranslator
 
         return HuggingFaceTranslator(settings, name)
     if kind == "openai":
-        from xqg.ingest.generators.translation.openai import OpenAITranslator
+        from xqg.generators.translation.openai import OpenAITranslator
 
         return OpenAITranslator(settings, name)
-    from xqg.ingest.generators.translation.libretranslate import LibreTranslator
+    from xqg.generators.translation.libretranslate import LibreTranslator
 
     return LibreTranslator(settings, name)
 
@@ -206,3 +210,34 @@ def open_parts(settings: SearchSettings, for_search: bool = False) -> tuple[Coll
     encoder = build_encoder(wanted, for_search)
     check_encoder(collection, encoder, settings.store.collection)
     return collection, encoder, store
+
+
+def open_server(settings: StoreSettings) -> ForeignServer:
+    """The server of a store, not yet connected.
+
+    :raises SettingsError: if the store is embedded.
+    """
+    if settings.embedded_path is not None:
+        raise SettingsError(
+            f"{settings.spec} holds xqg's own collections only",
+            "the URL of the Qdrant server that has the collection",
+            "For example --store http://localhost:6333",
+        )
+    from xqg.stores.foreign import ForeignServer
+
+    return ForeignServer(settings)
+
+
+def open_augmentation(source: StoreSettings, settings: AugmentSettings, ingest: IngestSettings) -> AugmentJob:
+    """An augmentation with its parts built and checked; use it as a context manager.
+
+    :param source: the collection to start from. :param ingest: its store is the new collection.
+    :raises XqgError: if a part cannot be used; nothing was written.
+    """
+    from xqg.augment.job import AugmentJob
+    from xqg.encoders.profiles import find_profile
+
+    server, detector = open_server(source), LanguageDetector()
+    generator = build_generator(ingest.generator, detector)
+    encoder = build_encoder(ingest.encoder)
+    return AugmentJob(source.collection, settings, ingest, generator, encoder, server, detector, find_profile)

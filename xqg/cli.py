@@ -21,18 +21,18 @@ from xqg.commands.delete import delete
 from xqg.commands.evaluate import evaluate
 from xqg.commands.evaluate_generator import evaluate_generator
 from xqg.commands.export import export
+from xqg.commands.interruption import Stopped, stop_on_signal
 from xqg.commands.mcp import mcp
 from xqg.commands.models import models
 from xqg.commands.serve import serve
-from xqg.commands.stopping import Stopped, stop_on_signal
 from xqg.commands.sweep import sweep
 from xqg.commands.train import train
 from xqg.config import over, read_config
+from xqg.early_exit import has_started
 from xqg.errors import EXIT_REJECTS, SettingsError, XqgError
 from xqg.messages import printable, redact
 from xqg.options import collect, search_settings, settings_options
 from xqg.settings import IngestSettings, StoreSettings, validated
-from xqg.starting import has_started
 from xqg.tuning import tune_process
 
 EXIT_CODES = """

@@ -17,15 +17,15 @@ from rich.table import Table
 from rich.text import Text
 
 from xqg.fusion.pieces import PieceKind
-from xqg.ingest.report import IngestReport
+from xqg.ingest.ingest_report import IngestReport
 from xqg.messages import printable, redact
 from xqg.records import Hit
 from xqg.search.searcher import Explanation
 from xqg.search.show import passage_to_json
 
 if TYPE_CHECKING:
-    from xqg.training.report import TrainingReport
     from xqg.training.trainer import TrainingProgress
+    from xqg.training.training_report import TrainingReport
 
 QUIET_INTERVAL_SECONDS = 10.0
 SNIPPET_CHARACTERS = 160

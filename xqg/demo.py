@@ -16,7 +16,7 @@ from xqg.console import print_hits, print_json, print_lines, print_table
 from xqg.errors import SettingsError
 from xqg.evaluation.evaluate import MACRO, Evaluation, evaluate
 from xqg.evaluation.queries import LabelledQuery, read_queries
-from xqg.ingest.report import IngestReport
+from xqg.ingest.ingest_report import IngestReport
 from xqg.languages import language_name
 from xqg.records import Hit
 from xqg.search.searcher import Explanation, Searcher

@@ -71,7 +71,7 @@ def _extras() -> Iterator[Finding]:
 
 def _models() -> Iterator[Finding]:
     from xqg.encoders.bundled import BundledEncoder
-    from xqg.ingest.generators.base import cached_model
+    from xqg.generators.gemma import cached_model
 
     try:
         BundledEncoder().check()

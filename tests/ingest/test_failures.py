@@ -12,12 +12,12 @@ import pytest
 from tests.endpoint import serve
 from tests.fakes import FakeEncoder, FakeStore
 from xqg.errors import GenerationError, XqgError
+from xqg.generators.answer_cache import KeptAnswers
+from xqg.generators.openai import OpenAIGenerator
 from xqg.http import JsonEndpoint
 from xqg.ingest.collection import READY, open_collection
 from xqg.ingest.failures import ENOUGH, FailureTally
-from xqg.ingest.generators.kept import KeptAnswers
-from xqg.ingest.generators.openai import OpenAIGenerator
-from xqg.ingest.report import IngestReport
+from xqg.ingest.ingest_report import IngestReport
 from xqg.ingest.worker import IngestWorker
 from xqg.protocols import Failure, Generation
 from xqg.records import GeneratedQuery, Passage
@@ -200,7 +200,7 @@ class TestKeptAnswers:
 
     def test_a_month_later_they_are_gone(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         KeptAnswers(tmp_path / "b.sqlite").keep("key", ["Où ?"])
-        monkeypatch.setattr("xqg.ingest.generators.kept._today", lambda: 10**6)
+        monkeypatch.setattr("xqg.generators.answer_cache._today", lambda: 10**6)
         assert KeptAnswers(tmp_path / "b.sqlite").find("key") is None
 
     def test_a_file_that_is_none_costs_a_warning(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from xqg.ingest.planning import Target, by_passage, plan
+from xqg.ingest.plan import Target, by_passage, plan
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery, LedgerEntry, Passage, Texts, Translation, content_hash, record_hash
 

@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from tests.fakes import FakeEncoder, FakeGenerator, FakeStore, fake_profile
-from xqg.ingest.generators.file import FileGenerator
+from xqg.generators.file import FileGenerator
 from xqg.ingest.job import IngestJob
 from xqg.languages import LanguageDetector
 from xqg.records import Reject

@@ -10,7 +10,7 @@ import pytest
 from tests.fakes import WORDS, FakeEncoder, FakeGenerator, FakeStore, fake_profile
 from xqg.errors import FingerprintError, StoreError
 from xqg.ingest.collection import open_collection
-from xqg.ingest.report import IngestReport
+from xqg.ingest.ingest_report import IngestReport
 from xqg.ingest.worker import IngestWorker
 from xqg.records import Passage, Reject
 from xqg.settings import IngestSettings, validated

@@ -10,7 +10,7 @@ from tests.fakes import FakeEncoder, FakeStore, fake_profile
 from tests.ingest.test_worker import settings
 from xqg.errors import EncodingError, StoreError, StoreUnreachableError, XqgError
 from xqg.ingest.collection import open_collection
-from xqg.ingest.report import IngestReport
+from xqg.ingest.ingest_report import IngestReport
 from xqg.ingest.worker import IngestWorker
 from xqg.protocols import Point
 from xqg.records import Passage, Reject, Vectors

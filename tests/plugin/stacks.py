@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from qdrant_client import QdrantClient, models
 
+from tests.augment.setting import vector_of
 from tests.fakes import WORDS
-from tests.plugin.bench import vector_of
 
 DOCUMENTS = (
     ("battery battery is full", {"title": "Charging", "page": 1, "language": "en"}),

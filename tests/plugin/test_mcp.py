@@ -19,16 +19,16 @@ from llama_index.vector_stores.qdrant import QdrantVectorStore as LlamaIndexStor
 from mcp import Client, StdioServerParameters, stdio_client
 from qdrant_client import models
 
+from tests.augment.setting import Bench, make_source
 from tests.fakes import FakeEncoder
-from tests.plugin.bench import Bench, make_source
 from tests.plugin.fakes import TEXTS, counts
 from tests.plugin.test_langchain import CountingEmbeddings
 from tests.stores.wire import WireServer
 from xqg.cli import main
 from xqg.errors import FingerprintError, SettingsError, StoreError
-from xqg.plugin import reading
+from xqg.plugin import collection_reader
+from xqg.plugin.collection_reader import ReadingSettings, open_reader
 from xqg.plugin.mcp import build_server
-from xqg.plugin.reading import ReadingSettings, open_reader
 from xqg.settings import EncoderSettings, StoreSettings
 
 UUID = "00000000-0000-0000-0000-00000000000{}"
@@ -38,15 +38,15 @@ SIZE = models.VectorParams(size=8, distance=models.Distance.COSINE)
 @pytest.fixture(autouse=True)
 def fake_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bundled encoder's place is taken by the one that counts words."""
-    monkeypatch.setattr(reading, "build_encoder", lambda settings, for_search=False: FakeEncoder())
+    monkeypatch.setattr(collection_reader, "build_encoder", lambda settings, for_search=False: FakeEncoder())
 
 
-def read(wire: WireServer, **options: Any) -> reading.Reader:
+def read(wire: WireServer, **options: Any) -> collection_reader.Reader:
     given = {"encoder": EncoderSettings(), **options}
     return open_reader(ReadingSettings(store=StoreSettings(spec=wire.url, collection="docs"), **given))
 
 
-def call(reader: reading.Reader, tool: str, **arguments: Any) -> Any:
+def call(reader: collection_reader.Reader, tool: str, **arguments: Any) -> Any:
     """The structured result of a tool; the text of an error."""
 
     async def run() -> Any:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from qdrant_client import QdrantClient, models
 
+from tests.augment.setting import vector_of
 from tests.fakes import WORDS, FakeEncoder
-from tests.plugin.bench import vector_of
 from tests.plugin.stacks import (
     DOCUMENTS,
     STACKS,
@@ -23,10 +23,10 @@ from tests.plugin.stacks import (
 )
 from tests.stores.samples import make_point, without_sleep
 from tests.stores.wire import WireServer
+from xqg.augment.augment_settings import AugmentSettings
+from xqg.augment.inspection import inspect_source
+from xqg.augment.source import Seen, Source
 from xqg.languages import LanguageDetector
-from xqg.plugin.inspection import inspect_source
-from xqg.plugin.settings import AugmentSettings
-from xqg.plugin.source import Seen, Source
 from xqg.protocols import Point
 from xqg.settings import StoreSettings
 from xqg.stores.augmented import AugmentedStore

@@ -25,10 +25,10 @@ from tests.plugin.test_langchain import CountingEmbeddings
 from tests.plugin.test_llamaindex import CountingEmbedding
 from xqg.encoders.bundled import BundledEncoder
 from xqg.encoders.openai import OpenAIEncoder
+from xqg.generators.answer_cache import KeptAnswers
+from xqg.generators.file import FileGenerator
+from xqg.generators.openai import OpenAIGenerator
 from xqg.http import JsonEndpoint
-from xqg.ingest.generators.file import FileGenerator
-from xqg.ingest.generators.kept import KeptAnswers
-from xqg.ingest.generators.openai import OpenAIGenerator
 from xqg.languages import LanguageDetector
 from xqg.plugin import haystack, langchain, llamaindex
 from xqg.records import Passage

@@ -16,7 +16,7 @@ from xqg.records import Passage, Vectors
 from xqg.service import parts
 from xqg.service.app import Service
 from xqg.service.server import run_service
-from xqg.service.settings import ServiceSettings
+from xqg.service.service_settings import ServiceSettings
 from xqg.settings import validated
 
 

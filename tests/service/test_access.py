@@ -20,7 +20,7 @@ from xqg.errors import SettingsError
 from xqg.service import parts
 from xqg.service.access import KeyRing, Rates, needed_scope
 from xqg.service.parts import Parts
-from xqg.service.settings import ServiceSettings, hash_key, is_loopback, keys_from_environment
+from xqg.service.service_settings import ServiceSettings, hash_key, is_loopback, keys_from_environment
 from xqg.settings import EncoderSettings, StoreSettings, validated
 
 READ, WRITE, ADMIN = "r" * 24, "w" * 24, "a" * 24

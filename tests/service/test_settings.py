@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from xqg.cli import main
 from xqg.config import over, read_config
 from xqg.errors import SettingsError
-from xqg.service.settings import ServiceSettings
+from xqg.service.service_settings import ServiceSettings
 from xqg.settings import IngestSettings, validated
 
 FILE = """

@@ -11,8 +11,8 @@ import pytest
 from qdrant_client import models
 from starlette.testclient import TestClient
 
+import xqg.assembly
 import xqg.encoders.profiles
-import xqg.plugin.opening
 from tests.fakes import WORDS, fake_profile
 from tests.service.conftest import add, ended, until
 from tests.service.serving import SlowEncoder
@@ -51,7 +51,7 @@ def test_a_folder_that_is_gone_deletes_nothing(tmp_path: Path) -> None:
 
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Iterator[WireServer]:
-    monkeypatch.setattr(xqg.plugin.opening, "build_encoder", lambda *_: SlowEncoder())
+    monkeypatch.setattr(xqg.assembly, "build_encoder", lambda *_: SlowEncoder())
     monkeypatch.setattr(xqg.encoders.profiles, "find_profile", fake_profile)
     with WireServer() as server:
         yield server

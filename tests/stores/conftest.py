@@ -19,12 +19,6 @@ from xqg.stores.server import ServerStore
 
 
 @pytest.fixture
-def wire() -> Iterator[WireServer]:
-    with WireServer() as server:
-        yield server
-
-
-@pytest.fixture
 def server_store(wire: WireServer) -> Iterator[ServerStore]:
     store = ServerStore(StoreSettings(spec=wire.url, collection="docs"), sleep=without_sleep)
     yield store

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tests.models import make_gemma, make_mt5, make_tokenizer, save_model
-from xqg.training.settings import TrainingSettings
+from xqg.training.training_settings import TrainingSettings
 
 SUBJECTS = ("bridge", "mill", "harbour", "tower", "canal", "market", "school", "well", "gate", "garden")
 QUESTIONS = {"en": "When was the {} built?", "fr": "Quand {} ?", "de": "Wann wurde {} gebaut?"}

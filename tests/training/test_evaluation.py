@@ -17,7 +17,7 @@ from xqg.settings import validated
 from xqg.training.card import replace_section
 from xqg.training.evaluation import HUMAN, EveryLanguage, draw_samples, evaluate_generators, read_evaluation_data
 from xqg.training.evaluation_report import language_rows, macro_averages, to_json, write_report
-from xqg.training.settings import EvaluationSettings, writer_name
+from xqg.training.training_settings import EvaluationSettings, writer_name
 
 TEXTS = {"battery": "battery lamp", "valve": "valve open", "refund": "refund slow", "wifi": "wifi wifi valve"}
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from xqg.training.measures import QueryMeasures, distinct_bigrams, macro_average, measure_queries, own_ranks
+from xqg.training.query_measures import QueryMeasures, distinct_bigrams, macro_average, measure_queries, own_ranks
 
 PASSAGES = np.array([[1, 0], [0, 1], [0.5, 0.5], [1, 0]], dtype=np.float32)
 

@@ -9,8 +9,8 @@ import pytest
 from tests.training.samples import pair_lines, write_lines
 from xqg.errors import InputError
 from xqg.training.pairs import clear_groups, lead, query_problem, require_enough
-from xqg.training.settings import DataSource
 from xqg.training.sources import read_pairs
+from xqg.training.training_settings import DataSource
 
 
 def read(path, **options):

@@ -8,7 +8,7 @@ import pytest
 from xqg.records import Passage
 from xqg.training.pairs import PassageGroup, TrainingQuery
 from xqg.training.sampling import PackSampler, count_exposures, fixed_plans, language_weights, plan_batches
-from xqg.training.settings import TrainingSettings
+from xqg.training.training_settings import TrainingSettings
 
 
 def make_groups(counts, source=0, passages=30, languages=("en",)):

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from xqg.errors import SettingsError
-from xqg.ingest.prompts import trained_line, trained_passage, trained_prompt
+from xqg.generators.prompts import trained_line, trained_passage, trained_prompt
 from xqg.records import Passage
 from xqg.settings import validated
-from xqg.training.settings import TrainingSettings
+from xqg.training.training_settings import TrainingSettings
 
 
 def settings(**options):

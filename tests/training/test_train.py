@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokeni
 
 from tests.training.samples import pair_lines, save_gemma, save_mt5, tiny_settings, write_lines
 from xqg.errors import InputError, MissingDependencyError, ModelError, SettingsError
-from xqg.ingest.generators.adapters import merge_adapter
-from xqg.ingest.generators.causal import CausalGenerator
+from xqg.generators.adapters import merge_adapter
+from xqg.generators.causal import CausalGenerator
 from xqg.records import Passage
 from xqg.settings import GeneratorSettings
 from xqg.training.evaluation import EveryLanguage

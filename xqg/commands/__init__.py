@@ -1,0 +1,1 @@
+"""One file for each command of ``xqg``: flags in, one call, output. No logic."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xqg.commands.stopping import stop_on_signal
+from xqg.augment.augment_settings import AugmentSettings
+from xqg.commands.interruption import stop_on_signal
 from xqg.options import FLAGS, collect, given, model_options, settings_options
-from xqg.plugin.settings import AugmentSettings
 from xqg.settings import IngestSettings, StoreSettings, validated
 
 if TYPE_CHECKING:
-    from xqg.plugin.report import AugmentReport
+    from xqg.augment.augment_report import AugmentReport
     from xqg.stores.foreign import ForeignServer
 
 EXIT_UNSETTLED = 3
@@ -36,8 +36,8 @@ def augment(ctx: click.Context, /, rollback: bool, dry_run: bool, as_json: bool,
     a point (--views 0: one) that questions in other languages find. Then --alias is moved from one to the other. Run it
     again to catch up on what changed meanwhile, there and in --into.
     """
+    from xqg.assembly import open_augmentation, open_server
     from xqg.console import print_json, print_lines, progress_display
-    from xqg.plugin.opening import open_augmentation, open_server
 
     values = collect(options)
     chosen = given({name: options[name] for name in AugmentSettings.model_fields})
@@ -63,7 +63,7 @@ def augment(ctx: click.Context, /, rollback: bool, dry_run: bool, as_json: bool,
 
 
 def _roll_back(server: ForeignServer, settings: AugmentSettings, as_json: bool) -> None:
-    from xqg.plugin.aliases import roll_back
+    from xqg.augment.aliases import roll_back
 
     with closing(server):
         moved = roll_back(server, settings.into, settings.alias)

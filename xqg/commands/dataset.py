@@ -27,12 +27,12 @@ def dataset(path: Path, kind: str, pool: str, out: Path, as_json: bool, **option
     (in a folder, with the Wikipedia as TSV beside them) or a BEIR folder.
     """
     from xqg.console import print_json, print_lines
-    from xqg.datasets.pools import PASSAGES, QUERIES, check_pool, write_pool
-    from xqg.datasets.records import ReadingOptions
-    from xqg.datasets.sources import read_dataset
     from xqg.errors import SettingsError
-    from xqg.ingest.readers.squad import parse_articles
+    from xqg.evaluation.datasets.pools import PASSAGES, QUERIES, check_pool, write_pool
+    from xqg.evaluation.datasets.records import ReadingOptions
+    from xqg.evaluation.datasets.sources import read_dataset
     from xqg.languages import language_name
+    from xqg.readers.squad import parse_articles
 
     check_pool(pool)
     make_folder(out)

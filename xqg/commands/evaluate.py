@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from xqg.commands.measuring import check_choices, measure, measuring_options, output
+from xqg.commands.evaluation_parts import check_choices, measure, measuring_options, output
 from xqg.options import settings_options
 
 

@@ -11,7 +11,7 @@ from xqg.assembly import build_encoder, build_generator
 from xqg.errors import SettingsError
 from xqg.options import given, model_options
 from xqg.settings import EncoderSettings, GeneratorSettings, validated
-from xqg.training.settings import EvaluationSettings, writer_name
+from xqg.training.training_settings import EvaluationSettings, writer_name
 
 if TYPE_CHECKING:
     from xqg.protocols import QueryGenerator

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from xqg.commands.stopping import end_on_signal
+from xqg.commands.interruption import end_on_signal
 from xqg.known_layouts import NAMES
 from xqg.options import collect, settings_options
 from xqg.settings import EncoderSettings, StoreSettings, validated
@@ -27,8 +27,8 @@ def mcp(
     Two tools, both read only: search and show. The collection may be anybody's (LangChain, LlamaIndex, Haystack, n8n,
     mcp-server-qdrant, …); name its --encoder where xqg did not make or augment it.
     """
+    from xqg.plugin.collection_reader import ReadingSettings, open_reader
     from xqg.plugin.mcp import build_server
-    from xqg.plugin.reading import ReadingSettings, open_reader
 
     values = collect(options)
     encoder = None

@@ -21,8 +21,8 @@ def models() -> None:
 def fetch(languages: str, source: str, out: Path | None) -> None:
     """Fetch the models of Firefox Translations for these languages; what is there already is not fetched again."""
     from xqg.console import print_lines
-    from xqg.ingest.generators.translation.firefox import FirefoxTranslator
-    from xqg.ingest.generators.translation.firefox_models import fetch_models
+    from xqg.generators.translation.firefox import FirefoxTranslator
+    from xqg.generators.translation.firefox_models import fetch_models
 
     FirefoxTranslator().check()
     for code in languages.split(","):

@@ -35,7 +35,7 @@ def serve(host: str | None, port: int | None, data: Path | None, config: Path | 
     """
     from xqg.service.app import Service
     from xqg.service.server import run_service
-    from xqg.service.settings import ServiceSettings, keys_from_environment
+    from xqg.service.service_settings import ServiceSettings, keys_from_environment
 
     file = read_config(config)
     own = {**file.get("service", {}), "sources": file.get("sources", [])}

@@ -10,15 +10,15 @@ import click
 
 from xqg.assembly import build_encoder, build_generator
 from xqg.errors import InputError, SettingsError
-from xqg.ingest.planning import asked_languages
+from xqg.ingest.plan import asked_languages
 from xqg.languages import LanguageDetector
 from xqg.options import collect, settings_options
 from xqg.records import FusionRule, GeneratedQuery, Passage, Reject, digest
 from xqg.settings import EncoderSettings, GeneratorSettings, ReaderSettings, validated
 
 if TYPE_CHECKING:
-    from xqg.sweep.grid import Grid
-    from xqg.sweep.material import Kind, Material
+    from xqg.evaluation.sweep.grid import Grid
+    from xqg.evaluation.sweep.material import Kind, Material
 
 GENERATOR_OPTIONS = [
     f"generator.{name}"
@@ -60,8 +60,8 @@ def sweep(ctx: click.Context, /, out: Path, as_json: bool, **params: Any) -> Non
     """
     from xqg.console import count_display, print_json, print_lines, print_table
     from xqg.evaluation.requirements import require_packages
-    from xqg.sweep.grid import run_sweep
-    from xqg.sweep.output import COLUMNS, table_rows, write_sweep
+    from xqg.evaluation.sweep.grid import run_sweep
+    from xqg.evaluation.sweep.output import COLUMNS, table_rows, write_sweep
 
     require_packages()
     quiet = ctx.obj["quiet"]
@@ -80,7 +80,7 @@ def sweep(ctx: click.Context, /, out: Path, as_json: bool, **params: Any) -> Non
 
 
 def _grid(params: dict[str, Any]) -> Grid:
-    from xqg.sweep.grid import Grid
+    from xqg.evaluation.sweep.grid import Grid
 
     asked = params["augment_with"]
     return Grid(
@@ -100,9 +100,9 @@ def _grid(params: dict[str, Any]) -> Grid:
 def _gather(params: dict[str, Any], grid: Grid, out: Path, quiet: bool) -> Material:
     from xqg.console import count_display
     from xqg.evaluation.queries import read_queries
-    from xqg.sweep.material import gather
-    from xqg.sweep.texts import read_texts
-    from xqg.sweep.vectors import VectorCache
+    from xqg.evaluation.sweep.material import gather
+    from xqg.evaluation.sweep.texts import read_texts
+    from xqg.evaluation.sweep.vectors import VectorCache
 
     queries = read_queries(params["queries"], params["qrels"]).queries
     passages = _read_passages(params)
@@ -120,7 +120,7 @@ def _gather(params: dict[str, Any], grid: Grid, out: Path, quiet: bool) -> Mater
 
 def _read_passages(params: dict[str, Any]) -> list[Passage]:
     """Whole documents: the labels name them."""
-    from xqg.ingest.corpus import passages_from
+    from xqg.readers.corpus import passages_from
 
     settings = validated(ReaderSettings, {**collect(params)["reader"], "chunk": False})
     passages = []
@@ -138,7 +138,7 @@ def _generate(
 ) -> Path | None:
     """The file with texts of these settings, made where it is not there yet; None where nothing is to be generated."""
     from xqg.console import count_display
-    from xqg.sweep.texts import write_texts
+    from xqg.evaluation.sweep.texts import write_texts
 
     counts = [count for count in grid.texts_per_language if count is not None]
     values = {**collect(params)["generator"], "augment_with": kind}

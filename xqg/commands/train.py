@@ -10,7 +10,7 @@ import click
 from xqg.errors import EXIT_REJECTS
 from xqg.options import given, model_options
 from xqg.settings import validated
-from xqg.training.settings import TrainingSettings
+from xqg.training.training_settings import TrainingSettings
 
 
 @click.group()
@@ -29,7 +29,7 @@ def generator(ctx: click.Context, /, rejects: Path, as_json: bool, **options: An
     Interrupted, it keeps a checkpoint: the same command with --resume goes on.
     """
     from xqg.console import print_json, print_training, training_display
-    from xqg.ingest.rejects import RejectsFile
+    from xqg.readers.rejects import RejectsFile
     from xqg.training.train import train_generator
 
     settings: TrainingSettings = validated(TrainingSettings, given(options))

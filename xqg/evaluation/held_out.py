@@ -11,9 +11,9 @@ from itertools import islice
 
 from xqg.errors import SettingsError, StoreError
 from xqg.evaluation.queries import LabelledQuery
-from xqg.ingest.cleaning import comparable
+from xqg.generators.cleaning import comparable
 from xqg.ingest.failures import FailureTally
-from xqg.ingest.planning import asked_languages
+from xqg.ingest.plan import asked_languages
 from xqg.protocols import Collection, QueryGenerator, VectorStore
 from xqg.records import GeneratedQuery, Passage, content_hash, digest
 

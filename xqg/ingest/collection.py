@@ -10,7 +10,7 @@ from xqg.errors import FingerprintError, StoreError
 from xqg.fingerprints import GENERATION, SCHEMA, differences, fingerprint, vector_settings
 from xqg.fusion.profile import EncoderProfile
 from xqg.fusion.rules import Fusion
-from xqg.ingest.planning import Target
+from xqg.ingest.plan import Target
 from xqg.metadata import check_metadata
 from xqg.protocols import Collection, Encoder, QueryGenerator, VectorStore
 from xqg.records import FusionRule, digest

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from xqg.ingest.collection import Opened
-from xqg.ingest.planning import Work, plan
+from xqg.ingest.plan import Work, plan
 from xqg.protocols import Encoder, QueryGenerator, VectorStore
 from xqg.records import Passage, Reject
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from types import TracebackType
 
 from xqg.ingest.collection import FindProfile, Opened, open_collection
-from xqg.ingest.corpus import Corpus
 from xqg.ingest.estimate import Estimate, estimate
+from xqg.ingest.ingest_report import IngestReport
 from xqg.ingest.leftovers import tell_left_over, watched
-from xqg.ingest.rejects import RejectsFile
 from xqg.ingest.removal import Sources, delete_gone_files, delete_lost, find_lost, tell_of_more
-from xqg.ingest.report import IngestReport
 from xqg.ingest.takeover import guarded
 from xqg.ingest.worker import IngestWorker
 from xqg.languages import LanguageDetector
 from xqg.protocols import Encoder, QueryGenerator, VectorStore
+from xqg.readers.corpus import Corpus
+from xqg.readers.rejects import RejectsFile
 from xqg.records import Passage, Reject
 from xqg.settings import IngestSettings
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from xqg.identifiers import canonical
-from xqg.ingest.readers.folder import SOURCE
 from xqg.protocols import VectorStore
+from xqg.readers.folder import SOURCE
 from xqg.records import Passage, Reject
 
 BATCH_SIZE = 64

@@ -15,8 +15,8 @@ from xqg.fusion.pieces import Piece, PieceKind, passage_pieces, query_pieces
 from xqg.fusion.rules import PieceVectors, fuse, limit_views, piece_vectors, select_pieces
 from xqg.ingest.collection import Opened, finish_update
 from xqg.ingest.failures import FailureTally
-from xqg.ingest.planning import Work, by_passage, open_languages, plan
-from xqg.ingest.report import IngestReport
+from xqg.ingest.ingest_report import IngestReport
+from xqg.ingest.plan import Work, by_passage, open_languages, plan
 from xqg.protocols import Encoder, Point, QueryGenerator, VectorStore, WrittenQueries
 from xqg.records import LedgerEntry, Passage, Reject, Texts, content_hash, record_hash
 

@@ -1,0 +1,1 @@
+"""LangChain, LlamaIndex, Haystack and MCP: thin; each file imports its framework alone."""

@@ -18,7 +18,7 @@ from xqg.fusion.pieces import Piece, passage_pieces, query_pieces
 from xqg.fusion.profile import EncoderProfile, encoder_profile
 from xqg.fusion.rules import Fusion, fuse, limit_views, piece_vectors, select_pieces
 from xqg.ingest.failures import FailureTally
-from xqg.ingest.planning import asked_languages, by_passage
+from xqg.ingest.plan import asked_languages, by_passage
 from xqg.languages import LanguageDetector, language_code
 from xqg.protocols import QueryGenerator
 from xqg.records import FusionRule, Passage, Texts, Vectors

@@ -18,7 +18,7 @@ from typing import Any
 from xqg.assembly import build_encoder
 from xqg.errors import EncodingError, MissingDependencyError, SettingsError
 from xqg.plugin.augmenter import Augmenter, to_lists
-from xqg.plugin.augmenting import AugmenterSettings, open_augmenter
+from xqg.plugin.augmenter_settings import AugmenterSettings, open_augmenter
 from xqg.protocols import Encoder
 from xqg.records import Passage, Vectors
 from xqg.settings import EncoderSettings, validated

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, JsonValue
 
 from xqg.errors import MissingDependencyError, XqgError
-from xqg.plugin.reading import Reader
+from xqg.plugin.collection_reader import Reader
 from xqg.records import Passage
 
 try:

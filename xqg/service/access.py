@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as ASGIScope
 
 from xqg.service.metrics import Metrics
-from xqg.service.settings import SCOPES, KeySettings, Scope, ServiceSettings, hash_key, is_loopback
+from xqg.service.service_settings import SCOPES, KeySettings, Scope, ServiceSettings, hash_key, is_loopback
 
 SMALL_BODY_BYTES = 2**20
 """Largest body of a request that brings no passages."""

@@ -27,7 +27,7 @@ from xqg.errors import (
     StoreUnreachableError,
     XqgError,
 )
-from xqg.ingest.rejects import read_rejects
+from xqg.readers.rejects import read_rejects
 from xqg.service.jobs import RETRY_AFTER_SECONDS, Job, QueueFullError
 from xqg.service.plain import NotComparableError
 from xqg.service.registry import SettingsConflictError

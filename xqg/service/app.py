@@ -31,7 +31,7 @@ from xqg.service.metrics import Metrics
 from xqg.service.parts import Parts
 from xqg.service.registry import Registry
 from xqg.service.running import Runner
-from xqg.service.settings import ServiceSettings
+from xqg.service.service_settings import ServiceSettings
 from xqg.service.sources import Sources
 from xqg.service.spool import Spool
 from xqg.service.workers import Workers

@@ -13,7 +13,7 @@ from xqg.service.metrics import Metrics
 from xqg.service.parts import Parts
 from xqg.service.registry import Registry
 from xqg.service.running import Runner
-from xqg.service.settings import ServiceSettings
+from xqg.service.service_settings import ServiceSettings
 from xqg.service.spool import Spool
 from xqg.service.workers import Workers
 from xqg.settings import EncoderSettings

@@ -17,8 +17,8 @@ from starlette.datastructures import UploadFile
 from xqg.errors import XqgError
 from xqg.fusion.pieces import passage_pieces
 from xqg.identifiers import spellings
-from xqg.ingest.corpus import check_sources
 from xqg.protocols import Point, VectorStore
+from xqg.readers.corpus import check_sources
 from xqg.search.show import describe_point, passage_to_json
 from xqg.service.answers import Answer, job_to_json, not_found
 from xqg.service.context import Context, context_of

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body
 from starlette.responses import Response
 
-from xqg.plugin.aliases import roll_back
-from xqg.plugin.opening import open_augmentation, open_server
-from xqg.plugin.settings import AugmentSettings
+from xqg.assembly import open_augmentation, open_server
+from xqg.augment.aliases import roll_back
+from xqg.augment.augment_settings import AugmentSettings
 from xqg.service.answers import Answer, job_to_json
 from xqg.service.context import Context
 from xqg.service.routes_collections import Here

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xqg.assembly import open_augmentation
+from xqg.augment.augment_settings import AugmentSettings
 from xqg.errors import EncodingError, GenerationError, InputError, StoreError, StoreUnreachableError, XqgError
 from xqg.identifiers import canonical
+from xqg.ingest.ingest_report import IngestReport
 from xqg.ingest.removal import Sources, find_lost, stored_passages
-from xqg.ingest.report import IngestReport
-from xqg.plugin.opening import open_augmentation
-from xqg.plugin.settings import AugmentSettings
 from xqg.protocols import VectorStore
 from xqg.service.jobs import Job
 from xqg.service.parts import Parts

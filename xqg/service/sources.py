@@ -15,7 +15,7 @@ from xqg.service.database import Database
 from xqg.service.jobs import QUEUED, RUNNING, JobQueue
 from xqg.service.registry import Registry
 from xqg.service.running import files_below
-from xqg.service.settings import SourceSettings
+from xqg.service.service_settings import SourceSettings
 
 logger = logging.getLogger(__name__)
 

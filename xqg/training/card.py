@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from xqg.errors import SettingsError
 from xqg.languages import language_name
-from xqg.training.report import TrainingReport
-from xqg.training.settings import DataSource, TrainingSettings
+from xqg.training.training_report import TrainingReport
+from xqg.training.training_settings import DataSource, TrainingSettings
 
 if TYPE_CHECKING:
-    from xqg.training.base import BaseModel
+    from xqg.training.base_model import BaseModel
 
 GENERATOR_FILE = "xqg_generator.json"
 CARD = "README.md"

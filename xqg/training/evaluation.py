@@ -10,14 +10,14 @@ from functools import cached_property
 import numpy as np
 
 from xqg.errors import InputError, SettingsError
-from xqg.ingest.cleaning import LanguageCheck
-from xqg.ingest.prompts import TrainedStyle
+from xqg.generators.cleaning import LanguageCheck
+from xqg.generators.prompts import TrainedStyle
 from xqg.protocols import Encoder, QueryGenerator
 from xqg.records import GeneratedQuery, Passage, Vectors, content_hash
 from xqg.training.encoding import Tell, encode_all
-from xqg.training.measures import QueryMeasures, distinct_bigrams, measure_queries, own_ranks
-from xqg.training.settings import EvaluationSettings
+from xqg.training.query_measures import QueryMeasures, distinct_bigrams, measure_queries, own_ranks
 from xqg.training.sources import read_pairs
+from xqg.training.training_settings import EvaluationSettings
 
 HUMAN = "human"
 SAMPLES = 10

@@ -11,7 +11,7 @@ from typing import Any
 from xqg.languages import language_name
 from xqg.training.card import markdown_table, source_line
 from xqg.training.evaluation import HUMAN, SAMPLES, GeneratorEvaluation, Writer, draw_samples
-from xqg.training.measures import DEPTH, QueryMeasures, macro_average
+from xqg.training.query_measures import DEPTH, QueryMeasures, macro_average
 
 COLUMNS = ("n", "kept", "right language", "top 1", f"top {DEPTH}", "top 1 of human", "distinct-2", "characters")
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from xqg.errors import InputError, SettingsError, XqgError
-from xqg.ingest.prompts import TrainedStyle
+from xqg.generators.prompts import TrainedStyle
 from xqg.languages import language_name, told_language
 from xqg.protocols import Encoder
 from xqg.records import Passage, Reject
-from xqg.training.settings import MINIMUM_PAIRS, DataSource, TrainingSettings
+from xqg.training.training_settings import MINIMUM_PAIRS, DataSource, TrainingSettings
 
 LEAD_CHARACTERS = 200
 """Length of the passages that a generator is taught to write: two sentences, as dear as three questions."""

@@ -13,12 +13,10 @@ from transformers import PrinterCallback
 
 from xqg.errors import READING_ERRORS, ModelError
 from xqg.models import quiet
-from xqg.training.base import BaseModel
+from xqg.training.base_model import BaseModel
 from xqg.training.card import write_card
 from xqg.training.pairs import GroupSplit, PairData, PassageGroup
-from xqg.training.report import CHECKPOINTS, TrainingReport, checkpoint_step, last_checkpoint
 from xqg.training.sampling import PackPlan, fixed_plans
-from xqg.training.settings import TrainingSettings, filled
 from xqg.training.tasks import CausalTask, Seq2SeqTask, Task
 from xqg.training.trainer import (
     CLOCK_FILE,
@@ -30,6 +28,8 @@ from xqg.training.trainer import (
     TrainerParts,
     training_arguments,
 )
+from xqg.training.training_report import CHECKPOINTS, TrainingReport, checkpoint_step, last_checkpoint
+from xqg.training.training_settings import TrainingSettings, filled
 
 MAX_DEV_QUERIES = 48
 """Queries of one dev passage that the dev loss is taken on."""

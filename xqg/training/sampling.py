@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xqg.training.pairs import PassageGroup
-from xqg.training.settings import TrainingSettings, filled
+from xqg.training.training_settings import TrainingSettings, filled
 
 _SORT_WINDOW_BATCHES = 12
 """Packs of so many batches are sorted by length together: enough to save padding, too few to order the run."""

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from xqg.identifiers import identifier
-from xqg.ingest.readers.beir import Judgement, find_file, judgement_files, read_judgements, told_language
-from xqg.ingest.readers.jsonl import PlacedObject, read_objects
-from xqg.ingest.readers.squad import SQUAD_SUFFIXES, read_squad, squad_files
+from xqg.readers.beir import Judgement, find_file, judgement_files, read_judgements, told_language
+from xqg.readers.jsonl import PlacedObject, read_objects
+from xqg.readers.squad import SQUAD_SUFFIXES, read_squad, squad_files
 from xqg.records import Passage, Reject, digest
 from xqg.training.pairs import PairCollector, PairData, lead, unreadable
-from xqg.training.settings import DataSource
+from xqg.training.training_settings import DataSource
 
 
 def read_pairs(sources: Sequence[DataSource]) -> PairData:

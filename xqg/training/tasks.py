@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import torch
 
-from xqg.ingest.prompts import seq2seq_prompt, trained_line, trained_passage
+from xqg.generators.prompts import seq2seq_prompt, trained_line, trained_passage
 from xqg.training.causal import packed_loss
 from xqg.training.losses import OutputSample, draw_sample
 from xqg.training.packing import Batch, Pack, Segment, make_batch
 from xqg.training.pairs import PassageGroup
 from xqg.training.sampling import PackPlan
-from xqg.training.settings import TrainingSettings, filled
+from xqg.training.training_settings import TrainingSettings, filled
 
 
 class Task(Protocol):

@@ -10,9 +10,9 @@ from xqg.encoders.bundled import BundledEncoder
 from xqg.errors import MissingDependencyError, SettingsError
 from xqg.protocols import Encoder
 from xqg.training.pairs import GroupSplit, require_enough, split_groups
-from xqg.training.report import TrainingReport, last_checkpoint
-from xqg.training.settings import TrainingSettings
 from xqg.training.sources import read_pairs
+from xqg.training.training_report import TrainingReport, last_checkpoint
+from xqg.training.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
     from xqg.training.trainer import TrainingProgress
@@ -38,7 +38,7 @@ def train_generator(
     require_training_packages()
     check_folder(settings)
     split = prepare_groups(settings, encoder)
-    from xqg.training.base import load_base
+    from xqg.training.base_model import load_base
     from xqg.training.run import run_training
 
     base = load_base(settings)

@@ -21,8 +21,8 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from xqg.errors import ModelError
 from xqg.training.pairs import PassageGroup
 from xqg.training.sampling import PackPlan, PackSampler, plan_batches
-from xqg.training.settings import TrainingSettings, filled
 from xqg.training.tasks import Task
+from xqg.training.training_settings import TrainingSettings, filled
 
 CLOCK_FILE = "elapsed.json"
 

@@ -1,0 +1,149 @@
+"""What all cells of a sweep share, each with its vector: passages, what can be fused into them, labelled queries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from xqg.errors import InputError
+from xqg.evaluation.queries import LabelledQuery
+from xqg.evaluation.sweep.vectors import VectorCache
+from xqg.fusion.pieces import Piece, passage_pieces, query_pieces
+from xqg.fusion.profile import EncoderProfile
+from xqg.fusion.rules import PieceVectors, Rows
+from xqg.records import GeneratedQuery, Passage, Vectors
+
+Codes = npt.NDArray[np.object_]
+Kind = Literal["own", "queries", "passages"]
+"""Where a piece is from: the passage itself, or a generator that writes queries or passages."""
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """All that can be fused: the passages' own pieces, and what was generated for them in other languages; m in all.
+
+    ``kinds``: shape (m,), a `Kind` each. ``languages``: shape (m,). ``places``: shape (m,), each from 0 among those of
+    its kind, passage and language.
+    """
+
+    pieces: PieceVectors
+    kinds: Codes
+    languages: Codes
+    places: Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Passages with vectors (n, d), what can be fused into them, and the queries to ask with vectors (q, d).
+
+    ``profile``: the encoder's; None where no rule needs it. ``distance``: "cosine" or "dot".
+    """
+
+    passages: tuple[Passage, ...]
+    vectors: Vectors
+    texts: Texts
+    queries: tuple[LabelledQuery, ...]
+    asked: Vectors
+    profile: EncoderProfile | None
+    distance: str
+
+    @property
+    def own_language(self) -> str | None:
+        """The language of the passages, None where they have several."""
+        languages = {passage.language for passage in self.passages}
+        return languages.pop() if len(languages) == 1 else None
+
+    @property
+    def target_languages(self) -> list[str]:
+        """The languages of the generated texts, sorted; empty where there are none."""
+        return sorted(set(self.texts.languages[self.texts.kinds != "own"]))
+
+
+class _Text(NamedTuple):
+    kind: Kind
+    owner: int
+    piece: Piece
+
+
+def gather(
+    passages: Sequence[Passage],
+    generated: Mapping[Kind, Sequence[GeneratedQuery]],
+    queries: Sequence[LabelledQuery],
+    cache: VectorCache,
+    neutral: bool,
+) -> Material:
+    """Encode everything.
+
+    Generated texts in a passage's own language are left out, as `xqg ingest` does.
+
+    :param generated: "queries", "passages" or both; the passages are encoded as such, without a title.
+    :param neutral: also what the rules `neutral` and `views` need: the passages' own pieces and the encoder's profile.
+    :raises InputError: if no query asks for one of the passages.
+    """
+    known = {passage.id for passage in passages}
+    asked = tuple(query for query in queries if known & set(query.relevant))
+    if not asked:
+        raise InputError(
+            f"None of {len(queries)} queries asks for one of the {len(passages)} passages",
+            "asked for queries whose passage_id is the id of a passage",
+            "Check that the two files belong together",
+        )
+    texts = [*(_own(passages) if neutral else ()), *_foreign(passages, generated)]
+    return Material(
+        tuple(passages),
+        cache.passages(passages),
+        _encode(texts, cache),
+        asked,
+        cache.queries([query.text for query in asked]),
+        cache.profile if neutral else None,
+        cache.distance,
+    )
+
+
+def _own(passages: Sequence[Passage]) -> Iterator[_Text]:
+    for owner, passage in enumerate(passages):
+        for piece in passage_pieces(passage):
+            yield _Text("own", owner, piece)
+
+
+def _foreign(passages: Sequence[Passage], generated: Mapping[Kind, Sequence[GeneratedQuery]]) -> Iterator[_Text]:
+    rows = {passage.id: row for row, passage in enumerate(passages)}
+    for kind, texts in generated.items():
+        for text in texts:
+            owner = rows[text.passage_id]
+            if text.language != passages[owner].language:
+                for piece in query_pieces({text.language: [text.text]}):
+                    yield _Text(kind, owner, piece)
+
+
+def _encode(texts: Sequence[_Text], cache: VectorCache) -> Texts:
+    written = np.array([text.kind == "passages" for text in texts], dtype=np.bool_)
+    asked = cache.queries([text.piece.text for text in texts if text.kind != "passages"])
+    vectors = np.empty((len(texts), asked.shape[1]), dtype=np.float32)
+    vectors[~written] = asked
+    vectors[written] = cache.passages([Passage("", text.piece.text) for text in texts if text.kind == "passages"])
+    pieces = PieceVectors(
+        vectors,
+        np.arange(len(texts), dtype=np.int64),
+        np.zeros(len(texts), dtype=np.bool_),
+        np.array([text.owner for text in texts], dtype=np.int64),
+        np.array([text.piece.whole for text in texts], dtype=np.bool_),
+        np.array([text.piece.viewed for text in texts], dtype=np.bool_),
+    )
+    languages = np.array([text.piece.language for text in texts], dtype=object)
+    return Texts(pieces, np.array([text.kind for text in texts], dtype=object), languages, _places(texts))
+
+
+def _places(texts: Sequence[_Text]) -> Rows:
+    seen: Counter[tuple[str, int, str]] = Counter()
+    places = []
+    for text in texts:
+        key = (text.kind, text.owner, text.piece.language)
+        places.append(seen[key])
+        seen[key] += 1
+    return np.array(places, dtype=np.int64)

@@ -1,0 +1,1 @@
+"""Passages in; queries and translations out: bundled, ``hf:``, ``openai:``, ``file:``, ``translate:``."""

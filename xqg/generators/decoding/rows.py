@@ -1,0 +1,152 @@
+"""The continuations under way, side by side in one cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+
+from xqg.generators.decoding.attention import Split
+from xqg.generators.decoding.decoder import Limits, Prompt
+from xqg.generators.decoding.slots import SlotCache
+from xqg.generators.decoding.top_k import choose_tokens, gumbel_noise
+from xqg.generators.decoding.trees import PromptTree
+
+_LIVE_SHARE = 0.75
+"""When fewer of the slots than this are still looked at, the others are thrown away."""
+
+
+@dataclass
+class Row:
+    """A continuation under way, and where it belongs; rows of one ``tree`` stand together and share its slots.
+
+    Samples of a prompt are one row as long as they have drawn the same tokens.
+    """
+
+    prompt: int
+    samples: list[int]
+    tree: PromptTree
+    written: list[int]
+    ended: bool = False
+
+
+class Rows:
+    """The rows under way: their cache, what each may look at, and what it has written."""
+
+    def __init__(self, limits: Limits, prefix: SlotCache, device: torch.device) -> None:
+        self._limits = limits
+        self._rows: list[Row] = []
+        self.prefix = prefix
+        self.cache = SlotCache(len(prefix.layers), prefix.length + 1024)
+        self.cache.append(prefix)
+        self.slot_places = torch.arange(prefix.length, device=device)
+        self._visible = torch.zeros(0, prefix.length, dtype=torch.bool, device=device)
+        self._written = torch.zeros(prefix.length, dtype=torch.bool, device=device)
+        self._noise = torch.zeros(0, limits.max_new_tokens, limits.top_k, device=device)
+        self.tokens = torch.zeros(0, dtype=torch.long, device=device)
+        self.places = torch.zeros(0, dtype=torch.long, device=device)
+
+    @property
+    def count(self) -> int:
+        """Rows under way."""
+        return len(self._rows)
+
+    @property
+    def samples(self) -> int:
+        """Samples under way: the rows there may be in the end."""
+        return len(self._noise)
+
+    def add(self, cache: SlotCache, tree: PromptTree, numbers: Sequence[int], prompts: Sequence[Prompt]) -> None:
+        """Take over the slots of a passage and start a row for each of its prompts."""
+        start, before = self.prefix.length, self.cache.length
+        self.cache.append(cache, start)
+        self.slot_places = torch.cat([self.slot_places, tree.places])
+        self._written = torch.cat([self._written, self._written.new_zeros(len(tree.tokens))])
+        old = self._visible.new_zeros(self.count, len(tree.tokens))
+        new = self._visible.new_zeros(len(prompts), before + len(tree.tokens))
+        new[:, :start] = True
+        new[:, before:] = tree.visible[-len(prompts) :, start:]
+        self._visible = torch.cat([torch.cat([self._visible, old], dim=1), new])
+        seeds = [seed for prompt in prompts for seed in prompt.seeds]
+        noise = gumbel_noise(seeds, self._limits.max_new_tokens, self._limits.top_k, self._limits.temperature)
+        self._noise = torch.cat([self._noise, noise.to(self._noise.device)])
+        self.places = torch.cat([self.places, tree.places[-len(prompts) :]])
+        self.tokens = torch.cat([self.tokens, self.tokens.new_zeros(len(prompts))])
+        self._rows += [
+            Row(number, list(range(len(prompt.seeds))), tree, [])
+            for number, prompt in zip(numbers, prompts, strict=True)
+        ]
+
+    def open_slots(self) -> torch.Tensor:
+        """A new slot for the next token of each row; which slots each row may look at, shape (rows, slots)."""
+        own = torch.eye(self.count, dtype=torch.bool, device=self._visible.device)
+        self._visible = torch.cat([self._visible, own], dim=1)
+        self.slot_places = torch.cat([self.slot_places, self.places])
+        self._written = torch.cat([self._written, self._written.new_ones(self.count)])
+        return self._visible
+
+    def split(self) -> Split:
+        """The rows of each passage share the slots of its prompts, and each row has those that it has written."""
+        sizes = [len(list(members)) for _, members in groupby(self._rows, key=lambda row: id(row.tree))]
+        return Split(self._visible, self._written, sizes)
+
+    def write(self, values: torch.Tensor, likeliest: torch.Tensor, first: int = 0) -> None:
+        """Draw the next token of each sample in the rows from ``first`` on; where they differ, their row forks.
+
+        :param values: logits of the ``likeliest`` tokens, both of shape (rows, k).
+        """
+        rows, device = self._rows[first:], values.device
+        owners = [index for index, row in enumerate(rows) for _ in row.samples]
+        steps = torch.tensor([len(rows[index].written) for index in owners], dtype=torch.long, device=device)
+        before = self.samples - len(owners)
+        noise = self._noise[before:][torch.arange(len(owners), device=device), steps]
+        chosen = torch.tensor(owners, dtype=torch.long, device=device)
+        drawn = enumerate(choose_tokens(values[chosen], likeliest[chosen], noise).tolist(), before)
+        parents, order, tokens = list(range(first)), list(range(before)), self.tokens[:first].tolist()
+        del self._rows[first:]
+        for index, row in enumerate(rows, first):
+            places: dict[int, list[tuple[int, int]]] = {}
+            for sample, (place, token) in zip(row.samples, drawn, strict=False):
+                places.setdefault(token, []).append((sample, place))
+            for token, found in places.items():
+                self._rows.append(self._grown(row, [sample for sample, _ in found], token))
+                order += [place for _, place in found]
+                parents.append(index)
+                tokens.append(token)
+        if parents != list(range(first + len(rows))):
+            self._visible, self.places = self._visible[parents], self.places[parents]
+            self._noise = self._noise[order]
+        self.tokens = torch.tensor(tokens, dtype=torch.long, device=device)
+        self.places[first:] += 1
+
+    def _grown(self, row: Row, samples: list[int], token: int) -> Row:
+        if token in self._limits.stops:
+            return Row(row.prompt, samples, row.tree, row.written, ended=True)
+        written = [*row.written, token]
+        return Row(row.prompt, samples, row.tree, written, ended=len(written) == self._limits.max_new_tokens)
+
+    def release(self) -> list[Row]:
+        """Take the finished rows out, and with them the slots that nobody looks at any more."""
+        ended = [row for row in self._rows if row.ended]
+        if ended:
+            alive = [index for index, row in enumerate(self._rows) if not row.ended]
+            samples = torch.tensor(
+                [not row.ended for row in self._rows for _ in row.samples], device=self.tokens.device
+            )
+            self._rows = [self._rows[index] for index in alive]
+            chosen = torch.tensor(alive, dtype=torch.long, device=self.tokens.device)
+            self._visible, self._noise = self._visible[chosen], self._noise[samples]
+            self.tokens, self.places = self.tokens[chosen], self.places[chosen]
+            self._compact()
+        return ended
+
+    def _compact(self) -> None:
+        looked_at = self._visible.any(dim=0)
+        looked_at[: self.prefix.length] = True
+        if looked_at.float().mean() < _LIVE_SHARE:
+            slots = looked_at.nonzero().squeeze(-1)
+            self.cache.keep(slots)
+            self._visible, self._written = self._visible[:, slots], self._written[slots]
+            self.slot_places = self.slot_places[slots]

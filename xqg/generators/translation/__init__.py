@@ -1,0 +1,1 @@
+"""Engines that translate, behind one protocol, and the translations that people keep in files."""

@@ -1,0 +1,1 @@
+"""Files, folders and streams in; passages and rejects out, and long texts cut into chunks."""

@@ -1,0 +1,84 @@
+"""Reads JSON Lines, one record a line, and JSON, an array of records; BEIR's corpus is the first with other names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from xqg.readers.json_stream import JsonText, read_json_texts
+from xqg.readers.lines import read_lines
+from xqg.readers.passage_records import PassageBuilder, PlacedPassage
+from xqg.readers.values import UnfitRecordError, parse_json
+from xqg.records import Reject
+
+JSON_ENDINGS = (".json", ".json.gz")
+
+
+@dataclass(frozen=True)
+class PlacedObject:
+    """A JSON object with the line it stands on, counted from 1."""
+
+    line: int
+    value: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _PlacedValue:
+    line: int
+    value: Any
+
+
+def read_objects(source: str) -> Iterator[PlacedObject | Reject]:
+    """The JSON objects of a file or of standard input ("-"); what is none is a reject, empty lines are nothing.
+
+    A file whose name ends in .json holds an array, or values one after the other; others hold one on each line.
+
+    :raises InputError: if the file cannot be opened.
+    """
+    for found in _read_values(source, source.lower().endswith(JSON_ENDINGS)):
+        if isinstance(found, Reject):
+            yield found
+        elif isinstance(found.value, dict):
+            yield PlacedObject(found.line, found.value)
+        else:
+            yield Reject(source, found.line, "no JSON object", found.value)
+
+
+def read_jsonl(source: str, builder: PassageBuilder, whole: bool = False) -> Iterator[PlacedPassage | Reject]:
+    """The records of a file or of standard input ("-"); lines of white space alone are passed over.
+
+    :param whole: the file is JSON as a whole, an array or values one after the other.
+    :raises InputError: if the file cannot be opened.
+    """
+    for found in _read_values(source, whole):
+        yield found if isinstance(found, Reject) else builder.build(found.value, source, found.line)
+
+
+def _read_values(source: str, whole: bool) -> Iterator[_PlacedValue | Reject]:
+    if whole:
+        for text in read_json_texts(source):
+            yield _read_text(source, text)
+        return
+    for line in read_lines(source):
+        if line.fault is not None or line.content.strip():
+            yield _read_text(source, JsonText(line.number, line.raw, line.fault))
+
+
+def _read_text(source: str, found: JsonText) -> _PlacedValue | Reject:
+    if found.fault is not None:
+        return Reject(source, found.line, found.fault, found.text)
+    try:
+        _check_encoding(found.text)
+        return _PlacedValue(found.line, parse_json(found.text))
+    except UnfitRecordError as error:
+        return Reject(source, found.line, str(error), found.text)
+
+
+def _check_encoding(text: str) -> None:
+    """:raises UnfitRecordError: if bytes were no UTF-8, which are surrogate escapes in ``text``."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        place = len(text[: error.start].encode("utf-8")) + 1
+        raise UnfitRecordError(f"not UTF-8: 0x{ord(text[error.start]) - 0xDC00:02x} at byte {place}") from None

@@ -1,0 +1,176 @@
+"""Finds out what a source is, and reads it with the reader for its format."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from xqg.errors import InputError, SettingsError
+from xqg.languages import CorpusLanguage, LanguageDetector
+from xqg.readers.delimited import check_header, read_delimited
+from xqg.readers.dialects import DELIMITERS
+from xqg.readers.folder import check_folder, read_folder
+from xqg.readers.inputs import STANDARD_INPUT, check_readable, refuse_endless, status_of
+from xqg.readers.jsonl import read_jsonl
+from xqg.readers.notes import Notes
+from xqg.readers.parquet import check_parquet, read_parquet
+from xqg.readers.passage_languages import settle_languages
+from xqg.readers.passage_records import FieldNames, PassageBuilder, PlacedPassage
+from xqg.records import Passage, Reject
+from xqg.settings import ReaderSettings
+
+ENDINGS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
+FOLDERS = ("beir", "folder")
+BEIR_FILES = ("corpus.jsonl", "corpus.jsonl.gz")
+BEIR_ID = "_id"
+
+
+def read_passages(source: str, settings: ReaderSettings, detector: LanguageDetector) -> Iterator[Passage | Reject]:
+    """`read_records` without the places: whole documents, not yet checked for repeated ids.
+
+    :raises XqgError: as `read_records`.
+    """
+    for found in read_records(source, settings, CorpusLanguage(detector), Notes()):
+        yield found.passage if isinstance(found, PlacedPassage) else found
+
+
+def read_records(
+    source: str, settings: ReaderSettings, language: CorpusLanguage, notes: Notes
+) -> Iterator[PlacedPassage | Reject]:
+    """The passages of a file, a folder or standard input ("-"), in its order and in bounded memory.
+
+    A record that is no passage becomes a reject, and reading goes on.
+
+    :param language: settles that of passages where neither they nor the settings name one.
+    :param notes: counts the records that were changed so that they could be taken.
+    :raises InputError: if the source cannot be opened. :raises SettingsError: if its format or its
+        columns are not what was asked for. :raises MissingDependencyError: for Parquet without pyarrow.
+    """
+    return settle_languages(_read(source, settings, notes), language)
+
+
+def _read(source: str, settings: ReaderSettings, notes: Notes) -> Iterator[PlacedPassage | Reject]:
+    kind = find_format(source, settings)
+    names = field_names(kind, settings)
+    builder = PassageBuilder(settings, names, notes)
+    if kind in DELIMITERS:
+        return read_delimited(source, names, builder, DELIMITERS[kind], settings.delimiter)
+    if kind == "parquet":
+        return read_parquet(source, names, builder)
+    if kind == "folder":
+        return read_folder(source, builder)
+    if kind == "beir":
+        return read_jsonl(_beir_file(source), builder)
+    return read_jsonl(source, builder, whole=kind == "json")
+
+
+def check_source(source: str, settings: ReaderSettings) -> None:
+    """Raise what `read_records` would raise, without reading records, so that nothing has to be undone later.
+
+    Standard input and pipes can be read only once, so of them only the format is checked.
+
+    :raises XqgError: as `read_records`.
+    """
+    kind = find_format(source, settings)
+    if kind == "folder":
+        check_folder(Path(source))
+    elif kind == "beir":
+        check_readable(_beir_file(source))
+    elif is_lasting(source):
+        check_readable(source)
+        if kind in DELIMITERS:
+            check_header(source, field_names(kind, settings), DELIMITERS[kind], settings.delimiter)
+        elif kind == "parquet":
+            check_parquet(source, field_names(kind, settings))
+    elif source != STANDARD_INPUT:
+        refuse_endless(source)
+
+
+def is_lasting(source: str) -> bool:
+    """Whether ``source`` can be read as often as one likes: a file or a folder.
+
+    :raises InputError: if it cannot be reached.
+    """
+    if source == STANDARD_INPUT:
+        return False
+    mode = status_of(source).st_mode
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+
+def find_format(source: str, settings: ReaderSettings) -> str:
+    """The format of a source: "jsonl", "json", "csv", "tsv", "parquet", "beir" or "folder".
+
+    :raises InputError: if there is no such file. :raises SettingsError: if the format cannot be told, or
+        the one named in the settings does not fit.
+    """
+    asked = settings.format
+    if source == STANDARD_INPUT:
+        if asked in ("parquet", *FOLDERS):
+            raise SettingsError(
+                f"Standard input cannot be read as {asked}", f"asked for --format {asked}", "Name a file or folder"
+            )
+        return "jsonl" if asked == "auto" else asked
+    if stat.S_ISDIR(status_of(source).st_mode):
+        return _folder_format(source, asked)
+    return _file_format(source, asked)
+
+
+def field_names(kind: str, settings: ReaderSettings) -> FieldNames:
+    """The names of the fields in a source of this format; BEIR has its own for the id."""
+    if kind == "folder":
+        return FieldNames()
+    usual_id = kind == "beir" and settings.id_field == FieldNames().id
+    return FieldNames(
+        id=BEIR_ID if usual_id else settings.id_field,
+        text=settings.text_field,
+        title=settings.title_field,
+        language=settings.language_field,
+        metadata=settings.metadata_field,
+    )
+
+
+def _folder_format(source: str, asked: str) -> str:
+    has_corpus = _beir_corpus(Path(source)) is not None
+    if asked == "auto":
+        return "beir" if has_corpus else "folder"
+    if asked not in FOLDERS:
+        raise SettingsError(f"{source} is a folder", f"asked for --format {asked}", "Name a file, or drop --format")
+    if asked == "beir" and not has_corpus:
+        raise InputError(f"{source} has no {' or '.join(BEIR_FILES)}", "asked for a BEIR folder", "Check the folder")
+    return asked
+
+
+def _file_format(source: str, asked: str) -> str:
+    if asked in FOLDERS:
+        raise SettingsError(f"{source} is a file", f"asked for --format {asked}", "Name the folder that holds it")
+    if asked != "auto":
+        return asked
+    name = source.lower()
+    ending = Path(name if name.endswith(".parquet.gz") else name.removesuffix(".gz")).suffix
+    if ending in ENDINGS:
+        return ENDINGS[ending]
+    raise SettingsError(
+        f"The format of {source} cannot be told from its ending",
+        f"asked for {', '.join(ENDINGS)}, all but Parquet also with .gz",
+        "Name it with --format",
+    )
+
+
+def _beir_file(source: str) -> str:
+    return str(_beir_corpus(Path(source)) or Path(source, BEIR_FILES[0]))
+
+
+def _beir_corpus(folder: Path) -> Path | None:
+    """The corpus of a BEIR folder; None if it has none, or may not be looked into."""
+    try:
+        return next((folder / name for name in BEIR_FILES if (folder / name).is_file()), None)
+    except OSError:
+        return None

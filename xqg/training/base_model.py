@@ -1,0 +1,164 @@
+"""Loads base models for training, with an adapter to be trained where one is asked for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xqg.errors import READING_ERRORS, ModelError, SettingsError
+from xqg.generators.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, bundled_adapter, find_adapter
+from xqg.generators.gemma import base_revision, bundled_folder
+from xqg.messages import brief
+from xqg.models import (
+    ModelSource,
+    choose_device,
+    choose_dtype,
+    find_source,
+    load_config,
+    load_tokenizer,
+    load_weights,
+    model_revision,
+)
+from xqg.training.causal import check_packable
+from xqg.training.training_settings import TrainingSettings
+
+BUNDLED_NAME = "google/gemma-3-270m"
+BUNDLED_LICENCE = "Gemma Terms of Use (https://ai.google.dev/gemma/terms)"
+
+
+@dataclass(frozen=True)
+class BaseModel:
+    """A loaded base: the model with what is to be trained switched on, and how to compute.
+
+    ``spec`` finds it again (bundled, hf:MODEL or a folder); ``name`` is what people call it; ``start`` is the
+    adapter that training goes on from.
+    """
+
+    model: Any
+    tokenizer: Any
+    spec: str
+    name: str
+    revision: str
+    licence: str
+    is_seq2seq: bool
+    device: str
+    bf16: bool
+    start: Adapter | None = None
+
+
+def load_base(settings: TrainingSettings) -> BaseModel:
+    """The base model, ready to be trained.
+
+    :raises ModelError: if it cannot be found, loaded or trained here.
+    :raises SettingsError: if the adapter to start from does not fit.
+    """
+    start = find_start(settings)
+    source = _find(settings)
+    config = load_config(source)
+    device = choose_device(settings.device)
+    bf16 = choose_dtype(device) == torch.bfloat16 if settings.bf16 == "auto" else settings.bf16 == "on"
+    seq2seq = bool(config.is_encoder_decoder)
+    model = _load_model(source, seq2seq, device, bf16 and settings.method == "lora")
+    if not seq2seq:
+        check_packable(model)
+    if settings.method == "lora":
+        model = _with_adapter(model, settings, seq2seq)
+        if start is not None:
+            _fill_adapter(model, start)
+    bundled = settings.base == "bundled"
+    return BaseModel(
+        model=model,
+        tokenizer=load_tokenizer(source),
+        spec=settings.base,
+        name=BUNDLED_NAME if bundled else source.label,
+        revision=base_revision() if bundled else model_revision(source, config),
+        licence=settings.base_licence or (BUNDLED_LICENCE if bundled else "see the base model"),
+        is_seq2seq=seq2seq,
+        device=device,
+        bf16=bf16,
+        start=start,
+    )
+
+
+def find_start(settings: TrainingSettings) -> Adapter | None:
+    """The adapter that training is to go on from, None where it begins a new one.
+
+    :raises SettingsError: if there is none, or if its base, rank or alpha are others than those asked for.
+    """
+    if settings.start is None:
+        return None
+    adapter = bundled_adapter() if settings.start == "bundled" else find_adapter(Path(settings.start))
+    if adapter is None:
+        raise SettingsError(f"{settings.start} holds no adapter", "asked to start from it", "Name bundled or a folder")
+    if adapter.base != settings.base:
+        raise SettingsError(
+            f"The adapter {settings.start} was trained on the base {adapter.base}",
+            f"asked for {settings.base}",
+            f"Add --base {adapter.base}",
+        )
+    try:
+        config = json.loads((adapter.folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+        rank, alpha = int(config["r"]), int(config["lora_alpha"])
+    except READING_ERRORS as error:
+        raise ModelError(
+            f"The adapter {settings.start} cannot be read: {brief(str(error))}", "", "Train it again"
+        ) from error
+    if (rank, alpha) != (settings.rank, settings.alpha):
+        raise SettingsError(
+            f"The adapter {settings.start} has rank {rank} and alpha {alpha}",
+            f"asked for {settings.rank} and {settings.alpha}",
+            f"Add --rank {rank} --alpha {alpha}",
+        )
+    return adapter
+
+
+def _find(settings: TrainingSettings) -> ModelSource:
+    if settings.base == "bundled":
+        return bundled_folder()
+    name = settings.base if Path(settings.base).is_dir() else settings.base.removeprefix("hf:")
+    source = find_source(name, settings.revision)
+    if source.is_gguf:
+        raise ModelError(f"{name} is a GGUF file", "training needs unquantised weights", "Name a model in safetensors")
+    return source
+
+
+def _load_model(source: ModelSource, seq2seq: bool, device: str, half: bool) -> Any:
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    kind = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
+    options: dict[str, Any] = {"dtype": torch.bfloat16 if half else torch.float32}
+    if device == "cpu" and not seq2seq:
+        # With a mask, the fused attention of torch takes twice as long as the plain one on a CPU.
+        options["attn_implementation"] = "eager"
+    return load_weights(source, kind.from_pretrained, **options)
+
+
+def _with_adapter(model: Any, settings: TrainingSettings, seq2seq: bool) -> Any:
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    torch.manual_seed(settings.seed)
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        target_modules="all-linear",
+        task_type=TaskType.SEQ_2_SEQ_LM if seq2seq else TaskType.CAUSAL_LM,
+    )
+    return get_peft_model(model, config)
+
+
+def _fill_adapter(model: Any, start: Adapter) -> None:
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    result: Any = set_peft_model_state_dict(model, load_file(str(start.folder / ADAPTER_WEIGHTS)))
+    missing = [name for name in result.missing_keys if "lora_" in name]
+    if missing or result.unexpected_keys:
+        raise ModelError(
+            f"The adapter in {start.folder} does not fit the base at {[*missing, *result.unexpected_keys][0]}",
+            "",
+            "Take the base it names",
+        )
