@@ -1,4 +1,4 @@
-"""Errors that say what was found, what was asked and how to mend it, and the one retry policy."""
+"""Errors that say what was found, what was expected and what to do, and the one retry policy."""
 
 from __future__ import annotations
 
@@ -37,17 +37,19 @@ READING_ERRORS: tuple[type[Exception], ...] = (OSError, *PARSING_ERRORS)
 
 
 class XqgError(Exception):
-    """Base of all errors a user can mend; ``exit_code`` is what the command line returns for it.
+    """Base of all errors a user can mend: "Found X; expected Y. Do Z."; ``exit_code`` is the command line's.
 
     Secrets are taken out of its message, and control characters written out, wherever its parts come from.
     """
 
     exit_code = 1
 
-    def __init__(self, found: str, asked: str = "", remedy: str = "") -> None:
-        self.found, self.asked, self.remedy = (printable(redact(part)) for part in (found, asked, remedy))
-        parts = (part.rstrip(".") for part in (self.found, self.asked, self.remedy))
-        super().__init__(". ".join(part for part in parts if part) + ".")
+    def __init__(self, found: str, expected: str = "", remedy: str = "") -> None:
+        self.found, self.expected, self.remedy = (
+            printable(redact(part)).rstrip(".") for part in (found, expected, remedy)
+        )
+        sentence = f"{self.found}; expected {self.expected}" if self.expected else self.found
+        super().__init__(". ".join(part for part in (sentence, self.remedy) if part) + ".")
 
 
 class SettingsError(XqgError):

@@ -57,7 +57,7 @@ class EndpointError(XqgError):
     def __init__(
         self, found: str, asked: str = "", remedy: str = "", status: int | None = None, words: str = ""
     ) -> None:
-        super().__init__(found, asked, remedy)
+        super().__init__(found, expected, remedy)
         self.status, self.words = status, words
 
     @property

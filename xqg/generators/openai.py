@@ -150,13 +150,13 @@ class OpenAIGenerator(Remade):
                 endpoint.stop()
                 pool.shutdown(wait=True, cancel_futures=True)  # no more is spent, and what is under way is kept
                 if isinstance(error, EndpointError):
-                    raise GenerationError(error.found, error.asked, error.remedy) from error
+                    raise GenerationError(error.found, error.expected, error.remedy) from error
                 raise
         self._has_answered = self._has_answered or any(answer.texts for answer in answers)
         if not self._has_answered:  # then it is not one passage that it does not take
             for refusal in errors:
                 if not _FILTERED.search(refusal.words):
-                    raise GenerationError(refusal.found, refusal.asked, refusal.remedy) from refusal
+                    raise GenerationError(refusal.found, refusal.expected, refusal.remedy) from refusal
         return answers
 
     def _ask(self, endpoint: JsonEndpoint, task: _Task, attempt: int) -> Answer:

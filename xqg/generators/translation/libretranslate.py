@@ -45,7 +45,7 @@ class LibreTranslator:
             try:
                 answer = self._endpoint.post_json("translate", body)
             except EndpointError as error:
-                raise GenerationError(error.found, error.asked, error.remedy) from error
+                raise GenerationError(error.found, error.expected, error.remedy) from error
             found = answer.get("translatedText") if isinstance(answer, dict) else None
             if not isinstance(found, list) or len(found) != len(batch):
                 raise GenerationError(

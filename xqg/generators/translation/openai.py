@@ -56,7 +56,7 @@ class OpenAITranslator:
                     for batch, answer in zip(group, asked, strict=True):
                         yield from zip(batch, answer.result(), strict=True)
             except EndpointError as error:
-                raise GenerationError(error.found, error.asked, error.remedy) from error
+                raise GenerationError(error.found, error.expected, error.remedy) from error
 
     def _translate(self, texts: Sequence[str], source: str, target: str) -> list[str]:
         numbered = json.dumps(dict(enumerate(texts, start=1)), ensure_ascii=False, indent=0)
