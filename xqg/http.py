@@ -55,7 +55,7 @@ class EndpointError(XqgError):
     """
 
     def __init__(
-        self, found: str, asked: str = "", remedy: str = "", status: int | None = None, words: str = ""
+        self, found: str, expected: str = "", remedy: str = "", status: int | None = None, words: str = ""
     ) -> None:
         super().__init__(found, expected, remedy)
         self.status, self.words = status, words
