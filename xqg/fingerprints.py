@@ -39,6 +39,8 @@ def vector_settings(
         values["alpha"] = fusion.weight
     if fusion.rule is FusionRule.VIEWS:
         values |= {"beta": fusion.beta, "views": fusion.most_views}
+        if fusion.rows != "merged":  # else as before there was a choice, so that nothing is fused anew
+            values["rows"] = fusion.rows
     if generator is None:
         return values
     return values | {

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from xqg.errors import SettingsError, StoreError
 from xqg.model_settings import PORTABLE
 from xqg.models import is_hub_name
+from xqg.records import TranslationRows
 from xqg.settings import EncoderSettings, validated
 
 
@@ -33,6 +34,7 @@ class _VectorSettings(_Lenient):
     alpha: float = Field(0, ge=0, le=1)
     beta: float = Field(0, ge=0, le=1)
     views: int | float = Field(0, ge=0)
+    rows: TranslationRows = "merged"
     languages: list[str] | None = None
     augment_with: str | None = None
     queries_per_language: int | float | None = None

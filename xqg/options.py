@@ -81,6 +81,7 @@ FLAGS: dict[str, str] = {
     "fusion.alpha": "--alpha",
     "fusion.beta": "--beta",
     "fusion.views": "--views",
+    "fusion.rows": "--rows",
     "fusion.distance": "--distance",
     "reader.format": "--format",
     "reader.delimiter": "--delimiter",

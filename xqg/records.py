@@ -42,6 +42,11 @@ class FusionRule(str, Enum):
         return self in (FusionRule.MEAN, FusionRule.SUM)
 
 
+TranslationRows = Literal["merged", "whole", "language"]
+"""The rows of a passage's translations: those of the sentences that they translate, one for each language, or one for
+each sentence and language."""
+
+
 @dataclass(frozen=True)
 class Passage:
     """A text to be found. ``id`` is unique in its collection; ``language`` is an ISO 639-1 code.

@@ -15,7 +15,7 @@ from xqg.model_settings import TRANSLATE as TRANSLATE
 from xqg.model_settings import EncoderSettings as EncoderSettings
 from xqg.model_settings import GeneratorSettings as GeneratorSettings
 from xqg.model_settings import ModelSettings as ModelSettings
-from xqg.records import FusionRule
+from xqg.records import FusionRule, TranslationRows
 from xqg.validation import ConflictError
 from xqg.validation import Settings as Settings
 from xqg.validation import check_spec as check_spec
@@ -88,6 +88,10 @@ class FusionSettings(Settings):
     )
     beta: float = Field(VIEW_WEIGHT, ge=0, le=1, description="weight of a sentence in its own row")
     views: int = Field(MOST_VIEWS, ge=0, le=1000, description="most rows beside the first; 0: one vector a passage")
+    rows: TranslationRows = Field(
+        "merged",
+        description="of translations: their sentences' (merged), one a language (whole), all (language)",
+    )
     distance: Distance = Field("auto", description="auto: the one that the encoder is made for")
 
     @property
@@ -111,8 +115,8 @@ class FusionSettings(Settings):
         given = self.model_fields_set
         if self.rule is FusionRule.PLAIN and "alpha" in given:
             raise ConflictError("--alpha has no meaning with --rule plain; drop one of them", "rule", "alpha")
-        for name in ("beta", "views"):
-            if name in given and self.rule is not FusionRule.VIEWS and getattr(self, name) != 0:
+        for name in ("beta", "views", "rows"):
+            if name in given and self.rule is not FusionRule.VIEWS and getattr(self, name) not in (0, "merged"):
                 message = f"--{name} has no meaning with --rule {self.rule.value}; drop one of them"
                 raise ConflictError(message, "rule", name)
         return self

@@ -114,6 +114,25 @@ def test_translations_find_their_pieces_within_their_passage() -> None:
     np.testing.assert_allclose(found.vectors, [[0.8 * ROOT, 0.8 * ROOT, 0.6], [0.8, 0, 0.6]], atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("rows", "numbers", "owners"),
+    [("whole", [0, 1, 2, 2, 3, 4, 5, 5], [0, 0, 0, 0, 1, 1]), ("language", list(range(8)), [0, 0, 0, 0, 0, 1, 1, 1])],
+)
+def test_translations_get_rows_of_their_own(rows, numbers, owners) -> None:
+    """Of each passage a sentence and translations: two French and a German one, then two German ones."""
+    sentence = piece(PieceKind.SENTENCE)
+    french, german = (Piece(PieceKind.TRANSLATION, "", code, False, viewed=False) for code in ("fr", "de"))
+    found = [[sentence, sentence, french, french, german], [sentence, german, german]]
+    vectors = passages(*([[1, 0, 0]] * 2), [0, 1, 0], [1, 0, 0], *([[0, 1, 0]] * 4))
+    parts = piece_vectors(found, vectors, PROFILE, rows)
+    assert (parts.pieces.tolist(), parts.owners.tolist()) == (numbers, owners)
+    assert parts.viewed.all() and not parts.translated.any() and not parts.whole.any()
+    stored = fuse(passages([1, 0, 0], [1, 0, 0]), parts, Fusion(FusionRule.VIEWS, 0.0, 1.0, PROFILE)).by_passage(2)
+    both = [0.8 * ROOT, 0.8 * ROOT, 0.6]
+    third = [both] if rows == "whole" else [[0, 0.8, 0.6], [0.8, 0, 0.6]]
+    np.testing.assert_allclose(stored[0], [*[[0.8, 0, 0.6]] * 3, *third, [0, 0.8, 0.6]], atol=1e-7)
+
+
 def test_the_constant_part_changes_no_order_and_adds_the_same_to_every_score() -> None:
     random = np.random.default_rng(0)
     own, query = random.normal(size=(6, 3)).astype(np.float32), random.normal(size=3)

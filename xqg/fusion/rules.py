@@ -17,7 +17,7 @@ rows (MaxSim). After ME-BERT (Luan et al. 2021) and MVR (Zhang et al. 2022); rul
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ from xqg.errors import SettingsError
 from xqg.fusion.arrays import Doubles, refuse_non_finite, unit_rows
 from xqg.fusion.pieces import Piece, PieceKind
 from xqg.fusion.profile import EncoderProfile, with_constant_part, without_language
-from xqg.records import FusionRule, Vectors
+from xqg.records import FusionRule, TranslationRows, Vectors
 
 Rows = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -54,33 +54,48 @@ class PieceVectors:
     viewed: Flags
 
 
-def piece_vectors(pieces: Sequence[Sequence[Piece]], vectors: Vectors, profile: EncoderProfile | None) -> PieceVectors:
-    """The pieces of each of some passages as vectors; translations become versions of the piece nearest to them.
+def piece_vectors(
+    pieces: Sequence[Sequence[Piece]],
+    vectors: Vectors,
+    profile: EncoderProfile | None,
+    rows: TranslationRows = "merged",
+) -> PieceVectors:
+    """The pieces of each of some passages as vectors.
 
-    Nearest in meaning, so that the sentences of a translator who joined, split or left out some find theirs.
+    Translations become versions of the piece nearest to them in meaning, so that the sentences of a translator who
+    joined, split or left out some find theirs; or, as ``rows`` asks, pieces of their own: all of a language, or each.
 
     :param vectors: of all pieces, in their order, shape (v, d).
-    :param profile: the encoder's; needed where there are translations.
+    :param profile: the encoder's; needed where translations are merged.
     """
     flat = [piece for found in pieces for piece in found]
     passages = np.repeat(np.arange(len(pieces), dtype=np.int64), [len(found) for found in pieces])
-    translated = np.array([piece.kind is PieceKind.TRANSLATION for piece in flat], dtype=np.bool_)
-    translatable = np.array([piece.viewed for piece in flat], dtype=np.bool_)
-    numbers = np.cumsum(~translated) - 1
-    if translated.any() and profile is not None:
+    foreign = _flags(piece.kind is PieceKind.TRANSLATION for piece in flat)
+    apart = rows != "merged"
+    starts = ~foreign if rows == "merged" else np.ones_like(foreign)
+    if rows == "whole":
+        languages = np.array([piece.language for piece in flat], dtype=object)
+        starts[1:] &= ~(foreign[1:] & foreign[:-1] & (languages[1:] == languages[:-1]) & (np.diff(passages) == 0))
+    numbers = np.cumsum(starts) - 1
+    viewed = _flags(piece.viewed for piece in flat)
+    if foreign.any() and not apart and profile is not None:
         comparable = np.nan_to_num(without_language(vectors.astype(np.float64), profile))
-        for owner in np.unique(passages[translated]):
-            own = np.flatnonzero((passages == owner) & translatable)
-            foreign = np.flatnonzero((passages == owner) & translated)
-            numbers[foreign] = numbers[own[np.argmax(comparable[foreign] @ comparable[own].T, axis=1)]]
+        for owner in np.unique(passages[foreign]):
+            own = np.flatnonzero((passages == owner) & viewed)
+            theirs = np.flatnonzero((passages == owner) & foreign)
+            numbers[theirs] = numbers[own[np.argmax(comparable[theirs] @ comparable[own].T, axis=1)]]
     return PieceVectors(
         vectors,
         numbers.astype(np.int64),
-        translated,
-        passages[~translated],
-        np.array([piece.whole for piece in flat], dtype=np.bool_)[~translated],
-        translatable[~translated],
+        foreign & (not apart),
+        passages[starts],
+        _flags(piece.whole for piece in flat)[starts],
+        (viewed | (foreign & apart))[starts],
     )
+
+
+def _flags(values: Iterable[bool]) -> Flags:
+    return np.array(list(values), dtype=np.bool_)
 
 
 def select_pieces(pieces: PieceVectors, versions: Flags) -> PieceVectors:
@@ -133,6 +148,7 @@ class Fusion:
     """How the vectors of a passage and of its pieces become the rows that are stored.
 
     ``alpha``: weight of the whole pieces in the first row, 0 to 1. ``beta``: weight of a piece in its own row, 0 to 1.
+    ``rows``: which rows translations have; for `piece_vectors`.
 
     :raises SettingsError: if the rule needs the encoder's profile and there is none.
     """
@@ -141,6 +157,7 @@ class Fusion:
     alpha: float = 0.0
     beta: float = 0.0
     profile: EncoderProfile | None = None
+    rows: TranslationRows = "merged"
 
     def __post_init__(self) -> None:
         if self.rule.is_neutral and self.profile is None:

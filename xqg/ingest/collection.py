@@ -135,7 +135,8 @@ def _asked_for(
         "profile": None if frozen is None else frozen.to_json(),
         "encoder": settings.encoder.portable(),
     }
-    fusion = PLAIN if dry_run else Fusion(rule, settings.fusion.weight, settings.fusion.beta, frozen)
+    fused = settings.fusion
+    fusion = PLAIN if dry_run else Fusion(rule, fused.weight, fused.beta, frozen, fused.rows)
     return Opened(target, metadata, fusion, settings.fusion.most_views, True)
 
 

@@ -204,7 +204,7 @@ class IngestWorker:
             vectors[asked] = self._encoder.encode_queries([flat[row].text for row in asked])
         if written:
             vectors[written] = self._encoder.encode_passages([Passage("", flat[row].text) for row in written])
-        return piece_vectors(pieces, vectors, self._opened.fusion.profile)
+        return piece_vectors(pieces, vectors, self._opened.fusion.profile, self._opened.fusion.rows)
 
     def _entry(self, item: Work, texts: Texts) -> LedgerEntry:
         passage, fingerprint = item.passage, self._opened.target.fingerprint

@@ -209,9 +209,8 @@ class Augmenter:
         if self._unit_length:
             own, known = _unit_rows(own), _unit_rows(known)
         place = {text: row for row, text in enumerate(texts)}
-        encoded = piece_vectors(
-            pieces, known[[place[piece.text] for found in pieces for piece in found]], fusion.profile
-        )
+        asked = known[[place[piece.text] for found in pieces for piece in found]]
+        encoded = piece_vectors(pieces, asked, fusion.profile, fusion.rows)
         sound = finite_rows(encoded.vectors)
         if not sound.all():
             logger.warning("%d of %d query vectors are not finite and are left out", int((~sound).sum()), len(sound))

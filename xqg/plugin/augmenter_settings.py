@@ -95,7 +95,8 @@ def _stored_fusion(metadata: Mapping[str, Any], name: str) -> Fusion:
             "one that this version of xqg made",
             "Make it with `xqg ingest` or `xqg augment`, or give rule and alpha instead of like",
         ) from error
-    return Fusion(rule, alpha, beta, None if profile is None else EncoderProfile.from_json(profile))
+    read = None if profile is None else EncoderProfile.from_json(profile)
+    return Fusion(rule, alpha, beta, read, stored.get("rows", "merged"))
 
 
 def read_metadata(settings: StoreSettings) -> Mapping[str, Any]:

@@ -1,15 +1,17 @@
 """From the command line: translated, stored, explained, re-fused without translating."""
 
 import json
+from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
 
 from xqg import models
+from xqg.assembly import build_store
 from xqg.cli import main
 from xqg.errors import SettingsError
 from xqg.generators.translation.firefox import FirefoxTranslator
-from xqg.settings import GeneratorSettings, validated
+from xqg.settings import GeneratorSettings, StoreSettings, validated
 
 PLACE = ("--store", "edge:data", "--collection", "help")
 CORPUS = [
@@ -58,6 +60,17 @@ def test_a_collection_is_translated_explained_and_fused_anew(run, monkeypatch):
     exported = run("show", *PLACE, "--queries")
     lines = [json.loads(line) for line in exported.splitlines()]
     assert [line["text"] for line in lines if line["passage_id"] == "luggage"] == shown["translations"]["pt"]
+
+
+def test_translations_get_rows_of_their_own_where_asked(run):
+    counts = {}
+    translating = ("--generator", "translate", "--languages", "pt")
+    for rows in ("merged", "whole", "language"):
+        run("ingest", "corpus.jsonl", *PLACE[:3], rows, *translating, "--rows", rows)
+        with closing(build_store(StoreSettings(spec="edge:data", collection=rows))) as store:
+            counts[rows] = [len(point.rows) for point in store.points(with_vectors=True)]
+    assert counts == {"merged": [4, 4], "whole": [5, 5], "language": [7, 7]}  # the first, title, two sentences, theirs
+    run("ingest", "corpus.jsonl", *PLACE[:3], "whole", *translating, code=1)  # these would be merged
 
 
 @pytest.mark.parametrize(
