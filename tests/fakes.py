@@ -176,6 +176,4 @@ class FakeStore:
         ]
         best = sorted(scored, key=lambda pair: (-pair[0], pair[1]))[:limit]
         points = [(score, self.stored[key]) for score, key in best]
-        return [
-            Hit(rank, score, point.passage, point.entry.texts) for rank, (score, point) in enumerate(points, start=1)
-        ]
+        return [Hit(rank, score, point.passage) for rank, (score, point) in enumerate(points, start=1)]

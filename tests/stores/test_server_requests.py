@@ -160,7 +160,7 @@ def test_a_collection_of_others_has_no_metadata_of_ours(wire, server_store):
     [
         ({"own": DOT_3}, "named vectors only, or none"),
         ({}, "named vectors only, or none"),
-        (models.VectorParams(size=3, distance=models.Distance.EUCLID), "the distance Euclid"),
+        (models.VectorParams(size=3, distance=models.Distance.EUCLID), "the distance euclid"),
     ],
 )
 def test_a_collection_of_another_kind(wire, server_store, vectors, message):

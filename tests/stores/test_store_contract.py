@@ -263,7 +263,7 @@ def test_a_query_of_the_wrong_size_is_an_error(filled):
         (array(1, 2, 3), "'bad' has 3 numbers"),
         (array(1, float("nan"), 0, 0), "'bad' has a vector with NaN"),
         (np.zeros((0, 4)), r"'bad' has vectors of shape \(0, 4\)"),
-        (np.eye(4)[:2], "'bad' has 2 rows. asked for one"),
+        (np.eye(4)[:2], "'bad' has 2 rows; expected one"),
     ],
     ids=["size", "nan", "no rows", "rows"],
 )

@@ -11,8 +11,8 @@ from xqg.augment.aliases import check_alias
 from xqg.augment.augment_report import AugmentReport
 from xqg.augment.augment_settings import AugmentSettings
 from xqg.augment.inspection import inspect_source
-from xqg.augment.source import Seen, Source
-from xqg.augment.stored import AugmentableOnly, StoredVectors
+from xqg.augment.source import Source
+from xqg.augment.stored import StoredVectors
 from xqg.errors import EncodingError, SettingsError, StoreError
 from xqg.fusion.profile import EncoderProfile
 from xqg.ingest.collection import FindProfile, Opened, open_collection
@@ -24,8 +24,9 @@ from xqg.languages import LanguageDetector
 from xqg.protocols import Encoder, QueryGenerator
 from xqg.records import Passage, Reject
 from xqg.settings import IngestSettings
-from xqg.stores.augmented import Augmented, AugmentedStore, augmented_from
-from xqg.stores.foreign import ForeignServer
+from xqg.stores.augmented import Augmented, augmented_from
+from xqg.stores.server import Server
+from xqg.stores.server_store import ServerStore
 
 MOST_PASSES = 10
 """Passes over a source that keeps changing, before the run ends without moving the alias."""
@@ -33,14 +34,13 @@ MOST_PASSES = 10
 
 @dataclass(frozen=True)
 class Plan:
-    """What was found out before anything is written. ``others``: whether what others wrote is augmented, too."""
+    """What is known before anything is written. ``others``: whether what others wrote is augmented, too."""
 
     block: Augmented
     agreement: float | None
-    store: AugmentedStore
+    store: ServerStore
     source: Source
     encoder: StoredVectors
-    generator: AugmentableOnly | None
     others: bool
 
 
@@ -57,7 +57,7 @@ class AugmentJob:
         ingest: IngestSettings,
         generator: QueryGenerator | None,
         encoder: Encoder,
-        server: ForeignServer,
+        server: Server,
         detector: LanguageDetector,
         find_profile: FindProfile,
     ) -> None:
@@ -88,16 +88,15 @@ class AugmentJob:
             part fails for good: what was stored stays stored, so run it again.
         """
         plan = self._plan()
-        report = AugmentReport(plan.block, self._settings.into, plan.agreement)
+        report = self._report(plan)
         while not (report.settled or report.interrupted) and report.passes < MOST_PASSES:
-            seen = Seen()
-            work = self._pass(plan, seen, progress, stopping)
-            report.add(work)
-            report.without_text, report.in_place, report.others = seen.without_text, seen.in_place, seen.others
-            if not work.interrupted:
-                deleted = plan.source.delete_lost()
+            report.begin_pass()
+            stored = report.upserted
+            self._pass(plan, report, progress, stopping)
+            if not report.interrupted:
+                deleted = plan.source.delete_lost(plan.store)
                 report.deleted += deleted
-                report.settled = deleted == work.upserted == 0
+                report.settled = deleted == 0 and report.upserted == stored
         if report.settled:
             report.alias = self._move_alias(plan)
         if not report.interrupted:
@@ -109,8 +108,8 @@ class AugmentJob:
         plan = self._plan()
         opened = self._open(plan, dry_run=True)
         cost = estimate(
-            watched(self._passages(plan, opened, Seen()), self._generator),
-            plan.generator,
+            watched(self._passages(plan, opened, self._report(plan)), self._generator),
+            self._generator,
             plan.encoder,
             plan.store,
             opened,
@@ -134,27 +133,25 @@ class AugmentJob:
         server, into = self._server, self._settings.into
         aliases = server.aliases()
         if into in aliases:
-            raise StoreError(f"{into!r} is an alias of {aliases[into]!r}", "a name for a new collection")
+            raise StoreError(f"{into!r} is an alias of {aliases[into]!r}", "a collection's own name")
         made = server.shape(into)
         before = None if made is None else augmented_from(made.metadata)
         source = aliases.get(self._named_source, self._named_source)
         if source == into and before is not None and self._named_source in aliases:
             source = before.source  # the alias was moved by an earlier run
         if source == into:
-            raise SettingsError("Source and target are the same collection", "two", "Choose another --into")
+            raise SettingsError("Source and target are the same collection", "two collections", "Choose another --into")
         if self._settings.alias is not None:
             check_alias(server, self._settings.alias, source, into)
         inspected = inspect_source(server, source, self._settings, self._encoder)
         block = self._check_made(inspected.block, before)
-        store = AugmentedStore(server, into, block)
         named = self._settings.alias is not None or into in aliases.values()
         return Plan(
             block,
             inspected.agreement,
-            store,
-            Source(server, store, block, self._detector, self._ingest.reader.language),
-            StoredVectors(self._encoder, block.vector, inspected.distance),
-            None if self._generator is None else AugmentableOnly(self._generator, block.vector),
+            ServerStore(server, into, block),
+            Source(server, into, block, self._detector, self._ingest.reader.language),
+            StoredVectors(self._encoder, inspected.distance),
             named if self._settings.others is None else self._settings.others,
         )
 
@@ -165,20 +162,21 @@ class AugmentJob:
         if not before.is_read_like(asked):
             raise StoreError(
                 f"Collection {self._settings.into!r} was made from {_described(before)}",
-                f"asked to make it from {_described(asked)}",
+                f"one made from {_described(asked)}",
                 "Give the same options as then, or choose another --into",
             )
         return before
 
     def _pass(
-        self, plan: Plan, seen: Seen, progress: Callable[[IngestReport], None], stopping: Callable[[], bool]
-    ) -> IngestReport:
+        self, plan: Plan, report: AugmentReport, progress: Callable[[IngestReport], None], stopping: Callable[[], bool]
+    ) -> None:
         opened = self._open(plan)
         self._server.copy_indexes(plan.block.source, self._settings.into)
         if self._ingest.index:
             plan.store.index_fields(self._ingest.index)
-        worker = IngestWorker(plan.generator, plan.encoder, plan.store, opened, self._ingest.batch_size)
-        return worker.run(watched(self._passages(plan, opened, seen), self._generator), _refuse, progress, stopping)
+        worker = IngestWorker(self._generator, plan.encoder, plan.store, opened, self._ingest.batch_size)
+        records = watched(self._passages(plan, opened, report), self._generator)
+        worker.run(records, _refuse, progress, stopping, report)
 
     def _open(self, plan: Plan, dry_run: bool = False) -> Opened:
         # the profile is the encoder's: its vectors as it makes them, not as the server stores them
@@ -186,14 +184,17 @@ class AugmentJob:
             return self._find_profile(self._encoder)
 
         return open_collection(
-            plan.store, plan.encoder, plan.generator, self._ingest, self._languages, find_profile, dry_run
+            plan.store, plan.encoder, self._generator, self._ingest, self._languages, find_profile, dry_run
         )
 
-    def _passages(self, plan: Plan, opened: Opened, seen: Seen) -> Iterator[Passage]:
+    def _report(self, plan: Plan) -> AugmentReport:
+        return AugmentReport(block=plan.block, into=self._settings.into, agreement=plan.agreement)
+
+    def _passages(self, plan: Plan, opened: Opened, report: AugmentReport) -> Iterator[Passage]:
         """Those of the source, then those that others wrote into the new collection."""
-        yield from plan.source.passages(opened.fresh, seen)
+        yield from plan.source.passages(opened.fresh, report)
         if not opened.fresh:
-            yield from plan.source.passages_of_others(plan.others, seen)
+            yield from plan.source.passages_of_others(plan.others, report)
 
     def _move_alias(self, plan: Plan) -> dict[str, str | None] | None:
         alias, into = self._settings.alias, self._settings.into

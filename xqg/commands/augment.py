@@ -14,7 +14,7 @@ from xqg.settings import IngestSettings, StoreSettings, validated
 
 if TYPE_CHECKING:
     from xqg.augment.augment_report import AugmentReport
-    from xqg.stores.foreign import ForeignServer
+    from xqg.stores.server import Server
 
 EXIT_UNSETTLED = 3
 SETTINGS = [path for path in FLAGS if path.partition(".")[0] in ("store", "generator", "encoder", "fusion", "job")]
@@ -58,11 +58,11 @@ def augment(ctx: click.Context, /, rollback: bool, dry_run: bool, as_json: bool,
         print_json(report.to_json())
     else:
         print_lines(*_summary(report))
-    whole = report.settled and not (report.work.failed or report.work.refused)
+    whole = report.settled and not (report.failed or report.refused)
     ctx.exit(stop.exit_code if report.interrupted else 0 if whole else EXIT_UNSETTLED)
 
 
-def _roll_back(server: ForeignServer, settings: AugmentSettings, as_json: bool) -> None:
+def _roll_back(server: Server, settings: AugmentSettings, as_json: bool) -> None:
     from xqg.augment.aliases import roll_back
 
     with closing(server):
@@ -83,14 +83,14 @@ def _print(value: dict[str, Any], as_json: bool, title: str) -> None:
 def _summary(report: AugmentReport) -> list[str]:
     from xqg.console import failure_lines, written_line
 
-    block, work, into = report.block, report.work, report.into
-    dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(work.dropped.items())) or "none"
+    block, into = report.block, report.into
+    dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(report.dropped.items())) or "none"
     lines = [
-        f"{block.source} ({block.layout.name} layout) -> {into}: {report.points} points, stored {report.stored}, "
+        f"{block.source} ({block.layout.name} layout) -> {into}: {report.read} points, stored {report.upserted}, "
         f"deleted {report.deleted}, in {report.passes} passes",
-        f"{written_line(work)}, dropped: {dropped}",
+        f"{written_line(report)}, dropped: {dropped}",
     ]
-    lines += failure_lines(work)
+    lines += failure_lines(report)
     if report.without_text:
         lines.append(f"{report.without_text} points have no text or no vector, and are copied as they are")
     if report.in_place or report.others:

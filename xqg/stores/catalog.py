@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 
 from xqg.errors import StoreError
 from xqg.settings import StoreSettings
 from xqg.stores.edge_files import collection_exists
-from xqg.stores.server_connection import ServerConnection
+from xqg.stores.server import Server
 
 
 def embedded_collections(settings: StoreSettings) -> list[str]:
@@ -25,12 +26,9 @@ def drop_collection(settings: StoreSettings) -> bool:
     """
     folder, name = settings.embedded_path, settings.collection
     if folder is None:
-        connection = ServerConnection(settings)
-        try:
-            client = connection.client()
-            return bool(connection.calls(name)("delete the collection", lambda: client.delete_collection(name)))
-        finally:
-            connection.close()
+        with closing(Server(settings)) as server:
+            client = server.client()
+            return bool(server.call(name, "delete the collection", lambda: client.delete_collection(name)))
     if not collection_exists(folder / name):
         return False
     try:

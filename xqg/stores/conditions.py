@@ -8,7 +8,7 @@ whether a field is empty, and not for those of an upsert's filter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qdrant_client import models
@@ -16,10 +16,10 @@ from qdrant_client import models
 from xqg.layouts import DOCUMENT_HASH, PLAIN_VECTOR, Layout
 
 
-def any_of(conditions: Iterable[tuple[Any, Sequence[models.Condition]]]) -> models.Filter:
+def any_of(conditions: Mapping[Any, Sequence[models.Condition]]) -> models.Filter:
     """That a point meets the conditions given for its id. :param conditions: of one id or more."""
     return models.Filter(
-        should=[models.Filter(must=[models.HasIdCondition(has_id=[key]), *asked]) for key, asked in conditions]
+        should=[models.Filter(must=[models.HasIdCondition(has_id=[key]), *own]) for key, own in conditions.items()]
     )
 
 
@@ -35,8 +35,8 @@ def still_plain(layout: Layout, payload: Mapping[str, Any]) -> list[models.Condi
     return [_is_empty(layout.own_path), models.FieldCondition(key=path, match=models.MatchValue(value=text))]
 
 
-def copied(layout: Layout, ids: Sequence[int | str] | None = None) -> models.Filter:
-    """The points that came from the source. :param ids: only these; None: all."""
+def from_source(layout: Layout, ids: Sequence[int | str] | None = None) -> models.Filter:
+    """The points that were copied from the source. :param ids: only these; None: all."""
     some: list[models.Condition] = [] if ids is None else [models.HasIdCondition(has_id=list(ids))]
     plain = _is_empty(layout.own_field_path(PLAIN_VECTOR))
     return models.Filter(must=[*some, plain], must_not=[_is_empty(layout.own_path)])

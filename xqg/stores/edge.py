@@ -36,7 +36,7 @@ from xqg.stores.edge_files import (
 )
 from xqg.stores.edge_lock import FolderLock
 from xqg.stores.filters import Test, check_fields, is_hopeless
-from xqg.stores.payload import KEY, entry_from_payload, filter_paths, to_hits, to_point
+from xqg.stores.payload import KEY, OWN, read_entry, read_hits, read_point
 
 if TYPE_CHECKING:
     from qdrant_edge import EdgeShard, Record
@@ -108,15 +108,9 @@ class EdgeStore:
 
     def ledger(self, passage_ids: Sequence[str]) -> dict[str, LedgerEntry]:
         """What is known of those of the passages that are stored; the others are left out."""
-        entries: dict[str, LedgerEntry] = {}
-        for start in range(0, len(passage_ids), PAGE):
-            page = passage_ids[start : start + PAGE]
-            records = self._retrieve(page, with_payload=[KEY], with_vector=False)
-            for passage_id in page:
-                record = records.get(point_id(passage_id))
-                if record is not None:
-                    entries[passage_id] = entry_from_payload(record.payload)
-        return entries
+        found = self._retrieve(passage_ids, with_payload=[KEY], with_vector=False)
+        payloads = {name: record.payload or {} for name, record in found}
+        return {name: read_entry(payload.get(KEY, {}), payload) for name, payload in payloads.items()}
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Store the points, idempotent by `point_id`; returns when they are searchable and logged.
@@ -192,23 +186,18 @@ class EdgeStore:
             ]
             for start in range(0, len(requests), QUERIES_AT_ONCE):
                 batch = engine.QueryBatchRequest(requests[start : start + QUERIES_AT_ONCE])
-                rows += [to_hits(scored) for scored in shard.query_batch(batch)]
+                rows += [read_hits(scored) for scored in shard.query_batch(batch)]
         if filters and not any(rows):
-            check_fields(filters, filter_paths, self._exists)
+            check_fields(filters, OWN.filter_paths, self._exists)
         return rows
 
     def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
         """The stored points with these ids (in their order, unknown ones left out); None means all, by point id."""
         if passage_ids is None:
-            yield from self._all_points(with_vectors)
-            return
-        for start in range(0, len(passage_ids), PAGE):
-            page = passage_ids[start : start + PAGE]
-            records = self._retrieve(page, with_payload=True, with_vector=with_vectors)
-            for passage_id in page:
-                record = records.get(point_id(passage_id))
-                if record is not None:
-                    yield to_point(record.payload, record.vector)
+            records = self._all_records(with_vectors)
+        else:
+            records = (record for _, record in self._retrieve(passage_ids, True, with_vectors))
+        return map(read_point, records)
 
     @contextmanager
     def bulk_load(self) -> Iterator[None]:
@@ -275,13 +264,17 @@ class EdgeStore:
 
     def _retrieve(
         self, passage_ids: Sequence[str], with_payload: bool | list[str], with_vector: bool
-    ) -> dict[str, Record]:
+    ) -> Iterator[tuple[str, Record]]:
+        """Those of the points that are stored, with the ids of their passages, in their order."""
         shard, _ = self._open()
-        with engine_errors(self._place, "read points"):
-            found = shard.retrieve([point_id(passage_id) for passage_id in passage_ids], with_payload, with_vector)
-        return {str(record.id): record for record in found}
+        for start in range(0, len(passage_ids), PAGE):
+            keys = {name: point_id(name) for name in passage_ids[start : start + PAGE]}
+            with engine_errors(self._place, "read points"):
+                found = shard.retrieve(list(keys.values()), with_payload, with_vector)
+            records = {str(record.id): record for record in found}
+            yield from ((name, records[key]) for name, key in keys.items() if key in records)
 
-    def _all_points(self, with_vectors: bool) -> Iterator[Point]:
+    def _all_records(self, with_vectors: bool) -> Iterator[Record]:
         import qdrant_edge as engine
 
         shard, _ = self._open()
@@ -290,7 +283,7 @@ class EdgeStore:
             request = engine.ScrollRequest(offset=offset, limit=PAGE, with_payload=True, with_vector=with_vectors)
             with engine_errors(self._place, "read points"):
                 records, offset = shard.scroll(request)
-            yield from (to_point(record.payload, record.vector) for record in records)
+            yield from records
             if offset is None:
                 return
 

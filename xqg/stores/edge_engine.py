@@ -31,8 +31,8 @@ from xqg.stores.payload import (
     DOCUMENT_HASH,
     DOCUMENT_ID,
     MULTIVECTOR_LINKS,
+    OWN,
     as_vector,
-    filter_paths,
     to_payload,
     to_rows,
 )
@@ -130,7 +130,7 @@ def to_filter(filters: Sequence[FieldMatch]) -> Filter | None:
     asked: list[Any] = []
     excluded: list[Any] = []
     for match in filter(lambda match: match.values, filters):
-        condition = any_of(tests_of(match, filter_paths))
+        condition = any_of(tests_of(match, OWN.filter_paths))
         (excluded if match.operator == "!=" else asked).append(condition)
     return engine.Filter(must=asked or None, must_not=excluded or None)
 
