@@ -136,13 +136,6 @@ class FakeStore:
                 raise StoreError("each point needs rows, and only multivectors have several")
         self.stored |= {point.passage.id: point for point in points}
 
-    def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
-        self.stored = {
-            key: point
-            for key, point in self.stored.items()
-            if documents.get(point.passage.document_id, point.passage.document_hash) == point.passage.document_hash
-        }
-
     def delete(self, passage_ids: Sequence[str]) -> None:
         self.stored = {key: point for key, point in self.stored.items() if key not in passage_ids}
 

@@ -46,7 +46,7 @@ def open_store(settings: StoreSettings, beside: str | None = None) -> VectorStor
     :raises StoreUnreachableError: if a server does not answer.
     """
     if settings.embedded_path is None:
-        from xqg.stores.source_store import open_server_store
+        from xqg.stores.catalog import open_server_store
 
         return open_server_store(settings, beside)
     return build_store(settings)

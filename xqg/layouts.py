@@ -199,8 +199,8 @@ class ScalarLayout(Layout):
 
     def with_own(self, payload: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         """``payload`` with our keys."""
-        asked = {self.own_field_path(name): own[name] for name in FILTERED_FIELDS if name in own}
-        return {**payload, OWN_KEY: json.dumps(own, ensure_ascii=False), **asked}
+        filtered = {self.own_field_path(name): own[name] for name in FILTERED_FIELDS if name in own}
+        return {**payload, OWN_KEY: json.dumps(own, ensure_ascii=False), **filtered}
 
     def without_own(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """``payload`` without our keys."""

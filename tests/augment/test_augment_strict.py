@@ -16,8 +16,8 @@ from tests.stores.wire import CollectionSettings, WireServer
 from xqg.augment.aliases import roll_back
 from xqg.records import FieldMatch
 from xqg.settings import StoreSettings
+from xqg.stores.catalog import open_server_store
 from xqg.stores.server import Server
-from xqg.stores.source_store import open_server_store
 
 TEXTS = [f"{WORDS[n % 6]} number {n}" for n in range(60)]
 

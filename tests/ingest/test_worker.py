@@ -290,8 +290,10 @@ def test_a_collection_of_the_old_schema_names_the_way_out(bench: Bench) -> None:
     metadata = bench.store.collection.metadata
     old = {**metadata, "settings": {**metadata["settings"], "schema": 1, "rule": "neutral", "share": "calibrated"}}
     bench.store.write_metadata(old)
-    with pytest.raises(FingerprintError, match=r"has schema 1;.* writes schema 2.*--update --views 0"):
+    with pytest.raises(StoreError, match=r"one vector a passage.*several vectors.*--views 0"):
         bench.ingest(CORPUS, settings(fusion={}))
+    with pytest.raises(FingerprintError, match=r"schema: stored 1, asked 2.*--update"):
+        bench.ingest(CORPUS, settings(fusion={"views": 0}))
     bench.generator.asked.clear()
     report = bench.ingest(CORPUS, settings(fusion={"views": 0}, update=True))
     assert (report.upserted, report.generated, bench.generator.asked) == (3, 0, [])

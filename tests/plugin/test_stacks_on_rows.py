@@ -30,9 +30,9 @@ from xqg.augment.source import Source
 from xqg.languages import LanguageDetector
 from xqg.protocols import Point
 from xqg.settings import StoreSettings
+from xqg.stores.augmented import SourcePassage
 from xqg.stores.server import Server
 from xqg.stores.server_store import ServerStore
-from xqg.stores.source_passages import SourcePassage
 
 FAR = "other other other"
 """What every passage's first row is about, so that the second one must be looked at."""

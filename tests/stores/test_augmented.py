@@ -17,11 +17,10 @@ from xqg.known_layouts import choose_layout
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Texts, Vectors
 from xqg.settings import StoreSettings
-from xqg.stores.augmented import Augmented
+from xqg.stores.augmented import Augmented, read_source
+from xqg.stores.catalog import open_server_store
 from xqg.stores.server import Server
-from xqg.stores.server_store import ServerStore
-from xqg.stores.source_passages import read_source
-from xqg.stores.source_store import SourceStore, open_server_store
+from xqg.stores.server_store import ServerStore, SourceStore
 
 COSINE = models.Distance.COSINE
 PLAIN = models.VectorParams(size=2, distance=COSINE)

@@ -122,7 +122,7 @@ def test_a_missing_text_is_damage():
         (array(1, 0), r"vectors of shape \(2,\)"),
         (np.ones((0, 2)), r"vectors of shape \(0, 2\)"),
         (np.ones((1, 2, 2)), r"vectors of shape \(1, 2, 2\)"),
-        (np.ones((1, 3)), "of passage 'a' has 3 numbers; expected 2"),
+        (np.ones((1, 3)), "'a' has vectors of 3 numbers; expected rows of 2"),
         (np.array([[1, 0], [1, float("nan")]]), "NaN or infinity"),
         (np.array([[float("inf"), 0]]), "NaN or infinity"),
     ],
@@ -136,7 +136,7 @@ def test_rows_that_break_a_ranking_are_refused(rows, message):
 def test_only_a_multivector_takes_several_rows():
     two = make_point("a", np.array([[0.5, -2], [3, 0]], dtype=np.float32))
     assert to_rows(two, 2, True) == [[0.5, -2.0], [3.0, 0.0]]
-    with pytest.raises(StoreError, match=r"'a' has 2 rows; expected one"):
+    with pytest.raises(StoreError, match=r"'a' has 2 rows; expected one row of 2"):
         to_rows(two, 2, False)
     assert to_rows(make_point("a", array(0.5, -2)), 2, False) == [[0.5, -2.0]]
 

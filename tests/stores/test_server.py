@@ -9,6 +9,7 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 from tests.stores.samples import METADATA, array, make_point, make_store, without_sleep
 from tests.stores.wire import Fault, WireServer
 from xqg.errors import StoreError, StoreUnreachableError, TransientError
+from xqg.ingest.removal import delete_stale_chunks
 from xqg.protocols import Collection
 from xqg.settings import StoreSettings
 from xqg.stores.server import Server
@@ -39,7 +40,7 @@ def test_a_failure_that_passes_is_tried_again(wire, made, fault):
         "POST .*/points$": lambda: made.ledger(["a"]),
         "scroll": lambda: list(made.points()),
         "query": lambda: made.search(array(1, 0, 0, 0)[None], 1),
-        "delete": lambda: made.delete_stale_chunks({"b": "new"}),
+        "delete": lambda: delete_stale_chunks(made, {"b": "new"}),
     }
     for pattern, call in calls.items():
         wire.requests.clear()

@@ -8,6 +8,7 @@ from qdrant_client import models
 from tests.stores.samples import METADATA, array, make_point, make_store
 from tests.stores.wire import Fault
 from xqg.errors import StoreError
+from xqg.ingest.removal import delete_stale_chunks
 from xqg.protocols import Collection
 from xqg.records import point_id
 from xqg.stores.payload import to_payload
@@ -45,16 +46,16 @@ def test_a_point_above_the_limit_is_named(wire):
 def test_one_deletion_for_many_documents(wire, made):
     made.upsert([make_point(str(number), document_hash="old") for number in range(300)])
     wire.requests.clear()
-    made.delete_stale_chunks({str(number): "new" for number in range(80)})
+    delete_stale_chunks(made, {str(number): "new" for number in range(80)})
     names = [request.name.rpartition("/")[2] for request in wire.requests]
     assert names == ["points", "delete"], "found by id, deleted by id"
-    made.delete_stale_chunks({str(number): "new" for number in range(300)})
+    delete_stale_chunks(made, {str(number): "new" for number in range(300)})
     assert [len(request.body["points"]) for request in wire.named("delete")] == [80, 220]
     assert made.describe().points == 0
 
 
 def test_no_documents_send_no_deletion(wire, made):
-    made.delete_stale_chunks({})
+    delete_stale_chunks(made, {})
     assert wire.requests == []
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from xqg.augment.augment_settings import AugmentSettings
-from xqg.errors import SettingsError, StoreError
+from xqg.errors import StoreError
 from xqg.known_layouts import choose_layout
 from xqg.layouts import OWN_KEY, Layout
 from xqg.protocols import Encoder
@@ -51,7 +51,7 @@ def inspect_source(server: Server, source: str, settings: AugmentSettings, encod
     """
     shape = require_shape(server, source)
     _refuse_own(source, shape)
-    name = _choose_vector(source, shape, settings.vector_name)
+    name = shape.choose_vector(source, settings.vector_name)
     vector = shape.vectors[name]
     _check_vector(source, name, vector, encoder)
     sample = next(server.pages(source))
@@ -79,18 +79,6 @@ def _refuse_own(source: str, shape: Shape) -> None:
 def _twice(source: str, block: Augmented | None = None) -> StoreError:
     remedy = "Start from the collection that it was made from" + (f": {block.source!r}" if block else "")
     return StoreError(f"The vectors of {source!r} are xqg's already", "plain vectors to fuse queries into", remedy)
-
-
-def _choose_vector(source: str, shape: Shape, wanted: str | None) -> str:
-    names = list(shape.vectors)
-    if wanted is not None and wanted not in names:
-        raise SettingsError(f"Collection {source!r} has no dense vector {wanted!r}", f"one of {names}")
-    if wanted is not None:
-        return wanted
-    if len(names) != 1:
-        found = f"{len(names)} dense vectors: {', '.join(map(repr, names))}" if names else "no dense vector"
-        raise StoreError(f"Collection {source!r} has {found}", "one to fuse queries into", "Name it with --vector-name")
-    return names[0]
 
 
 def _check_vector(source: str, name: str, vector: VectorShape, encoder: Encoder) -> None:

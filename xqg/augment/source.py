@@ -1,20 +1,23 @@
-"""Passages out of collections that exist: those of the source, and those that others wrote into the new one."""
+"""What exists already: passages of the source, those that others wrote into the new collection, and their vectors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from xqg.augment.augment_report import AugmentReport
 from xqg.errors import StoreError
+from xqg.fusion.arrays import unit_rows
 from xqg.languages import DETECTED_CHARACTERS, CorpusLanguage, LanguageDetector
 from xqg.layouts import PLAIN_VECTOR
-from xqg.protocols import VectorStore
-from xqg.stores.augmented import Augmented
+from xqg.protocols import Encoder, VectorStore
+from xqg.records import Passage, Vectors
+from xqg.stores.augmented import Augmented, SourcePassage, read_source
 from xqg.stores.conditions import from_source, of_others
 from xqg.stores.payload import read_rows
 from xqg.stores.server import Server
-from xqg.stores.source_passages import SourcePassage, read_source
 
 
 class Source:
@@ -96,3 +99,34 @@ class Source:
             "plain vectors",
             "Ingest that point again with the software that wrote it",
         )
+
+
+class StoredVectors:
+    """An `Encoder` that takes the stored vectors for those of stored passages, and encodes all else with ``inner``.
+
+    :param distance: that of the source, "cosine" or "dot".
+    """
+
+    def __init__(self, inner: Encoder, distance: str) -> None:
+        self._inner, self.distance = inner, distance
+        self.identity, self.dimension = inner.identity, inner.dimension
+        self.check, self.count_tokens = inner.check, inner.count_tokens
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of questions, shape (len(texts), dimension)."""
+        return self._as_stored(self._inner.encode_queries(texts))
+
+    def encode_passages(self, passages: Sequence[Passage]) -> Vectors:
+        """Their stored vectors, zeros for a point that has none; generated passages are encoded."""
+        vectors = np.zeros((len(passages), self.dimension), dtype=np.float32)
+        generated = [row for row, passage in enumerate(passages) if not isinstance(passage, SourcePassage)]
+        if generated:
+            vectors[generated] = self._as_stored(self._inner.encode_passages([passages[row] for row in generated]))
+        for row, passage in enumerate(passages):
+            if isinstance(passage, SourcePassage) and passage.vector is not None:
+                vectors[row] = passage.vector
+        return vectors
+
+    def _as_stored(self, vectors: Vectors) -> Vectors:
+        """At length 1 under cosine: so are the stored ones, which the server normalised."""
+        return unit_rows(vectors.astype(np.float64)).astype(np.float32) if self.distance == "cosine" else vectors

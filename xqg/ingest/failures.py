@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xqg.errors import GenerationError
-from xqg.protocols import Generation
+from xqg.protocols import Generation, QueryGenerator, WrittenQueries
 from xqg.records import Passage
 
 logger = logging.getLogger(__name__)
@@ -84,3 +84,16 @@ class FailureTally:
             raise GenerationError(
                 f"{count} of {self.asked} requests for queries failed, the last with: {self.last}", "", _REMEDY
             )
+
+
+def meet(generator: QueryGenerator | None, passages: Sequence[Passage]) -> None:
+    """Tell a generator of `WrittenQueries` that these passages are there."""
+    if isinstance(generator, WrittenQueries):
+        generator.meet(passages)
+
+
+def tell_left_over(generator: QueryGenerator | None) -> None:
+    """Log which queries that people wrote belong to no passage that was met: ids that differ would go unnoticed."""
+    found = generator.left_over() if isinstance(generator, WrittenQueries) else None
+    if found is not None:
+        logger.warning("%s", found)

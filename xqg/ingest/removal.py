@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from xqg.chunks import Chunk, find_chunks
+from xqg.chunks import Chunk, find_chunks, find_stale
 from xqg.errors import StoreError, XqgError
 from xqg.identifiers import identifier, spellings
 from xqg.ingest.takeover import path_of_file
@@ -164,6 +164,17 @@ def stored_passages(store: VectorStore, documents: Sequence[str]) -> dict[str, l
     """The ids of the stored passages of each of ``documents``, by its id as it is given; [] where there are none."""
     found = find_chunks(documents, partial(_known_chunks, store))
     return {name: [chunk.id for chunk in chunks] for name, chunks in found.items()}
+
+
+def delete_stale_chunks(store: VectorStore, documents: Mapping[str, str], kept: Collection[str] = ()) -> None:
+    """Delete the stored chunks of these documents (id to ``document_hash``) that have another document hash.
+
+    They are found and deleted by their ids, for a server's strict mode may refuse to delete by fields.
+
+    :param kept: passages that are replaced anyway.
+    """
+    stale = find_stale(documents, partial(_known_chunks, store))
+    store.delete([passage_id for passage_id in stale if passage_id not in kept])
 
 
 def _known_chunks(store: VectorStore, passage_ids: Sequence[str]) -> Iterator[Chunk]:

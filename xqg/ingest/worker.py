@@ -13,13 +13,14 @@ from xqg.errors import StoreUnreachableError, XqgError
 from xqg.fusion.arrays import finite_rows
 from xqg.fusion.pieces import Piece, PieceKind, passage_pieces, query_pieces
 from xqg.fusion.rules import PieceVectors, fuse, limit_views, piece_vectors, select_pieces
-from xqg.ingest.collection import Opened, finish_update
-from xqg.ingest.failures import FailureTally
+from xqg.ingest.collection import OpenCollection, finish_update
+from xqg.ingest.failures import FailureTally, meet
 from xqg.ingest.ingest_report import IngestReport
 from xqg.ingest.plan import Work, by_passage, open_languages, plan
+from xqg.ingest.removal import delete_stale_chunks
 from xqg.protocols import Encoder, Generation, Point, QueryGenerator, VectorStore, WrittenQueries
 from xqg.records import Passage, Reject, Texts, Vectors
-from xqg.stores.source_passages import SourcePassage
+from xqg.stores.augmented import SourcePassage
 
 Refuse = Callable[[Reject], None]
 
@@ -39,7 +40,7 @@ class IngestWorker:
         generator: QueryGenerator | None,
         encoder: Encoder,
         store: VectorStore,
-        opened: Opened,
+        opened: OpenCollection,
         batch_size: int,
         lenient: bool = False,
     ) -> None:
@@ -60,7 +61,7 @@ class IngestWorker:
 
         :param reject: takes every record that was not stored.
         :param progress: called after every batch with the counts so far.
-        :param stopping: asked after every batch; True ends the run with ``interrupted`` set.
+        :param stopping: called after every batch; True ends the run with ``interrupted`` set.
         :param report: counts to add to; None: new ones.
         :raises XqgError: if a part fails for good; every batch before it is stored.
         """
@@ -86,6 +87,7 @@ class IngestWorker:
         with self._report.timed("read"):
             batch = list(islice(passages, self._batch_size))
         self._report.read += len(batch)
+        meet(self._generator, batch)
         return batch
 
     def _ingest(self, batch: Sequence[Passage], refuse: Refuse) -> None:
@@ -104,7 +106,7 @@ class IngestWorker:
             points = self._fuse(changed, own, pieces, refuse)
         with report.timed("store"):
             if not self._opened.fresh:
-                self._store.delete_stale_chunks(_finished_documents(points))
+                delete_stale_chunks(self._store, _finished_documents(points), {point.passage.id for point in points})
             self._store.upsert(points)
         report.upserted += len(points)
 
@@ -156,10 +158,10 @@ class IngestWorker:
         return own, encoded
 
     def _pieces(self, passage: Passage, texts: Texts) -> list[Piece]:
-        asked = texts.only(self._opened.target.languages_for(passage))
+        wanted = texts.only(self._opened.target.languages_for(passage))
         if self._opened.fusion.rule.is_neutral:
-            return passage_pieces(passage, asked)
-        return list(query_pieces(asked.queries))
+            return passage_pieces(passage, wanted)
+        return list(query_pieces(wanted.queries))
 
     def _fuse(
         self, work: Sequence[tuple[Work, Texts]], own: Vectors, pieces: PieceVectors, refuse: Refuse
@@ -177,15 +179,12 @@ class IngestWorker:
         return points
 
     def _ingest_or_split(self, batch: Sequence[Passage], refuse: Refuse) -> None:
-        if not self._lenient:
-            self._ingest(batch, refuse)
-            return
         before, refused = deepcopy(self._report), list[Reject]()
         try:
             self._ingest(batch, refused.append)
-        except StoreUnreachableError:
-            raise
         except XqgError as error:
+            if not self._lenient or isinstance(error, StoreUnreachableError):
+                raise
             vars(self._report).update(vars(before))
             refused = self._ingest_one_by_one(batch, error)
         for reject in refused:
@@ -223,10 +222,10 @@ def _is_augmentable(passage: Passage) -> bool:
 
 
 def _finished_documents(points: Sequence[Point]) -> Mapping[str, str]:
-    """Id and hash of the documents whose last chunk is among ``points``.
+    """Id and hash of the documents whose last chunk is among ``points``; points of other software are no chunks.
 
     Only then are their older chunks deleted, and before the upsert: a run killed between the two finds the
     last chunk missing, stores it again, and deletes them then.
     """
-    passages = [point.passage for point in points]
+    passages = [point.passage for point in points if not isinstance(point.passage, SourcePassage)]
     return {passage.document_id: passage.document_hash for passage in passages if passage.chunk == passage.chunks}

@@ -66,11 +66,7 @@ def _open_own(settings: ReadingSettings) -> Searcher:
 
 def _open_other(server: Server, name: str, shape: Shape, settings: ReadingSettings) -> Searcher:
     block = augmented_from(shape.metadata)
-    vector = settings.vector_name or _choose_vector(name, shape, block)
-    if vector not in shape.vectors:
-        raise StoreError(
-            f"Collection {name!r} has no dense vector {vector!r}", f"one of {', '.join(map(repr, shape.vectors))}"
-        )
+    vector = shape.choose_vector(name, settings.vector_name or (None if block is None else block.vector))
     layout = _layout(server, name, block, settings)
     store = ServerStore(server, name, Augmented(name, layout, vector), with_others=True)
     encoder = build_encoder(_encoder_settings(name, shape, settings), for_search=True)
@@ -86,18 +82,6 @@ def _open_other(server: Server, name: str, shape: Shape, settings: ReadingSettin
             "Name the --encoder that made them, or another --vector-name",
         )
     return Searcher(encoder, store)
-
-
-def _choose_vector(name: str, shape: Shape, block: Augmented | None) -> str:
-    if block is not None:
-        return block.vector
-    candidates = list(shape.vectors)
-    if len(candidates) != 1:
-        found = (
-            f"{len(candidates)} dense vectors: {', '.join(map(repr, candidates))}" if candidates else "no dense vector"
-        )
-        raise StoreError(f"Collection {name!r} has {found}", "one to search", "Name it with --vector-name")
-    return candidates[0]
 
 
 def _layout(server: Server, name: str, block: Augmented | None, settings: ReadingSettings) -> Layout:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from qdrant_client import models
 
-from xqg.errors import StoreError
+from xqg.errors import SettingsError, StoreError
 from xqg.stores.payload import DEFAULT_VECTOR, KEY, MULTIVECTOR_LINKS
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,16 @@ class Shape:
         """What is under our key in the metadata; {} where there is nothing."""
         own = self.metadata.get(KEY)
         return dict(own) if isinstance(own, Mapping) else {}
+
+    def choose_vector(self, collection: str, wanted: str | None = None) -> str:
+        """The name of the dense vector ``wanted``; None: of the only one. :raises XqgError: if there is none."""
+        names = list(self.vectors)
+        if wanted is not None and wanted not in names:
+            raise SettingsError(f"Collection {collection!r} has no dense vector {wanted!r}", f"one of {names}")
+        if wanted is None and len(names) != 1:
+            found = f"{len(names)} dense vectors: {', '.join(map(repr, names))}" if names else "no dense vector"
+            raise StoreError(f"Collection {collection!r} has {found}", "one", "Name it with --vector-name")
+        return names[0] if wanted is None else wanted
 
 
 def read_shape(info: models.CollectionInfo) -> Shape:

@@ -24,16 +24,8 @@ from xqg.stores.edge_engine import (
     index_shard,
     to_engine_point,
     to_filter,
-    to_stale_filter,
 )
-from xqg.stores.edge_files import (
-    SHARD,
-    Sidecar,
-    collection_exists,
-    read_sidecar,
-    require_room,
-    write_sidecar,
-)
+from xqg.stores.edge_files import SHARD, Sidecar, collection_exists, read_sidecar, require_room, write_sidecar
 from xqg.stores.edge_lock import FolderLock
 from xqg.stores.filters import Test, check_fields, is_hopeless
 from xqg.stores.payload import KEY, OWN, read_entry, read_hits, read_point
@@ -61,7 +53,7 @@ class EdgeStore:
 
     def __init__(self, folder: Path, collection: str) -> None:
         if collection in (".", ".."):
-            raise SettingsError(f"{collection!r} is no name for a collection", "asked for a name of its own")
+            raise SettingsError(f"{collection!r} is no name for a collection", "a folder's name")
         self._place = folder / collection
         self._collection = collection
         self._shard: EdgeShard | None = None
@@ -88,13 +80,14 @@ class EdgeStore:
         :raises StoreError: if it exists.
         """
         with self._opening:
-            if self._shard is not None or collection_exists(self._place):
-                raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
-            self._hold()
-            if collection_exists(self._place):
-                # made by another process that has let go of it: whoever asked has to look again
-                self._let_go()
-                raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
+            exists = self._shard is not None or collection_exists(self._place)
+            if not exists:
+                self._hold()
+                exists = collection_exists(self._place)  # made meanwhile by a process that has released it
+                if exists:
+                    self._let_go()
+            if exists:
+                raise StoreError(f"There already is a collection at {self._place}")
             sidecar = Sidecar(dimension, distance, metadata, multivector)
             with engine_errors(self._place, "create the collection"):
                 create_shard(self._place, sidecar)
@@ -131,17 +124,6 @@ class EdgeStore:
             if not self._loading or time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
                 shard.flush()
                 self._flushed_at = time.monotonic()
-
-    def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
-        """Delete the chunks of these documents (id to ``document_hash``) that have another document hash."""
-        import qdrant_edge as engine
-
-        if not documents:
-            return  # an empty list of conditions would match every point
-        shard, _ = self._open()
-        with engine_errors(self._place, "delete old chunks"):
-            shard.update(engine.UpdateOperation.delete_points_by_filter(to_stale_filter(documents)))
-            shard.flush()
 
     def delete(self, passage_ids: Sequence[str]) -> None:
         """Delete these passages; those that are not there do not matter."""
@@ -233,7 +215,7 @@ class EdgeStore:
         with self._opening:
             if self._shard is None or self._sidecar is None:
                 if not collection_exists(self._place):
-                    raise StoreError(f"There is no collection at {self._place}", "asked to open it", "Ingest first")
+                    raise StoreError(f"There is no collection at {self._place}", remedy="Ingest first")
                 self._hold()
                 try:
                     # only behind the lock is the sidecar sure to stay as it is

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,10 +25,9 @@ from xqg.stores.edge_files import (
     system_error,
     write_sidecar,
 )
-from xqg.stores.filters import Kind, Test, tests_of
+from xqg.stores.filters import Kind, Test, combine
 from xqg.stores.payload import (
     DEFAULT_VECTOR,
-    DOCUMENT_HASH,
     DOCUMENT_ID,
     MULTIVECTOR_LINKS,
     OWN,
@@ -50,10 +49,10 @@ LINK_CANDIDATES, FULL_SCAN_KILOBYTES = 100, 10_000
 
 
 @contextmanager
-def engine_errors(place: Path, asked: str) -> Iterator[None]:
+def engine_errors(place: Path, task: str) -> Iterator[None]:
     """Turn whatever the engine raises inside into `StoreError`: bare exceptions, and panics that derive from none.
 
-    :param place: the folder of the collection. :param asked: what was asked of it, as a verb.
+    :param place: the folder of the collection. :param task: what is done with it, as a verb.
     """
     try:
         yield
@@ -62,7 +61,7 @@ def engine_errors(place: Path, asked: str) -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise _translated(place, error, asked) from error
+        raise _translated(place, error, task) from error
 
 
 def create_shard(place: Path, sidecar: Sidecar) -> None:
@@ -125,14 +124,8 @@ def to_filter(filters: Sequence[FieldMatch]) -> Filter | None:
     """The engine's filter that all of ``filters`` must pass; None if there are none."""
     import qdrant_edge as engine
 
-    if not filters:
-        return None
-    asked: list[Any] = []
-    excluded: list[Any] = []
-    for match in filter(lambda match: match.values, filters):
-        condition = any_of(tests_of(match, OWN.filter_paths))
-        (excluded if match.operator == "!=" else asked).append(condition)
-    return engine.Filter(must=asked or None, must_not=excluded or None)
+    conditions: tuple[list[Any], list[Any]] = combine(filters, OWN.filter_paths, any_of)
+    return engine.Filter(must=conditions[0] or None, must_not=conditions[1] or None) if filters else None
 
 
 def any_of(tests: Sequence[Test]) -> Filter:
@@ -157,36 +150,16 @@ def _condition(test: Test) -> Any:
     return engine.FieldCondition(key=test.path, match=engine.MatchValue(value))
 
 
-def to_stale_filter(documents: Mapping[str, str]) -> Filter:
-    """The engine's filter for chunks of these documents (id to hash) with another document hash.
-
-    :param documents: not empty: a filter without conditions would match every point.
-    """
-    import qdrant_edge as engine
-
-    stale: list[Any] = [
-        engine.Filter(
-            must=[engine.FieldCondition(key=DOCUMENT_ID, match=engine.MatchValue(document_id))],
-            must_not=[engine.FieldCondition(key=DOCUMENT_HASH, match=engine.MatchValue(document_hash))],
-        )
-        for document_id, document_hash in documents.items()
-    ]
-    return engine.Filter(should=stale)
-
-
-def _translated(place: Path, error: BaseException, asked: str) -> StoreError:
+def _translated(place: Path, error: BaseException, task: str) -> StoreError:
     text = str(error)
     if "WouldBlock" in text:
         return StoreError(
             f"The collection at {place} is open elsewhere",
-            f"asked to {asked}",
-            "Close the other process, or use a Qdrant server, which serves many",
+            remedy="Close the other process, or use a Qdrant server, which serves many",
         )
-    refused = system_error(place, text, asked)
+    refused = system_error(place, text, task)
     if refused is not None:
         return refused
-    if isinstance(error, OSError):
-        return StoreError(f"{place} cannot be used: {text}", f"asked to {asked}")
-    if asked == OPENING or not isinstance(error, Exception):
+    if not isinstance(error, OSError) and (task == OPENING or not isinstance(error, Exception)):
         return damaged(place, text)
-    return StoreError(f"The engine failed on {place}: {text}", f"asked to {asked}")
+    return StoreError(f"The engine failed on {place}: {text}", f"to {task}")

@@ -31,7 +31,6 @@ multivectors are stored, lost nothing of it and takes half the memory.
 """
 
 DOCUMENT_ID = "document_id"
-DOCUMENT_HASH = f"{KEY}.document_hash"
 
 TOP_LEVEL_FIELDS = ("id", DOCUMENT_ID, "title", "language")
 """Fields of a passage that a filter may name without a path."""
@@ -149,24 +148,21 @@ def to_rows(point: Point, dimension: int, multivector: bool) -> list[list[float]
     :raises StoreError: if there is none, one too many, one of another size, or one with NaN or infinity, which would
         make every comparison with its score false.
     """
-    rows, name = point.rows, f"Passage {point.passage.id!r}"
+    rows, found = point.rows, ""
     if rows is None or np.ndim(rows) != 2 or len(rows) == 0:
         found = "no vector" if rows is None else f"vectors of shape {np.shape(rows)}"
-        raise StoreError(f"{name} has {found}", f"shape (1 or more, {dimension})", "Check the encoder")
-    if rows.shape[1] != dimension:
+    elif rows.shape[1] != dimension:
+        found = f"vectors of {rows.shape[1]} numbers"
+    elif len(rows) > 1 and not multivector:
+        found = f"{len(rows)} rows"
+    elif not np.isfinite(rows).all():
+        found = "a vector with NaN or infinity"
+    if found:
         raise StoreError(
-            f"A vector of {name[0].lower()}{name[1:]} has {rows.shape[1]} numbers",
-            f"{dimension}, as in the collection",
-            "Use the encoder that the collection was made with",
+            f"Passage {point.passage.id!r} has {found}",
+            f"{'rows' if multivector else 'one row'} of {dimension} finite numbers, as the collection takes",
+            "Use the encoder that the collection was made with; --views 0 stores one row a passage",
         )
-    if len(rows) > 1 and not multivector:
-        raise StoreError(
-            f"{name} has {len(rows)} rows",
-            "one, for the collection keeps one vector a point",
-            "Store one row (--views 0), or choose another --collection",
-        )
-    if not np.isfinite(rows).all():
-        raise StoreError(f"{name} has a vector with NaN or infinity", "finite numbers", "Check the encoder")
     numbers: list[list[float]] = np.asarray(rows, dtype=np.float32).tolist()
     return numbers
 

@@ -11,7 +11,7 @@ from qdrant_client import models
 
 from xqg.errors import StoreError
 from xqg.records import FieldMatch
-from xqg.stores.filters import Kind, Paths, Test, indexed, tests_of
+from xqg.stores.filters import Kind, Paths, Test, combine
 
 ENVELOPE_BYTES, NUMBER_BYTES = 256, 25
 """What a request has around its points, and the most that one number of a vector takes, comma included."""
@@ -57,23 +57,12 @@ def split_rows(rows: Sequence[Row], limit: int, at_once: int) -> Iterator[list[R
         yield part
 
 
-def to_filter(filters: Sequence[FieldMatch], paths: Paths, schema: Mapping[str, str] | None = None) -> Any:
-    """The client's filter that all of ``filters`` must pass; None if there are none.
-
-    :param paths: the payload paths of a filter's key.
-    :param schema: the types of the payload indexes; with it, only what they answer is asked for. None: everything.
-    :raises StoreError: if ``schema`` has no index that answers one of the filters.
-    """
-    if not filters:
-        return None
-    required: list[models.Condition] = []
-    excluded: list[models.Condition] = []
-    for match in filter(lambda match: match.values, filters):
-        tests = tests_of(match, paths)
-        if schema is not None:
-            tests = indexed(tests, schema) or _unindexed(match, tests)
-        (excluded if match.operator == "!=" else required).append(any_of(tests))
-    return models.Filter(must=required or None, must_not=excluded or None)
+def to_filter(
+    filters: Sequence[FieldMatch], paths: Paths, schema: Mapping[str, str] | None = None
+) -> models.Filter | None:
+    """The client's filter that all of ``filters`` must pass (`combine`); None if there are none."""
+    required, excluded = combine(filters, paths, any_of, schema)
+    return models.Filter(must=required or None, must_not=excluded or None) if filters else None
 
 
 def any_of(tests: Sequence[Test]) -> models.Filter:
@@ -84,16 +73,6 @@ def any_of(tests: Sequence[Test]) -> models.Filter:
 def index_types(info: models.CollectionInfo) -> dict[str, str]:
     """The type of each payload index by its path."""
     return {path: index.data_type.value for path, index in (info.payload_schema or {}).items()}
-
-
-def _unindexed(match: FieldMatch, tests: Sequence[Test]) -> list[Test]:
-    kinds = sorted({test.kind.value[0] for test in tests})
-    raise StoreError(
-        f"The filter {match.key} {match.operator} {', '.join(map(str, match.values))} needs a payload index, which the "
-        "collection's strict mode demands",
-        f"an index of type {' or '.join(kinds)} on {match.key!r}",
-        f"Make one with `xqg ingest` or `xqg augment`: --index {match.key}:{kinds[0]}",
-    )
 
 
 def _condition(test: Test) -> models.Condition:

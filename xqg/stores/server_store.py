@@ -10,21 +10,19 @@ from typing import Any
 
 from qdrant_client import models
 
-from xqg.chunks import Chunk, find_stale
 from xqg.errors import StoreError
 from xqg.layouts import PLAIN_VECTOR
+from xqg.metadata import check_metadata
 from xqg.protocols import Collection, Point
-from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors
-from xqg.stores.augmented import Augmented
+from xqg.records import FieldMatch, Hit, LedgerEntry, Texts, Vectors
+from xqg.stores.augmented import Augmented, SourcePassage, encode_vector
 from xqg.stores.collection_config import Shape, copied_config, new_vectors, read_shape, with_several_rows
 from xqg.stores.conditions import from_source, still_plain, unchanged
 from xqg.stores.filters import Kind, Test
 from xqg.stores.payload import (
     AUGMENTED,
     DEFAULT_VECTOR,
-    DOCUMENT_HASH,
     DOCUMENT_ID,
-    KEY,
     OWN,
     as_stored,
     as_vector,
@@ -41,7 +39,6 @@ from xqg.stores.server_claim import claim, claimed_by
 from xqg.stores.server_indexes import PayloadIndexes, parse_index
 from xqg.stores.server_requests import Row
 from xqg.stores.server_search import ServerSearch, has_points
-from xqg.stores.source_passages import SourcePassage, encode_vector
 
 INDEXED_FIELDS = ((DOCUMENT_ID, "keyword"), ("language", "keyword"))
 """Fields beside the metadata that filters ask for."""
@@ -130,15 +127,6 @@ class ServerStore:
             self._indexes().offer_metadata(metadata, lambda key: OWN.filter_paths(key)[-1])
         row = self._own_row if self._block is None else self._row
         self._server.upsert(self._name, [row(point, collection) for point in points])
-
-    def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
-        """Delete the chunks of these documents (id to ``document_hash``) that have another document hash.
-
-        They are found and deleted by their ids, for strict mode may refuse to delete by fields. In other layouts
-        nothing: there every point stands for itself.
-        """
-        if self._block is None:
-            self.delete(find_stale(documents, self._known_chunks))
 
     def delete(self, passage_ids: Sequence[str]) -> None:
         """Delete these passages; those that are not there do not matter. What others wrote stays."""
@@ -231,13 +219,6 @@ class ServerStore:
         found = self._server.retrieve(self._name, ids, with_payload, with_vectors)
         return {name: found[key] for name, key in zip(passage_ids, ids, strict=True) if key in found}
 
-    def _known_chunks(self, passage_ids: Sequence[str]) -> Iterator[Chunk]:
-        fields = ["id", DOCUMENT_ID, "chunks", DOCUMENT_HASH]
-        for record in self._retrieve(passage_ids, with_payload=fields).values():
-            payload = record.payload or {}
-            own = payload.get(KEY) or {}
-            yield Chunk(payload["id"], payload[DOCUMENT_ID], payload["chunks"], own.get("document_hash", ""))
-
     def _own_row(self, point: Point, collection: Collection) -> Row:
         rows = to_rows(point, collection.dimension, collection.multivector)
         payload, size = own_payload(point)
@@ -262,3 +243,35 @@ class ServerStore:
         # its own hash as well: a write whose answer was lost is tried again
         hashes = [passage.document_hash, *([] if passage.replaces is None else [passage.replaces])]
         return Row(record, size, unchanged(self._layout, hashes))
+
+
+class SourceStore(ServerStore):
+    """The source of an augmented collection, to be compared with it: searched by its own vector, never written to.
+
+    It has the passages that both hold, without texts, and the encoder that the augmented collection names.
+    """
+
+    def __init__(self, server: Server, block: Augmented, augmented: ServerStore) -> None:
+        super().__init__(server, block.source, block)
+        self._augmented = augmented
+
+    def describe(self) -> Collection | None:
+        """The source as it is, with the encoder of the augmented collection."""
+        found, twin = super().describe(), self._augmented.describe()
+        if found is None or twin is None:
+            return None
+        check_metadata(twin.metadata, self._name)
+        settings = {"encoder": twin.metadata["settings"]["encoder"], "generator": None}
+        return replace(found, metadata={"encoder": twin.metadata.get("encoder"), "settings": settings})
+
+    def ledger(self, passage_ids: Sequence[str]) -> dict[str, LedgerEntry]:
+        """What is known of those of the passages that are stored; the others are left out."""
+        return {key: replace(entry, texts=Texts()) for key, entry in self._augmented.ledger(passage_ids).items()}
+
+    def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
+        """The points that the augmented collection has too, without vectors; None means all."""
+        found = self._augmented.points(passage_ids)
+        return (replace(point, entry=replace(point.entry, texts=Texts())) for point in found)
+
+    def _open_to_write(self) -> Collection:
+        raise StoreError(f"Collection {self._name!r} is the source of an augmented one, which is only read")
