@@ -208,6 +208,15 @@ def test_a_document_that_got_shorter_loses_its_old_chunks(bench: Bench) -> None:
     assert sorted(bench.store.stored) == ["a", "b", "c", "d#1", "d#2", "d#3"]
 
 
+def test_a_changed_document_is_replaced_and_never_missing(bench: Bench) -> None:
+    bench.ingest(CORPUS)
+    deleted: list[str] = []
+    bench.store.delete = lambda ids: deleted.extend(ids)  # type: ignore[method-assign, assignment]
+    bench.ingest([replace(CORPUS[0], text="refund is late", document_hash="2")])
+    assert deleted == []
+    assert bench.store.stored["a"].passage.document_hash == "2"
+
+
 def test_another_size_or_distance_cannot_be_updated(bench: Bench) -> None:
     bench.ingest(CORPUS)
     bench.encoder = FakeEncoder(distance="cosine")

@@ -235,7 +235,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "code", "message"),
         [
-            (["--text-key", "body"], 2, "text_key says how foreign payloads are read"),
+            (["--text-key", "body"], 2, "text_key says how payloads of other software are read"),
             (["--collection", "other"], 1, "There is no collection 'other'"),
             (["--encoder", "gpt"], 2, "choose bundled"),
         ],

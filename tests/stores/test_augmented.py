@@ -15,9 +15,9 @@ from tests.stores.wire import WireServer
 from xqg.errors import StoreError
 from xqg.known_layouts import choose_layout
 from xqg.protocols import Collection, Point
-from xqg.records import FieldMatch, Texts, Vectors
+from xqg.records import FieldMatch, Texts, Vectors, digest
 from xqg.settings import StoreSettings
-from xqg.stores.augmented import Augmented, read_source
+from xqg.stores.augmented import Augmented, point_digest, read_source
 from xqg.stores.catalog import open_server_store
 from xqg.stores.server import Server
 from xqg.stores.server_store import ServerStore, SourceStore
@@ -169,6 +169,19 @@ class TestConfiguration:
         assert (found.multivector, found.most_rows) == (True, 4)
 
 
+def test_a_point_has_one_digest_over_rest_and_grpc_and_all_of_it_counts() -> None:
+    def vectors(indices: list[int], value: float) -> Any:
+        return {"words": models.SparseVector(indices=indices, values=[value]), "text": [value, 0.0]}
+
+    payload = {"text": "a"}
+    same = point_digest(payload, vectors([2**24], 0.1))
+    assert point_digest(payload, vectors([2**24], float(np.float32(0.1)))) == same, "gRPC carries floats of 32 bits"
+    assert point_digest(payload, vectors([2**24 + 1], 0.1)) != same, "a float of 32 bits does not hold it"
+    assert point_digest({"text": "b"}, vectors([2**24], 0.1)) != same
+    # as collections were made that have no sparse vector: payload, then the bytes of each vector
+    assert point_digest(payload, [1.0]) == digest([payload, "0000803f"])
+
+
 class TestPoints:
     @pytest.mark.parametrize("vectors", [PLAIN, {"": PLAIN}], ids=["unnamed", "named nothing"])
     def test_rows_are_stored_found_and_read(self, client: QdrantClient, server: Server, vectors: Any) -> None:
@@ -233,7 +246,7 @@ class TestPoints:
         assert [hit.passage.text for hit in hits] == ["b", "new"]
         assert [found.passage.text for found in store.points()] == ["a", "b", "c"]
         assert [hit.passage.text for hit in store.search(X[None], 5, [FieldMatch("n", (9,))])[0]] == ["new"]
-        (other,) = ServerStore(server, "better", store._block, with_others=True).points(["9"], with_vectors=True)
+        (other,) = store.points(["9"], with_vectors=True)
         assert (other.rows.shape, other.entry.texts) == ((1, 2), Texts())  # type: ignore[union-attr]
 
     def test_the_source_is_compared_by_its_own_vector(self, client: QdrantClient, server: Server) -> None:

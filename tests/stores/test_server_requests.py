@@ -73,6 +73,16 @@ def test_exact_is_passed_on(wire, made):
     assert searches == [False, True]
 
 
+def test_hits_leave_the_generated_texts_out(wire, made):
+    made.upsert([make_point("a", translations={"fr": ("texte",)})])
+    wire.requests.clear()
+    ((hit,),) = made.search(array(1, 0, 0, 0)[None], 1)
+    (request,) = wire.named("query")
+    assert request.body["searches"][0]["with_payload"] == {"exclude": ["xqg.queries", "xqg.translations"]}
+    assert hit.passage == make_point("a").passage
+    assert made.ledger(["a"])["a"].texts.translations == {"fr": ("texte",)}
+
+
 def test_one_request_in_five_fails_and_all_is_there(wire, made):
     points = [
         make_point(f"p{number}", array(number, 1, 0, 0), queries={"fr": (f"question {number}",)})
@@ -172,7 +182,7 @@ def test_a_collection_of_another_kind(wire, server_store, vectors, message):
 
 def test_what_an_older_version_stored_by_language_can_be_read(wire, server_store):
     wire.local.create_collection("docs", {"": DOT_3, "fr": DOT_3}, metadata={"xqg": METADATA})
-    old = models.PointStruct(id=point_id("old"), vector={"": [1, 0, 0], "fr": [0, 1, 0]}, payload=to_payload(OLD))
+    old = models.PointStruct(id=point_id("old"), vector={"": [1, 0, 0], "fr": [0, 1, 0]}, payload=to_payload(OLD)[0])
     wire.local.upsert("docs", [old])
     assert server_store.describe() == Collection(3, "dot", 1, METADATA)
     (point,) = server_store.points(with_vectors=True)

@@ -129,7 +129,6 @@ def test_search_order_scores_and_ranks(filled):
     assert ids(hits) == ["a", "b", "c"]
     assert [hit.rank for hit in hits] == [1, 2, 3]
     assert [hit.score for hit in hits] == pytest.approx([1.0, 0.8, 0.6], abs=1e-6)
-    assert hits[0].texts.queries == {"fr": ("question a ?",)}
     assert hits[0].passage.language == "fr"
 
 

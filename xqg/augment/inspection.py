@@ -83,28 +83,21 @@ def _twice(source: str, block: Augmented | None = None) -> StoreError:
 
 def _check_vector(source: str, name: str, vector: VectorShape, encoder: Encoder) -> None:
     found = f"The vector {name!r} of {source!r}" if name else f"The vector of {source!r}"
+    problem = None
     if vector.multivector:
-        raise StoreError(
-            f"{found} is a multivector (late interaction)",
-            "one vector a point: queries cannot be fused into token vectors",
-            "Name a dense vector with --vector-name",
-        )
-    if vector.datatype in LOSSY:
-        raise StoreError(
-            f"{found} is stored as {vector.datatype}, so the encoder's own vectors are gone",
-            "vectors as float32 (quantization beside them is fine)",
-            "Ingest the texts again into a float32 collection",
-        )
+        problem = "is a multivector (late interaction)", "one vector a point", "Name a dense vector with --vector-name"
+    elif vector.datatype in LOSSY:
+        lost = f"is stored as {vector.datatype}, so the encoder's own vectors are gone"
+        problem = lost, "float32 (quantization beside it is fine)", "Ingest the texts again into a float32 collection"
+    elif vector.distance not in DISTANCES:
+        problem = f"is compared by {vector.distance} distance", "cosine or dot product", ""
+    elif vector.size != encoder.dimension:
+        remedy = "Name the --encoder that the collection was made with"
+        problem = f"has {vector.size} dimensions", f"the encoder's {encoder.dimension}", remedy
+    if problem is not None:
+        raise StoreError(f"{found} {problem[0]}", *problem[1:])
     if vector.datatype == "float16":
         logger.warning("%s is stored as float16; the fused vectors are rounded to it too", found)
-    if vector.distance not in DISTANCES:
-        raise StoreError(f"{found} is compared by {vector.distance} distance", "cosine or dot product")
-    if vector.size != encoder.dimension:
-        raise StoreError(
-            f"{found} has {vector.size} dimensions",
-            f"the encoder's {encoder.dimension}",
-            "Name the --encoder that the collection was made with",
-        )
 
 
 def check_encoder(sample: Sequence[Any], layout: Layout, vector: str, encoder: Encoder) -> float | None:

@@ -15,9 +15,9 @@ from xqg.layouts import PLAIN_VECTOR
 from xqg.protocols import Encoder, VectorStore
 from xqg.records import Passage, Vectors
 from xqg.stores.augmented import Augmented, SourcePassage, read_source
-from xqg.stores.conditions import from_source, of_others
 from xqg.stores.payload import read_rows
 from xqg.stores.server import Server
+from xqg.stores.server_requests import from_source, of_others
 
 
 class Source:

@@ -18,6 +18,9 @@ from xqg.settings import IngestSettings
 
 READY, UPDATING = "ready", "updating"
 
+PLAIN = Fusion(FusionRule.PLAIN)
+"""Passages as they are; also what stands in for a fusion that a dry run has no use for."""
+
 FindProfile = Callable[[Encoder], EncoderProfile]
 """Tells the profile of an encoder; may have to encode the probe texts for it."""
 
@@ -79,7 +82,9 @@ def open_collection(
     profile = _stored_profile(found, encoder) if fusion.rule.is_neutral else None
     if profile is None and fusion.rule.is_neutral and not dry_run:
         profile = find_profile(encoder)
-    opened = _new_collection(settings, encoder, generator, wanted.distance, languages, profile)
+    identity = None if generator is None else generator.identity
+    asked = vector_settings(settings, encoder.identity, identity, wanted.distance, languages)
+    opened = _asked_for(settings, identity, asked, languages, profile, dry_run)
     if found is None:
         if dry_run:
             return opened
@@ -102,37 +107,35 @@ def _within_bounds(opened: OpenCollection, found: Collection | None) -> OpenColl
     return opened if bound is None else replace(opened, most_views=min(opened.most_views, bound - 1))
 
 
-def _new_collection(
+def _asked_for(
     settings: IngestSettings,
-    encoder: Encoder,
-    generator: QueryGenerator | None,
-    distance: str,
+    generator: Mapping[str, Any] | None,
+    asked: Mapping[str, Any],
     languages: tuple[str, ...],
     profile: EncoderProfile | None,
+    dry_run: bool,
 ) -> OpenCollection:
-    """The collection as these settings make it."""
-    identity = None if generator is None else generator.identity
-    values = vector_settings(settings, encoder.identity, identity, distance, languages)
-    texts = settings.generator
+    """The collection as these settings would make it."""
+    rule = settings.fusion.rule
+    frozen = profile if rule.is_neutral else None
     target = Target(
-        fingerprint=fingerprint(values, None if profile is None else profile.digest),
-        generation=digest([GENERATION, identity, texts.augment_with, texts.queries_per_language]),
+        fingerprint=fingerprint(asked, None if frozen is None else frozen.digest),
+        generation=digest(
+            [GENERATION, generator, settings.generator.augment_with, settings.generator.queries_per_language]
+        ),
         languages=languages,
-        own_language=texts.own_language,
-        written=identity is not None and identity.get("kind") == WRITTEN,
+        own_language=settings.generator.own_language,
+        written=generator is not None and generator.get("kind") == WRITTEN,
     )
     metadata = {
         "state": READY,
         "fingerprint": target.fingerprint,
-        "settings": values,
-        "profile": None if profile is None else profile.to_json(),
+        "settings": asked,
+        "profile": None if frozen is None else frozen.to_json(),
         "encoder": settings.encoder.portable(),
     }
-    fusion = settings.fusion
-    # a dry run fuses nothing, and may have no profile
-    rule = FusionRule.PLAIN if fusion.rule.is_neutral and profile is None else fusion.rule
-    rows = Fusion(rule, fusion.weight, fusion.beta, profile)
-    return OpenCollection(target, metadata, rows, fusion.most_views, True)
+    fusion = PLAIN if dry_run else Fusion(rule, settings.fusion.weight, settings.fusion.beta, frozen)
+    return OpenCollection(target, metadata, fusion, settings.fusion.most_views, True)
 
 
 def _check_ours(found: Collection, name: str) -> None:

@@ -64,7 +64,8 @@ class IngestJob:
         :raises XqgError: if a source, a model or the store fails, or --sync would delete more than it may; what was
             stored stays stored, so run it again.
         """
-        corpus, met = self._corpus(sources)
+        corpus = self._corpus(sources)
+        met = Sources(self._settings.reader.id_field)
         with RejectsFile(rejects, sources) as kept:
             opened = self._pipeline.open()
             records: Iterable[Passage | Reject] = met.watched(corpus)
@@ -91,15 +92,15 @@ class IngestJob:
 
     def estimate(self, sources: Sequence[str]) -> Estimate:
         """What `run` would do and cost; writes nothing."""
-        corpus, met = self._corpus(sources)
+        corpus = self._corpus(sources)
         opened = self._pipeline.open(dry_run=True)
+        met = Sources(self._settings.reader.id_field)
         found = self._pipeline.estimate(opened, met.watched(corpus))
         corpus.tell()
         if self._settings.sync and not (opened.fresh or met.unknown):
             found = replace(found, to_delete=tuple(find_lost(self._store, met).documents))
         return found
 
-    def _corpus(self, sources: Sequence[str]) -> tuple[Corpus, Sources]:
-        """The records, and what will be noted of them; the sources are looked at now, and read later."""
-        reader = self._settings.reader
-        return Corpus(sources, reader, self._encoder.count_tokens, self._detector), Sources(reader.id_field)
+    def _corpus(self, sources: Sequence[str]) -> Corpus:
+        """The records; the sources are looked at now, before anything is written, and read later."""
+        return Corpus(sources, self._settings.reader, self._encoder.count_tokens, self._detector)

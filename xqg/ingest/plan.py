@@ -70,10 +70,6 @@ class Work:
         """Whether nothing would change with these texts; so with most passages of a query file that has grown."""
         return self.stored is not None and texts.only(list(self.stored.queries)) == self.stored
 
-    def entry(self, texts: Texts, fingerprint: str) -> LedgerEntry:
-        """What is stored of the passage with these texts."""
-        return LedgerEntry(self.record_hash, self.content_hash, self.generation, fingerprint, texts)
-
 
 def plan(passages: Sequence[Passage], known: Mapping[str, LedgerEntry], target: Target) -> list[Work]:
     """The passages that are not yet stored as ``target`` asks, in their order; unchanged ones are left out."""

@@ -19,7 +19,7 @@ from xqg.ingest.ingest_report import IngestReport
 from xqg.ingest.plan import Work, by_passage, open_languages, plan
 from xqg.ingest.removal import delete_stale_chunks
 from xqg.protocols import Encoder, Generation, Point, QueryGenerator, VectorStore, WrittenQueries
-from xqg.records import Passage, Reject, Texts, Vectors
+from xqg.records import LedgerEntry, Passage, Reject, Texts, Vectors
 from xqg.stores.augmented import SourcePassage
 
 Refuse = Callable[[Reject], None]
@@ -173,10 +173,14 @@ class IngestWorker:
         points = []
         for (item, texts), found, is_sound in zip(work, rows, sound, strict=True):
             if is_sound:
-                points.append(Point(item.passage, item.entry(texts, self._opened.target.fingerprint), found))
+                points.append(Point(item.passage, self._entry(item, texts), found))
             else:
                 refuse(Reject("", 0, "the encoder's vector of this passage is not finite", asdict(item.passage)))
         return points
+
+    def _entry(self, item: Work, texts: Texts) -> LedgerEntry:
+        fingerprint = self._opened.target.fingerprint
+        return LedgerEntry(item.record_hash, item.content_hash, item.generation, fingerprint, texts)
 
     def _ingest_or_split(self, batch: Sequence[Passage], refuse: Refuse) -> None:
         before, refused = deepcopy(self._report), list[Reject]()

@@ -68,7 +68,7 @@ def _open_other(server: Server, name: str, shape: Shape, settings: ReadingSettin
     block = augmented_from(shape.metadata)
     vector = shape.choose_vector(name, settings.vector_name or (None if block is None else block.vector))
     layout = _layout(server, name, block, settings)
-    store = ServerStore(server, name, Augmented(name, layout, vector), with_others=True)
+    store = ServerStore(server, name, Augmented(name, layout, vector))
     encoder = build_encoder(_encoder_settings(name, shape, settings), for_search=True)
     collection = store.describe()
     if collection is None:

@@ -25,7 +25,14 @@ from xqg.stores.edge_engine import (
     to_engine_point,
     to_filter,
 )
-from xqg.stores.edge_files import SHARD, Sidecar, collection_exists, read_sidecar, require_room, write_sidecar
+from xqg.stores.edge_files import (
+    SHARD,
+    Sidecar,
+    collection_exists,
+    read_sidecar,
+    require_room,
+    write_sidecar,
+)
 from xqg.stores.edge_lock import FolderLock
 from xqg.stores.filters import Test, check_fields, is_hopeless
 from xqg.stores.payload import KEY, OWN, read_entry, read_hits, read_point
@@ -142,11 +149,7 @@ class EdgeStore:
     def search(
         self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
     ) -> list[list[Hit]]:
-        """The nearest passages of each query vector, best first, at most ``limit`` each.
-
-        :param vectors: shape (queries, dimension).
-        :param exact: look at every point instead of the approximate index.
-        """
+        """The nearest passages of each query vector, best first; the parameters are those of `VectorStore.search`."""
         import qdrant_edge as engine
 
         shard, _ = self._open()

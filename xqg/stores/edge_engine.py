@@ -31,9 +31,8 @@ from xqg.stores.payload import (
     DOCUMENT_ID,
     MULTIVECTOR_LINKS,
     OWN,
-    as_vector,
     to_payload,
-    to_rows,
+    to_vector,
 )
 
 if TYPE_CHECKING:
@@ -116,8 +115,8 @@ def to_engine_point(point: Point, sidecar: Sidecar) -> EnginePoint:
     """
     import qdrant_edge as engine
 
-    vector = as_vector(to_rows(point, sidecar.dimension, sidecar.multivector), sidecar.multivector)
-    return engine.Point(id=point_id(point.passage.id), vector=vector, payload=to_payload(point))
+    vector = to_vector(point, sidecar.dimension, sidecar.multivector)
+    return engine.Point(id=point_id(point.passage.id), vector=vector, payload=to_payload(point)[0])
 
 
 def to_filter(filters: Sequence[FieldMatch]) -> Filter | None:

@@ -1,4 +1,4 @@
-"""The lock of an embedded collection's folder, held from before it is made; other processes are told who holds it.
+"""One process at a time for the folder of an embedded collection, from before it is made; the others learn who has it.
 
 The engine locks what it has opened, but not a folder in which a collection is just being made.
 """
@@ -30,28 +30,29 @@ class FolderLock:
     """The lock of the folder ``place``, which is made where it is missing; it ends with the process at the latest."""
 
     def __init__(self, place: Path) -> None:
-        """:raises StoreError: if another process, or a part of this one, holds it, or the folder is refused."""
+        """:raises StoreError: if another process, or another part of this one, has it, or the folder is refused."""
         try:
             place.mkdir(parents=True, exist_ok=True)
             # kept open, and closed by `release`
             self._file = (place / LOCK).open("a+", encoding="utf-8")
         except OSError as error:
-            raise StoreError(f"{place} cannot be used: {error}", remedy="Name another folder") from error
+            raise StoreError(f"{place} cannot be used: {error}", "asked to lock it", "Name another folder") from error
         try:
             _lock(self._file)
         except OSError as error:
             holder = _holder(self._file)
             self._file.close()
             if error.errno not in _BUSY:
-                raise StoreError(f"{place} cannot be locked: {error}", remedy="Use another disk") from error
+                raise StoreError(f"{place} cannot be locked: {error}", "", "Name a folder on another disk") from error
             raise StoreError(
                 f"The collection at {place} is open elsewhere: {holder}",
-                remedy="Wait for it or end it, or use a Qdrant server, which serves many",
+                "asked to open it",
+                "Wait for it or end it, or use a Qdrant server, which serves many",
             ) from None
         self._write_holder()
 
     def release(self) -> None:
-        """Unlock it; calling it twice does nothing."""
+        """Let others have it; calling it twice does nothing."""
         if not self._file.closed:
             with suppress(OSError):
                 _unlock(self._file)  # closing alone would leave it to child processes that have the file open too
@@ -59,21 +60,21 @@ class FolderLock:
 
     def _write_holder(self) -> None:
         now = datetime.now().astimezone().isoformat(timespec="seconds")
-        with suppress(OSError):  # a full disk: the lock holds, but cannot say who holds it
+        with suppress(OSError):  # a full disk: the lock holds all the same, only its holder cannot be told
             self._file.truncate(0)
             self._file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now}))
             self._file.flush()
 
 
 def _holder(file: IO[str]) -> str:
-    """Who holds the lock, as far as the file says."""
+    """Who has the lock, as far as that can be told."""
     try:
         for _ in range(TRIES):
             file.seek(0)
             text = file.read(1000)
             if text:
                 break
-            time.sleep(0.02)  # a new holder is about to write its name
+            time.sleep(0.02)  # who has just got it is about to write who it is
         told = json.loads(text)
         return f"by process {int(told['pid'])} on {str(told['host'])[:100]} since {str(told['since'])[:40]}"
     except (OSError, KeyError, TypeError, ValueError, RecursionError):

@@ -79,19 +79,13 @@ class OwnLayout(Layout):
 OWN = OwnLayout("xqg", (KEY,), "text", "metadata")
 
 
-def to_payload(point: Point) -> dict[str, Any]:
-    """The payload of ``point`` in xqg's own layout, as JSON types.
-
-    :raises StoreError: if the passage holds what no store can keep (NaN, half a surrogate pair).
-    """
-    return own_payload(point)[0]
-
-
-def own_payload(point: Point) -> tuple[dict[str, Any], int]:
-    """`to_payload`, with the number of its bytes as JSON.
+def to_payload(point: Point) -> tuple[dict[str, Any], int]:
+    """The payload of ``point`` in xqg's own layout, as JSON types, and the number of its bytes as JSON.
 
     Metadata values that JSON does not know (dates) become their text, as they do in `record_hash`, and so do whole
     numbers of more than 64 bits, which servers round or refuse.
+
+    :raises StoreError: if the passage holds what no store can keep (NaN, half a surrogate pair).
     """
     passage = point.passage
     payload = {
@@ -141,8 +135,8 @@ def as_stored(
     return json.loads(encoded, parse_int=parse_integer), len(encoded)
 
 
-def to_rows(point: Point, dimension: int, multivector: bool) -> list[list[float]]:
-    """The rows of ``point`` as numbers, r lists of length ``dimension``.
+def to_vector(point: Point, dimension: int, multivector: bool) -> Any:
+    """The vector of ``point`` as the engine takes it: its rows, each of length ``dimension``, or the only one of them.
 
     :param multivector: whether the collection takes several.
     :raises StoreError: if there is none, one too many, one of another size, or one with NaN or infinity, which would
@@ -163,13 +157,8 @@ def to_rows(point: Point, dimension: int, multivector: bool) -> list[list[float]
             f"{'rows' if multivector else 'one row'} of {dimension} finite numbers, as the collection takes",
             "Use the encoder that the collection was made with; --views 0 stores one row a passage",
         )
-    numbers: list[list[float]] = np.asarray(rows, dtype=np.float32).tolist()
-    return numbers
-
-
-def as_vector(rows: list[list[float]], multivector: bool) -> Any:
-    """Rows as the engine takes them: all of them, or the numbers of the only one."""
-    return rows if multivector else rows[0]
+    numbers = np.asarray(rows, dtype=np.float32).tolist()
+    return numbers if multivector else numbers[0]
 
 
 def read_rows(vectors: Any, name: str) -> Vectors | None:

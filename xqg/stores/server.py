@@ -20,7 +20,6 @@ from xqg.addresses import proxy_note, server_address
 from xqg.errors import SettingsError, StoreError
 from xqg.settings import StoreSettings
 from xqg.stores.collection_config import Shape, index_schema, read_shape
-from xqg.stores.conditions import any_of
 from xqg.stores.limits import Limits, in_parts, read_limits
 from xqg.stores.payload import KEY, PointId
 from xqg.stores.server_calls import (
@@ -29,7 +28,7 @@ from xqg.stores.server_calls import (
     ServerCalls,
     check_done,
 )
-from xqg.stores.server_requests import Row, split_rows
+from xqg.stores.server_requests import Row, meets_own, split_rows
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +151,7 @@ class Server:
 
         def send(part: list[Row]) -> None:
             conditional = {row.point.id: row.conditions for row in part if row.conditions is not None}
-            met = any_of(conditional) if conditional else None
+            met = meets_own(conditional) if conditional else None
             points = [row.point for row in part]
             self._update(name, "store points", partial(client.upsert, name, points, update_filter=met, wait=True))
 

@@ -17,7 +17,6 @@ from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Texts, Vectors
 from xqg.stores.augmented import Augmented, SourcePassage, encode_vector
 from xqg.stores.collection_config import Shape, copied_config, new_vectors, read_shape, with_several_rows
-from xqg.stores.conditions import from_source, still_plain, unchanged
 from xqg.stores.filters import Kind, Test
 from xqg.stores.payload import (
     AUGMENTED,
@@ -25,19 +24,18 @@ from xqg.stores.payload import (
     DOCUMENT_ID,
     OWN,
     as_stored,
-    as_vector,
     own_fields,
-    own_payload,
     read_entry,
     read_hits,
     read_point,
-    to_rows,
+    to_payload,
+    to_vector,
 )
 from xqg.stores.server import Server
 from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError
 from xqg.stores.server_claim import claim, claimed_by
 from xqg.stores.server_indexes import PayloadIndexes, parse_index
-from xqg.stores.server_requests import Row
+from xqg.stores.server_requests import Row, from_source, still_plain, unchanged
 from xqg.stores.server_search import ServerSearch, has_points
 
 INDEXED_FIELDS = ((DOCUMENT_ID, "keyword"), ("language", "keyword"))
@@ -50,11 +48,10 @@ class ServerStore:
     :param block: how `xqg augment` makes it of other software's collection: with its ids, payloads and layout. Then
         passages are `SourcePassage`, and a point that others changed after it was read is never replaced or deleted.
         None: in xqg's own layout.
-    :param with_others: whether `points` has those that others wrote, of which no text is known.
     """
 
-    def __init__(self, server: Server, name: str, block: Augmented | None = None, with_others: bool = False) -> None:
-        self._server, self._name, self._block, self._with_others = server, name, block, with_others
+    def __init__(self, server: Server, name: str, block: Augmented | None = None) -> None:
+        self._server, self._name, self._block = server, name, block
         self._layout, self._vector = (OWN, DEFAULT_VECTOR) if block is None else (block.layout, block.vector)
         self._writable: Collection | None = None  # what it takes; None: not looked up yet
         self._payload_indexes: PayloadIndexes | None = None
@@ -145,18 +142,14 @@ class ServerStore:
     def search(
         self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
     ) -> list[list[Hit]]:
-        """The nearest passages of each query vector, best first, at most ``limit`` each.
-
-        :param vectors: shape (queries, dimension).
-        :param exact: look at every point instead of the approximate index.
-        """
+        """The nearest passages of each query vector, best first; the parameters are those of `VectorStore.search`."""
         search = ServerSearch(self._server, self._name, self._layout, self._vector)
         return [read_hits(points, self._layout) for points in search(vectors, limit, filters, exact)]
 
     def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
         """The stored points with these ids (in their order, unknown ones left out); None means all, by point id.
 
-        Points that others wrote into an augmented collection are left out, unless ``with_others``.
+        Points that others wrote into an augmented collection are there with an empty entry, but not among all.
         """
         if passage_ids is None:
             pages = self._server.pages(self._name, with_vectors=with_vectors)
@@ -164,7 +157,7 @@ class ServerStore:
         else:
             records = self._retrieve(passage_ids, with_vectors=with_vectors).values()
         for record in records:
-            if self._block is None or self._with_others or self._layout.own(record.payload or {}) is not None:
+            if passage_ids is not None or self._block is None or self._layout.own(record.payload or {}) is not None:
                 yield read_point(record, self._layout, self._vector)
 
     @contextmanager
@@ -220,9 +213,8 @@ class ServerStore:
         return {name: found[key] for name, key in zip(passage_ids, ids, strict=True) if key in found}
 
     def _own_row(self, point: Point, collection: Collection) -> Row:
-        rows = to_rows(point, collection.dimension, collection.multivector)
-        payload, size = own_payload(point)
-        vector = as_vector(rows, collection.multivector)
+        vector = to_vector(point, collection.dimension, collection.multivector)
+        payload, size = to_payload(point)
         return Row(models.PointStruct(id=OWN.point_id(point.passage.id), vector=vector, payload=payload), size)
 
     def _row(self, point: Point, collection: Collection) -> Row:
@@ -232,7 +224,7 @@ class ServerStore:
             raise StoreError(f"Passage {passage.id!r} was not read from {self._layout.name} points")
         own, vectors = {**own_fields(point), "language": passage.language}, passage.vectors
         if passage.is_augmentable:
-            ours = as_vector(to_rows(point, collection.dimension, collection.multivector), collection.multivector)
+            ours = to_vector(point, collection.dimension, collection.multivector)
             vectors = {**vectors, self._vector: ours} if isinstance(vectors, Mapping) else ours
         if passage.in_place and passage.vector is not None:
             own[PLAIN_VECTOR] = encode_vector(passage.vector)
