@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -155,7 +155,7 @@ class AugmentJob:
         )
         named = alias is not None or into in aliases.values()
         return Plan(
-            Inspected(block, inspected.distance, inspected.agreement),
+            replace(inspected, block=block),
             Source(server, into, block, self._detector, self._ingest.reader.language),
             pipeline,
             named if self._settings.others is None else self._settings.others,

@@ -110,7 +110,7 @@ def copied_config(info: models.CollectionInfo) -> dict[str, Any]:
 def with_several_rows(info: models.CollectionInfo, name: str, vector: str) -> Any:
     """The vectors of the collection ``name``, of which ``vector`` takes several rows a point, compared by MaxSim.
 
-    Its index gets at least `MULTIVECTOR_LINKS`, unless it has none by intention (m 0, for payload indexes alone).
+    Its index gets at least `MULTIVECTOR_LINKS`, unless it is meant to have none (m 0, for payload indexes alone).
     """
     vectors = info.config.params.vectors
     params = vectors[vector] if isinstance(vectors, dict) else vectors

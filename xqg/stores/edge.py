@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import qdrant_edge as engine
 
 from xqg.errors import SettingsError, StoreError
 from xqg.protocols import Collection, Point
@@ -37,9 +38,6 @@ from xqg.stores.edge_lock import FolderLock
 from xqg.stores.filters import Test, check_fields, is_hopeless
 from xqg.stores.payload import KEY, OWN, read_entry, read_hits, read_point
 
-if TYPE_CHECKING:
-    from qdrant_edge import EdgeShard, Record
-
 logger = logging.getLogger(__name__)
 
 PAGE = 256
@@ -63,7 +61,7 @@ class EdgeStore:
             raise SettingsError(f"{collection!r} is no name for a collection", "a folder's name")
         self._place = folder / collection
         self._collection = collection
-        self._shard: EdgeShard | None = None
+        self._shard: engine.EdgeShard | None = None
         self._sidecar: Sidecar | None = None
         self._lock: FolderLock | None = None
         self._opening = threading.Lock()
@@ -118,8 +116,6 @@ class EdgeStore:
         From then on a killed process loses nothing. A power cut loses nothing either, but for the last
         `FLUSH_SECONDS` of a `bulk_load`, which the next run finds missing and stores again.
         """
-        import qdrant_edge as engine
-
         if not points:
             return
         shard, sidecar = self._open()
@@ -134,8 +130,6 @@ class EdgeStore:
 
     def delete(self, passage_ids: Sequence[str]) -> None:
         """Delete these passages; those that are not there do not matter."""
-        import qdrant_edge as engine
-
         if not passage_ids:
             return
         shard, _ = self._open()
@@ -150,8 +144,6 @@ class EdgeStore:
         self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
     ) -> list[list[Hit]]:
         """The nearest passages of each query vector, best first; the parameters are those of `VectorStore.search`."""
-        import qdrant_edge as engine
-
         shard, _ = self._open()
         if is_hopeless(filters):
             return [[] for _ in vectors]
@@ -212,9 +204,7 @@ class EdgeStore:
             finally:
                 self._let_go()
 
-    def _open(self) -> tuple[EdgeShard, Sidecar]:
-        import qdrant_edge as engine
-
+    def _open(self) -> tuple[engine.EdgeShard, Sidecar]:
         with self._opening:
             if self._shard is None or self._sidecar is None:
                 if not collection_exists(self._place):
@@ -240,8 +230,6 @@ class EdgeStore:
             lock.release()
 
     def _exists(self, tests: list[Test]) -> bool:
-        import qdrant_edge as engine
-
         shard, _ = self._open()
         with engine_errors(self._place, "look for a field"):
             request = engine.ScrollRequest(limit=1, filter=any_of(tests), with_payload=False, with_vector=False)
@@ -249,7 +237,7 @@ class EdgeStore:
 
     def _retrieve(
         self, passage_ids: Sequence[str], with_payload: bool | list[str], with_vector: bool
-    ) -> Iterator[tuple[str, Record]]:
+    ) -> Iterator[tuple[str, engine.Record]]:
         """Those of the points that are stored, with the ids of their passages, in their order."""
         shard, _ = self._open()
         for start in range(0, len(passage_ids), PAGE):
@@ -259,9 +247,7 @@ class EdgeStore:
             records = {str(record.id): record for record in found}
             yield from ((name, records[key]) for name, key in keys.items() if key in records)
 
-    def _all_records(self, with_vectors: bool) -> Iterator[Record]:
-        import qdrant_edge as engine
-
+    def _all_records(self, with_vectors: bool) -> Iterator[engine.Record]:
         shard, _ = self._open()
         offset = None
         while True:

@@ -7,9 +7,10 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import qdrant_edge as engine
 
 from xqg.errors import StoreError
 from xqg.protocols import Point
@@ -34,10 +35,6 @@ from xqg.stores.payload import (
     to_payload,
     to_vector,
 )
-
-if TYPE_CHECKING:
-    from qdrant_edge import EdgeConfig, EdgeShard, Filter
-    from qdrant_edge import Point as EnginePoint
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +62,6 @@ def engine_errors(place: Path, task: str) -> Iterator[None]:
 
 def create_shard(place: Path, sidecar: Sidecar) -> None:
     """Make an empty collection at ``place``, beside it first, so that it is whole from the moment it is there."""
-    import qdrant_edge as engine
-
     require_room(place)
     draft = place / SHARD_DRAFT
     if draft.exists():
@@ -81,7 +76,7 @@ def create_shard(place: Path, sidecar: Sidecar) -> None:
     sync_folder(place.parent)
 
 
-def index_shard(shard: EdgeShard, place: Path) -> None:
+def index_shard(shard: engine.EdgeShard, place: Path) -> None:
     """Build the index of what was stored; not where the disk has no room for a copy, which that needs meanwhile."""
     if not has_room_for_a_copy(place):
         logger.warning("The disk of %s has no room to index the collection: it is searched without", place)
@@ -92,10 +87,8 @@ def index_shard(shard: EdgeShard, place: Path) -> None:
         shard.flush()
 
 
-def to_config(sidecar: Sidecar) -> EdgeConfig:
+def to_config(sidecar: Sidecar) -> engine.EdgeConfig:
     """The engine's configuration for a new collection as ``sidecar`` describes it."""
-    import qdrant_edge as engine
-
     distances = {"cosine": engine.Distance.Cosine, "dot": engine.Distance.Dot}
     options: dict[str, Any] = {}
     if sidecar.multivector:
@@ -108,36 +101,28 @@ def to_config(sidecar: Sidecar) -> EdgeConfig:
     return engine.EdgeConfig(vectors={DEFAULT_VECTOR: vector}, wal_enabled=True)
 
 
-def to_engine_point(point: Point, sidecar: Sidecar) -> EnginePoint:
+def to_engine_point(point: Point, sidecar: Sidecar) -> engine.Point:
     """The engine's form of ``point``.
 
     :raises StoreError: if its rows do not fit the collection that ``sidecar`` describes.
     """
-    import qdrant_edge as engine
-
     vector = to_vector(point, sidecar.dimension, sidecar.multivector)
     return engine.Point(id=point_id(point.passage.id), vector=vector, payload=to_payload(point)[0])
 
 
-def to_filter(filters: Sequence[FieldMatch]) -> Filter | None:
+def to_filter(filters: Sequence[FieldMatch]) -> engine.Filter | None:
     """The engine's filter that all of ``filters`` must pass; None if there are none."""
-    import qdrant_edge as engine
-
     conditions: tuple[list[Any], list[Any]] = combine(filters, OWN.filter_paths, any_of)
     return engine.Filter(must=conditions[0] or None, must_not=conditions[1] or None) if filters else None
 
 
-def any_of(tests: Sequence[Test]) -> Filter:
+def any_of(tests: Sequence[Test]) -> engine.Filter:
     """The engine's filter that one of ``tests`` must pass; without any, every point passes."""
-    import qdrant_edge as engine
-
     conditions: list[Any] = [_condition(test) for test in tests]
     return engine.Filter(should=conditions or None)
 
 
 def _condition(test: Test) -> Any:
-    import qdrant_edge as engine
-
     if test.kind is Kind.PRESENT:
         return engine.Filter(must_not=[engine.IsEmptyCondition(test.path)])
     if test.kind is Kind.NUMBER:

@@ -77,8 +77,9 @@ class ServerStore:
         return self._collection(shape, points)
 
     def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], multivector: bool = False) -> None:
-        """Make the collection, empty. In xqg's own layout, one that is there, empty and of nobody, is taken as it is;
-        else it is made like its source, but for the rows a point that our vector takes.
+        """Make the collection, empty; an augmented one is configured like its source.
+
+        In xqg's own layout, one that is there, empty and without metadata of ours, is taken with its configuration.
 
         :param multivector: its points have one row or more each, instead of exactly one.
         :raises StoreError: if it exists.
@@ -202,8 +203,8 @@ class ServerStore:
         """The first path that ``key`` may mean and that a point has; the first of all where none has one."""
         paths = self._layout.filter_paths(key)
         name = self._name if self._block is None else self._block.source
-        present = (path for path in paths if has_points(self._server, name, [Test(path, Kind.PRESENT)]))
-        return paths[0] if len(paths) == 1 else next(present, paths[0])
+        found = (path for path in paths if has_points(self._server, name, [Test(path, Kind.PRESENT)]))
+        return next(found, paths[0]) if len(paths) > 1 else paths[0]
 
     def _retrieve(
         self, passage_ids: Sequence[str], with_payload: bool | list[str] = True, with_vectors: bool = False
