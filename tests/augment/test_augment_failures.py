@@ -51,9 +51,9 @@ def test_one_failure_is_told_and_asked_for_again(bench: Bench) -> None:
     bench.generator = generator
     report = bench.augment(alias="live")
     assert report.settled
-    assert report.failed > 0
+    assert report.work.failed > 0
     assert bench.contents()[3][0]["xqg"]["queries"] == {}
     generator.broken.clear()
     report = bench.augment(alias="live")
-    assert report.failed == 0
+    assert report.work.failed == 0
     assert bench.contents()[3][0]["xqg"]["queries"]["fr"]

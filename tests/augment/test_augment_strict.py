@@ -31,7 +31,7 @@ def catch_up(bench: Bench) -> tuple[Any, ...]:
     local.upsert("better", plain_points(["refund is mine"], first=200))
     local.delete("docs", list(range(1, 31)))
     second = bench.augment(alias="live")
-    return first.upserted, second.upserted, second.deleted, second.settled, bench.contents()
+    return first.work.upserted, second.work.upserted, second.work.deleted, second.settled, bench.contents()
 
 
 @pytest.mark.parametrize("limits", [*LIMITS, ALL], ids=lambda limits: "+".join(limits) or "none")
@@ -88,13 +88,13 @@ def test_what_langchain4j_cannot_read_is_not_written_and_all_is_caught_up(wire: 
             local.overwrite_payload(name, {"text_segment": point.payload["text"], "n": 1.5}, [point.id])
 
     overwrite("docs", plain_points())
-    assert bench.augment(alias="live").upserted == 5
+    assert bench.augment(alias="live").work.upserted == 5
     local.upsert("better", plain_points(["refund is mine"], first=200))
     overwrite("better", plain_points(["refund is mine"], first=200))
     local.delete("docs", [1])
     report = bench.augment(alias="live")
-    assert (report.deleted, report.in_place, report.settled) == (1, 1, True)
-    assert bench.augment(alias="live").upserted == 0
+    assert (report.work.deleted, report.in_place, report.settled) == (1, 1, True)
+    assert bench.augment(alias="live").work.upserted == 0
     contents = bench.contents()
     assert sorted(contents) == [2, 3, 4, 5, 200]
     assert all(isinstance(value, str | float) for payload, _ in contents.values() for value in payload.values())

@@ -44,7 +44,7 @@ def write_rows(url: str) -> None:
     block = inspect_source(server, "docs", AugmentSettings(into="better"), FakeEncoder()).block
     store = ServerStore(server, "better", block)
     store.create(len(WORDS), "cosine", {"state": "ready"}, multivector=True)
-    report = AugmentReport(block=block, into="better", agreement=None)
+    report = AugmentReport(block, "better", None)
     passages = Source(server, "better", block, LanguageDetector(), "en").passages(True, report)
     store.upsert([Point(passage, make_point("").entry, _rows(passage)) for passage in passages])
     server.close()

@@ -95,14 +95,14 @@ class AugmentJob:
         report, pipeline = self._report(plan), plan.pipeline
         while not (report.settled or report.interrupted) and report.passes < MOST_PASSES:
             report.begin_pass()
-            stored = report.upserted
+            stored = report.work.upserted
             opened = pipeline.open()
             self._server.copy_indexes(plan.block.source, self._settings.into)
-            pipeline.run(opened, plan.passages(opened, report), _refuse, progress, stopping, report)
+            pipeline.run(opened, plan.passages(opened, report), _refuse, progress, stopping, report.work)
             if not report.interrupted:
                 deleted = plan.source.delete_lost(pipeline.store)
-                report.deleted += deleted
-                report.settled = deleted == 0 and report.upserted == stored
+                report.work.deleted += deleted
+                report.settled = deleted == 0 and report.work.upserted == stored
         if report.settled:
             report.alias = self._move_alias(plan)
         if not report.interrupted:
@@ -127,7 +127,7 @@ class AugmentJob:
         }
 
     def _report(self, plan: Plan) -> AugmentReport:
-        return AugmentReport(block=plan.block, into=self._settings.into, agreement=plan.inspected.agreement)
+        return AugmentReport(plan.block, self._settings.into, plan.inspected.agreement)
 
     def _plan(self) -> Plan:
         server, into, alias = self._server, self._settings.into, self._settings.alias

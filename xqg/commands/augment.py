@@ -58,7 +58,7 @@ def augment(ctx: click.Context, /, rollback: bool, dry_run: bool, as_json: bool,
         print_json(report.to_json())
     else:
         print_lines(*_summary(report))
-    whole = report.settled and not (report.failed or report.refused)
+    whole = report.settled and not (report.work.failed or report.work.refused)
     ctx.exit(stop.exit_code if report.interrupted else 0 if whole else EXIT_UNSETTLED)
 
 
@@ -83,14 +83,14 @@ def _print(value: dict[str, Any], as_json: bool, title: str) -> None:
 def _summary(report: AugmentReport) -> list[str]:
     from xqg.console import failure_lines, written_line
 
-    block, into = report.block, report.into
-    dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(report.dropped.items())) or "none"
+    block, work, into = report.block, report.work, report.into
+    dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(work.dropped.items())) or "none"
     lines = [
-        f"{block.source} ({block.layout.name} layout) -> {into}: {report.read} points, stored {report.upserted}, "
-        f"deleted {report.deleted}, in {report.passes} passes",
-        f"{written_line(report)}, dropped: {dropped}",
+        f"{block.source} ({block.layout.name} layout) -> {into}: {work.read} points, stored {work.upserted}, "
+        f"deleted {work.deleted}, in {report.passes} passes",
+        f"{written_line(work)}, dropped: {dropped}",
     ]
-    lines += failure_lines(report)
+    lines += failure_lines(work)
     if report.without_text:
         lines.append(f"{report.without_text} points have no text or no vector, and are copied as they are")
     if report.in_place or report.others:
