@@ -136,13 +136,6 @@ class FakeStore:
                 raise StoreError("each point needs rows, and only multivectors have several")
         self.stored |= {point.passage.id: point for point in points}
 
-    def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
-        self.stored = {
-            key: point
-            for key, point in self.stored.items()
-            if documents.get(point.passage.document_id, point.passage.document_hash) == point.passage.document_hash
-        }
-
     def delete(self, passage_ids: Sequence[str]) -> None:
         self.stored = {key: point for key, point in self.stored.items() if key not in passage_ids}
 
@@ -176,6 +169,4 @@ class FakeStore:
         ]
         best = sorted(scored, key=lambda pair: (-pair[0], pair[1]))[:limit]
         points = [(score, self.stored[key]) for score, key in best]
-        return [
-            Hit(rank, score, point.passage, point.entry.texts) for rank, (score, point) in enumerate(points, start=1)
-        ]
+        return [Hit(rank, score, point.passage) for rank, (score, point) in enumerate(points, start=1)]

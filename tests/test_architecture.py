@@ -18,7 +18,6 @@ LEVELS = {
     "xqg.remade": -1,
     "xqg.early_exit": -1,
     "xqg.addresses": 0,
-    "xqg.chunks": 0,
     "xqg.errors": 0,
     "xqg.identifiers": 0,
     "xqg.language_codes": 0,

@@ -21,7 +21,7 @@ def test_a_table_keeps_brackets(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_hits_keep_brackets(capsys: pytest.CaptureFixture[str]) -> None:
-    hit = Hit(1, 0.5, Passage(id=f"id {TEXT}", title=f"title {TEXT}", text=f"text {TEXT}"), {})
+    hit = Hit(1, 0.5, Passage(id=f"id {TEXT}", title=f"title {TEXT}", text=f"text {TEXT}"))
     piece = Piece(PieceKind.QUERY, f"closest {TEXT}", "fr", whole=True, viewed=False)
     console.print_hits(f"query {TEXT}", [hit], [Explanation(piece, 0.9)])
     printed = capsys.readouterr().out
@@ -53,7 +53,7 @@ def test_nothing_that_is_printed_moves_the_cursor(
         monkeypatch.setenv("FORCE_COLOR", colours)
         monkeypatch.setenv("COLUMNS", "300")
         console.print_table(HOSTILE, [HOSTILE], [[HOSTILE]])
-        hit = Hit(1, 0.5, Passage(id=HOSTILE, title=HOSTILE, text=HOSTILE), {})
+        hit = Hit(1, 0.5, Passage(id=HOSTILE, title=HOSTILE, text=HOSTILE))
         piece = Piece(PieceKind.QUERY, HOSTILE, "fr", whole=True, viewed=False)
         console.print_hits(HOSTILE, [hit], [Explanation(piece, 0.9)])
         console.print_lines(HOSTILE)

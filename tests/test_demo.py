@@ -31,7 +31,7 @@ def result() -> DemoResult:
     plain = evaluation(("fr", 0.0), ("fr", 0.5), ("ja", 0.25), ("en", 1.0))
     augmented = evaluation(("fr", 1.0), ("fr", 0.5), ("ja", 0.25), ("en", 0.5))
     passage = Passage("p", "The text that was found.", "Title")
-    hit, piece = Hit(1, 0.9, passage, {}), Piece(PieceKind.TITLE, "Title", "en", whole=True, viewed=True)
+    hit, piece = Hit(1, 0.9, passage), Piece(PieceKind.TITLE, "Title", "en", whole=True, viewed=True)
     example = Example(plain.results[0].query, [hit], [Explanation(piece, 0.8)], None)
     return DemoResult(Path("data"), ("fr",), IngestReport(), plain, augmented, [example])
 

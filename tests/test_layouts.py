@@ -171,3 +171,8 @@ def test_haystack_takes_no_key_beside_its_meta() -> None:
     written = layout.with_own({**PAYLOADS["haystack"], "meta": None}, {"queries": {}})
     assert written["meta"] == {"xqg": {"queries": {}}}
     assert layout.own_path == "meta.xqg"
+
+
+@pytest.mark.parametrize(("passage_id", "expected"), [("7", 7), ("a-7", "a-7"), ("²", "²"), ("٣", "٣"), ("--5", "--5")])
+def test_a_passage_id_of_digits_is_a_number(passage_id: str, expected: int | str) -> None:
+    assert LAYOUTS[0].point_id(passage_id) == expected

@@ -18,7 +18,8 @@ from xqg.ingest.job import IngestJob
 from xqg.languages import LanguageDetector
 from xqg.protocols import Point
 from xqg.settings import IngestSettings, StoreSettings
-from xqg.stores.server import ServerStore
+from xqg.stores.server import Server
+from xqg.stores.server_store import ServerStore
 
 PASSAGES = 60
 
@@ -44,7 +45,7 @@ def run(url: str, corpus: Path) -> dict[str, Point]:
             "batch_size": 3,
         }
     )
-    store = ServerStore(settings.store)
+    store = ServerStore(Server(settings.store), settings.store.collection)
     with IngestJob(settings, FakeGenerator(), FakeEncoder(), store, LanguageDetector(), fake_profile) as job:
         assert job.run([str(corpus)]).upserted == PASSAGES
         return {point.passage.id: point for point in store.points(with_vectors=True)}
@@ -86,5 +87,5 @@ def test_a_server_that_goes_away_for_good_is_exit_code_5_and_the_next_run_goes_o
         again = json.loads(ingest(server.url, "--batch-size", "7").stdout)
         assert again["skipped"] + again["upserted"] == PASSAGES
         assert again["skipped"] > 0
-        store = ServerStore(StoreSettings(spec=server.url, collection="docs"))
+        store = ServerStore(Server(StoreSettings(spec=server.url, collection="docs")), "docs")
         assert len(list(store.points())) == PASSAGES

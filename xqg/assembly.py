@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from xqg.ingest.job import IngestJob
     from xqg.protocols import Collection, Encoder, QueryGenerator, Translator, VectorStore
     from xqg.search.searcher import Searcher
-    from xqg.stores.foreign import ForeignServer
+    from xqg.stores.server import Server
 
 
 def build_store(settings: StoreSettings) -> VectorStore:
@@ -33,9 +33,10 @@ def build_store(settings: StoreSettings) -> VectorStore:
         from xqg.stores.edge import EdgeStore
 
         return EdgeStore(settings.embedded_path, settings.collection)
-    from xqg.stores.server import ServerStore
+    from xqg.stores.server import Server
+    from xqg.stores.server_store import ServerStore
 
-    return ServerStore(settings)
+    return ServerStore(Server(settings), settings.collection)
 
 
 def open_store(settings: StoreSettings, beside: str | None = None) -> VectorStore:
@@ -45,15 +46,9 @@ def open_store(settings: StoreSettings, beside: str | None = None) -> VectorStor
     :raises StoreUnreachableError: if a server does not answer.
     """
     if settings.embedded_path is None:
-        from xqg.stores.augmented import open_augmented
-        from xqg.stores.original import open_original
+        from xqg.stores.catalog import open_server_store
 
-        augmented = open_augmented(settings)
-        if augmented is not None:
-            return augmented
-        original = None if beside is None else open_original(settings, beside)
-        if original is not None:
-            return original
+        return open_server_store(settings, beside)
     return build_store(settings)
 
 
@@ -212,7 +207,7 @@ def open_parts(settings: SearchSettings, for_search: bool = False) -> tuple[Coll
     return collection, encoder, store
 
 
-def open_server(settings: StoreSettings) -> ForeignServer:
+def open_server(settings: StoreSettings) -> Server:
     """The server of a store, not yet connected.
 
     :raises SettingsError: if the store is embedded.
@@ -223,9 +218,9 @@ def open_server(settings: StoreSettings) -> ForeignServer:
             "the URL of the Qdrant server that has the collection",
             "For example --store http://localhost:6333",
         )
-    from xqg.stores.foreign import ForeignServer
+    from xqg.stores.server import Server
 
-    return ForeignServer(settings)
+    return Server(settings)
 
 
 def open_augmentation(source: StoreSettings, settings: AugmentSettings, ingest: IngestSettings) -> AugmentJob:

@@ -10,33 +10,21 @@ from xqg.errors import SettingsError, StoreError
 from xqg.layouts import OWN_KEY, Layout, LlamaIndexLayout, ScalarLayout
 
 LLAMAINDEX = LlamaIndexLayout("llamaindex", ("_node_content",), "text")
-HAYSTACK = Layout("haystack", ("content", "meta"), "content", "meta", own_parent="meta")
-"""Haystack 2 refuses to read a document with a key beside ``meta``; Haystack 3 takes such a key into ``meta``."""
-
-LANGCHAIN = Layout("langchain", ("page_content",), "page_content", "metadata")
-"""Dify writes it too, with the tenant's ``group_id`` beside the metadata."""
-
-LANGCHAINJS = Layout("langchainjs", ("content", "metadata"), "content", "metadata")
-"""LangChain.js, and n8n and Flowise, which are built on it."""
-
-OPENWEBUI = Layout("openwebui", ("text", "metadata"), "text", "metadata")
-LIGHTRAG = Layout("lightrag", ("content", "full_doc_id"), "content")
-MEM0 = Layout("mem0", ("data", "hash"), "data")
-SPRINGAI = Layout("springai", ("doc_content",), "doc_content")
-LANGCHAIN4J = ScalarLayout("langchain4j", ("text_segment",), "text_segment")
-MCP = Layout("mcp", ("document",), "document", "metadata")
 PLAIN = Layout("plain", ("text",), "text")
 LAYOUTS = (
     LLAMAINDEX,
-    HAYSTACK,
-    LANGCHAIN,
-    LANGCHAINJS,
-    OPENWEBUI,
-    LIGHTRAG,
-    MEM0,
-    SPRINGAI,
-    LANGCHAIN4J,
-    MCP,
+    # Haystack 2 refuses to read a document with a key beside "meta"; Haystack 3 takes such a key into "meta"
+    Layout("haystack", ("content", "meta"), "content", "meta", own_parent="meta"),
+    # also Dify, with the tenant's "group_id" beside the metadata
+    Layout("langchain", ("page_content",), "page_content", "metadata"),
+    # also n8n and Flowise, which are built on LangChain.js
+    Layout("langchainjs", ("content", "metadata"), "content", "metadata"),
+    Layout("openwebui", ("text", "metadata"), "text", "metadata"),
+    Layout("lightrag", ("content", "full_doc_id"), "content"),
+    Layout("mem0", ("data", "hash"), "data"),
+    Layout("springai", ("doc_content",), "doc_content"),
+    ScalarLayout("langchain4j", ("text_segment",), "text_segment"),
+    Layout("mcp", ("document",), "document", "metadata"),
     PLAIN,
 )
 """All layouts, those with the clearest marks first."""

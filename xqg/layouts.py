@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from xqg.errors import PARSING_ERRORS, SettingsError
@@ -88,6 +88,17 @@ class Layout:
             language=detect(f"{title}\n{text}" if title else text) if language is None else language,
             metadata=self.metadata(payload),
         )
+
+    def point_id(self, passage_id: str) -> int | str:
+        """The id of the point that holds a passage: the same, a number where it is all digits (a UUID has hyphens)."""
+        return int(passage_id) if passage_id.isascii() and passage_id.isdigit() else passage_id
+
+    def stored_passage(self, key: int | str, payload: Mapping[str, Any]) -> Passage:
+        """The passage of a point of ours or of others, in the language that we noted. :param key: the point's id."""
+        own = self.own(payload) or {}
+        passage = self.passage(str(key), self.without_own(payload), lambda text: "")
+        language = own.get("language", passage.language)
+        return replace(passage, language=language, document_hash=own.get("document_hash", ""))
 
     @property
     def own_path(self) -> str:
@@ -188,8 +199,8 @@ class ScalarLayout(Layout):
 
     def with_own(self, payload: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         """``payload`` with our keys."""
-        asked = {self.own_field_path(name): own[name] for name in FILTERED_FIELDS if name in own}
-        return {**payload, OWN_KEY: json.dumps(own, ensure_ascii=False), **asked}
+        filtered = {self.own_field_path(name): own[name] for name in FILTERED_FIELDS if name in own}
+        return {**payload, OWN_KEY: json.dumps(own, ensure_ascii=False), **filtered}
 
     def without_own(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """``payload`` without our keys."""
@@ -226,7 +237,7 @@ def _quoted(key: str) -> str:
     if _PLAIN_KEY.fullmatch(key):
         return key
     if '"' in key or not key:
-        raise SettingsError(f"Qdrant has no way to name the payload key {key!r}", "asked to filter by it")
+        raise SettingsError(f"Qdrant has no way to name the payload key {key!r}", "a key without quotation marks")
     return f'"{key}"'
 
 

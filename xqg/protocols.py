@@ -175,9 +175,6 @@ class VectorStore(Protocol):
             with NaN or infinity; then no point of the batch counts.
         """
 
-    def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
-        """Delete the chunks of these documents (id to ``document_hash``) that have another document hash."""
-
     def delete(self, passage_ids: Sequence[str]) -> None:
         """Delete these passages; those that are not there do not matter."""
 

@@ -130,7 +130,6 @@ class Hit:
     rank: int
     score: float
     passage: Passage
-    texts: Texts
 
 
 @dataclass(frozen=True)
@@ -176,12 +175,15 @@ def content_hash(passage: Passage) -> str:
     return digest([passage.title, passage.text, passage.language])
 
 
-def record_hash(passage: Passage) -> str:
-    """Hash of everything that is stored of a passage; a re-run skips a passage whose hash is unchanged."""
+def record_hash(passage: Passage, content: str | None = None) -> str:
+    """Hash of everything that is stored of a passage; a re-run skips a passage whose hash is unchanged.
+
+    :param content: its `content_hash`; None: computed.
+    """
     return digest(
         [
             passage.id,
-            content_hash(passage),
+            content_hash(passage) if content is None else content,
             dict(passage.metadata),
             passage.document_id,
             passage.chunk,

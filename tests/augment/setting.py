@@ -15,7 +15,7 @@ from xqg.augment.job import AugmentJob
 from xqg.languages import LanguageDetector
 from xqg.records import Passage
 from xqg.settings import IngestSettings, StoreSettings, validated
-from xqg.stores.foreign import ForeignServer
+from xqg.stores.server import Server
 
 HALF = {"rule": "mean", "alpha": 0.5}
 TEXTS = ("battery battery is full", "invoice is late", "password is gone", "wifi is gone", "refund is late")
@@ -69,7 +69,7 @@ class Bench:
             "index": index,
         }
         ingest: IngestSettings = validated(IngestSettings, values)
-        server = ForeignServer(StoreSettings(spec=self.wire.url, collection=source), lambda seconds: None)
+        server = Server(StoreSettings(spec=self.wire.url, collection=source), lambda seconds: None)
         parts = self.generator, self.encoder, server, LanguageDetector(), fake_profile
         return AugmentJob(source, settings, ingest, *parts)
 

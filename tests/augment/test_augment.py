@@ -26,7 +26,7 @@ def without_key(payload: dict[str, Any]) -> dict[str, Any]:
 
 def test_payloads_and_ids_stay_and_the_vectors_take_the_queries_in(bench: Bench) -> None:
     report = bench.augment()
-    assert (report.points, report.stored, report.settled) == (5, 5, True)
+    assert (report.work.read, report.work.upserted, report.settled) == (5, 5, True)
     before, after = bench.contents("docs"), bench.contents()
     assert {key: without_key(payload) for key, (payload, _) in after.items()} == {
         key: payload for key, (payload, _) in before.items()
@@ -72,7 +72,13 @@ def test_a_second_run_does_nothing(bench: Bench) -> None:
     bench.generator.asked.clear()
     bench.wire.requests.clear()
     report = bench.augment(alias="live")
-    assert (report.points, report.stored, report.deleted, report.passes, report.settled) == (5, 0, 0, 1, True)
+    assert (report.work.read, report.work.upserted, report.work.deleted, report.passes, report.settled) == (
+        5,
+        0,
+        0,
+        1,
+        True,
+    )
     assert bench.contents() == before
     assert bench.generator.asked == []
     assert not [request.name for request in bench.wire.requests if request.method in ("PUT", "PATCH", "DELETE")]
@@ -88,7 +94,7 @@ def test_what_changed_in_the_source_is_caught_up(bench: Bench) -> None:
     local.delete("docs", [4])
     bench.generator.asked.clear()
     report = bench.augment()
-    assert (report.stored, report.deleted) == (4, 1)
+    assert (report.work.upserted, report.work.deleted) == (4, 1)
     assert [asked for asked, _ in bench.generator.asked] == ["2", "100", "101"]  # of point 3 the payload alone changed
     fresh = Bench(bench.wire)
     fresh.augment(into="fresh")
@@ -138,7 +144,7 @@ def test_points_that_others_wrote_since_are_left_alone(bench: Bench) -> None:
     new = models.PointStruct(id=900, vector=vector_of("wifi"), payload={"text": "new"})
     bench.wire.local.upsert("better", [mine, new])
     report = bench.augment()
-    assert (report.others, report.deleted, report.stored) == (2, 0, 0)
+    assert (report.others, report.work.deleted, report.work.upserted) == (2, 0, 0)
     assert bench.contents()[1][0] == {"text": "mine"}
     assert bench.contents()[900][0] == {"text": "new"}
 
@@ -146,7 +152,7 @@ def test_points_that_others_wrote_since_are_left_alone(bench: Bench) -> None:
 def test_points_without_text_are_copied(bench: Bench) -> None:
     bench.wire.local.upsert("docs", [models.PointStruct(id=6, vector=vector_of("wifi"), payload={"picture": "a.png"})])
     report = bench.augment()
-    assert (report.without_text, report.points) == (1, 6)
+    assert (report.without_text, report.work.read) == (1, 6)
     assert "6" not in [asked for asked, _ in bench.generator.asked]
     payload, vector = bench.contents()[6]
     assert (without_key(payload), vector) == ({"picture": "a.png"}, bench.contents("docs")[6][1])
@@ -159,7 +165,7 @@ def test_other_settings_are_refused_and_update_brings_them_without_generating(be
         bench.augment(fusion=other)
     bench.generator.asked.clear()
     report = bench.augment(fusion=other, update=True)
-    assert (report.stored, bench.generator.asked) == (5, [])
+    assert (report.work.upserted, bench.generator.asked) == (5, [])
     assert bench.wire.local.get_collection("better").config.metadata["xqg"]["state"] == "ready"
 
 
@@ -185,7 +191,7 @@ class TestAlias:
         self.name(bench, "live", "docs")
         bench.augment(source="live", alias="live")
         report = bench.augment(source="live", alias="live")  # by now the alias names the new collection
-        assert (report.block.source, report.stored) == ("docs", 0)
+        assert (report.block.source, report.work.upserted) == ("docs", 0)
 
     def test_that_is_a_collections_name_is_explained(self, bench: Bench) -> None:
         with pytest.raises(StoreError, match=r"name of a collection.*no alias share it.*'docs-live'.*snapshot"):
@@ -235,7 +241,7 @@ class TestRefusals:
 
     def test_another_dimension(self, wire: WireServer) -> None:
         bench = self.make(wire, self.params(size=3), [1.0, 0, 0])
-        with pytest.raises(StoreError, match=r"has 3 dimensions.*encoder of 8"):
+        with pytest.raises(StoreError, match=r"has 3 dimensions.*encoder's 8"):
             bench.augment()
 
     @pytest.mark.parametrize("datatype", ["uint8", "turbo4"])

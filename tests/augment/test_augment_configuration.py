@@ -68,13 +68,13 @@ def test_other_vectors_of_a_point_come_along_and_a_missing_one_stays_missing(
     )
     bench = Bench(wire)
     report = bench.augment(vector_name="text")
-    assert (report.points, report.without_text, [asked for asked, _ in bench.generator.asked]) == (2, 1, ["1"])
+    assert (report.work.read, report.without_text, [asked for asked, _ in bench.generator.asked]) == (2, 1, ["1"])
     before, after = bench.contents("docs"), bench.contents()
     assert "text" not in after[2][1]
     for key in (1, 2):
         for name in ("image", "late", "words"):
             assert after[key][1][name] == before[key][1][name]
-    assert bench.augment(vector_name="text").stored == 0
+    assert bench.augment(vector_name="text").work.upserted == 0
 
 
 def test_sharding_by_own_keys_is_refused(client: QdrantClient, wire: WireServer) -> None:

@@ -51,7 +51,7 @@ def test_where_an_alias_names_the_collection_they_get_rows_too(bench: Bench) -> 
         assert payload["xqg"]["queries"]["fr"]
         assert len(rows) == 2  # the first row and its one sentence
     bench.generator.asked.clear()
-    assert bench.augment(fusion=VIEWS, alias="live").stored == 0
+    assert bench.augment(fusion=VIEWS, alias="live").work.upserted == 0
     assert bench.generator.asked == []
     assert bench.contents() == contents
 

@@ -31,7 +31,7 @@ def raw(wire: WireServer, name: str) -> dict[Any, Any]:
 
 
 def test_the_layout_is_recognised(stack: Stack, report: AugmentReport) -> None:
-    assert (report.block.layout.name, report.stored, report.without_text) == (stack.layout, 3, 0)
+    assert (report.block.layout.name, report.work.upserted, report.without_text) == (stack.layout, 3, 0)
     assert report.agreement == pytest.approx(1.0)
 
 
@@ -83,6 +83,6 @@ def test_its_update_works_and_is_never_overwritten(stack: Stack, report: Augment
     stack.write("docs", [added])
     stack.write("better", [("valve is open", {"title": "Water", "page": 5, "language": "en"})])
     again = Bench(wire).augment()
-    assert (again.stored, again.deleted) == (1, 0)
+    assert (again.work.upserted, again.work.deleted) == (1, 0)
     assert stack.search("better", "refund", page=4) == [added]
     assert [text for text, _ in stack.search("better", "valve", page=5)] == ["valve is open"]

@@ -16,8 +16,8 @@ from tests.stores.wire import CollectionSettings, WireServer
 from xqg.augment.aliases import roll_back
 from xqg.records import FieldMatch
 from xqg.settings import StoreSettings
-from xqg.stores.augmented import open_augmented
-from xqg.stores.foreign import ForeignServer
+from xqg.stores.catalog import open_server_store
+from xqg.stores.server import Server
 
 TEXTS = [f"{WORDS[n % 6]} number {n}" for n in range(60)]
 
@@ -31,7 +31,7 @@ def catch_up(bench: Bench) -> tuple[Any, ...]:
     local.upsert("better", plain_points(["refund is mine"], first=200))
     local.delete("docs", list(range(1, 31)))
     second = bench.augment(alias="live")
-    return first.stored, second.stored, second.deleted, second.settled, bench.contents()
+    return first.work.upserted, second.work.upserted, second.work.deleted, second.settled, bench.contents()
 
 
 @pytest.mark.parametrize("limits", [*LIMITS, ALL], ids=lambda limits: "+".join(limits) or "none")
@@ -45,7 +45,7 @@ def test_augmenting_catching_up_and_rolling_back_within_each_limit(limits: dict[
         assert found[4].keys() == expected[4].keys()
         assert all(found[4][key] == expected[4][key] for key in found[4])
         settings = StoreSettings(spec=strict.url, collection="better")
-        server = ForeignServer(settings, lambda seconds: None)
+        server = Server(settings, lambda seconds: None)
         assert roll_back(server, "better", "live")["now"] == "docs"
         server.close()
 
@@ -57,8 +57,7 @@ def test_an_index_that_is_asked_for_is_made_where_the_payloads_have_the_field(wi
     with Bench(wire).job(index=("n:integer",)) as job:
         job.run()
     assert wire.settings["better"].payload_schema == {"language": "keyword", "n": "integer"}
-    store = open_augmented(StoreSettings(spec=wire.url, collection="better"))
-    assert store is not None
+    store = open_server_store(StoreSettings(spec=wire.url, collection="better"))
     question = np.eye(len(WORDS), dtype=np.float32)[:1]
     (hits,) = store.search(question, 9, [FieldMatch("n", (2,), ">="), FieldMatch("language", ("en",))])
     assert sorted(hit.passage.metadata["n"] for hit in hits) == [2, 3, 4, 5]
@@ -73,8 +72,7 @@ def test_a_tenants_key_beside_the_metadata_is_found_and_indexed_there(wire: Wire
     with Bench(wire).job(index=("group_id:keyword", "n:integer")) as job:
         job.run()
     assert wire.settings["better"].payload_schema == {"group_id": "keyword", "metadata.n": "integer"}
-    store = open_augmented(StoreSettings(spec=wire.url, collection="better"))
-    assert store is not None
+    store = open_server_store(StoreSettings(spec=wire.url, collection="better"))
     (hits,) = store.search(np.eye(len(WORDS), dtype=np.float32)[:1], 9, [FieldMatch("group_id", ("g0",))])
     assert sorted(hit.passage.id for hit in hits) == ["2", "4"]
     store.close()
@@ -90,13 +88,13 @@ def test_what_langchain4j_cannot_read_is_not_written_and_all_is_caught_up(wire: 
             local.overwrite_payload(name, {"text_segment": point.payload["text"], "n": 1.5}, [point.id])
 
     overwrite("docs", plain_points())
-    assert bench.augment(alias="live").stored == 5
+    assert bench.augment(alias="live").work.upserted == 5
     local.upsert("better", plain_points(["refund is mine"], first=200))
     overwrite("better", plain_points(["refund is mine"], first=200))
     local.delete("docs", [1])
     report = bench.augment(alias="live")
-    assert (report.deleted, report.in_place, report.settled) == (1, 1, True)
-    assert bench.augment(alias="live").stored == 0
+    assert (report.work.deleted, report.in_place, report.settled) == (1, 1, True)
+    assert bench.augment(alias="live").work.upserted == 0
     contents = bench.contents()
     assert sorted(contents) == [2, 3, 4, 5, 200]
     assert all(isinstance(value, str | float) for payload, _ in contents.values() for value in payload.values())

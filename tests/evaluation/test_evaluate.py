@@ -81,7 +81,7 @@ def test_a_score_that_is_not_finite_never_ranks_first() -> None:
 class Nan(FakeStore):
     def search(self, vectors, limit, filters=(), exact=False, language=None):
         scores = [float("nan"), float("inf"), 0.5]
-        hits = [Hit(rank, score, Passage(f"p{rank}", "x"), {}) for rank, score in enumerate(scores, start=1)]
+        hits = [Hit(rank, score, Passage(f"p{rank}", "x")) for rank, score in enumerate(scores, start=1)]
         return [hits for _ in vectors]
 
 

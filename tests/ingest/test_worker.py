@@ -208,6 +208,15 @@ def test_a_document_that_got_shorter_loses_its_old_chunks(bench: Bench) -> None:
     assert sorted(bench.store.stored) == ["a", "b", "c", "d#1", "d#2", "d#3"]
 
 
+def test_a_changed_document_is_replaced_and_never_missing(bench: Bench) -> None:
+    bench.ingest(CORPUS)
+    deleted: list[str] = []
+    bench.store.delete = lambda ids: deleted.extend(ids)  # type: ignore[method-assign, assignment]
+    bench.ingest([replace(CORPUS[0], text="refund is late", document_hash="2")])
+    assert deleted == []
+    assert bench.store.stored["a"].passage.document_hash == "2"
+
+
 def test_another_size_or_distance_cannot_be_updated(bench: Bench) -> None:
     bench.ingest(CORPUS)
     bench.encoder = FakeEncoder(distance="cosine")
@@ -290,8 +299,10 @@ def test_a_collection_of_the_old_schema_names_the_way_out(bench: Bench) -> None:
     metadata = bench.store.collection.metadata
     old = {**metadata, "settings": {**metadata["settings"], "schema": 1, "rule": "neutral", "share": "calibrated"}}
     bench.store.write_metadata(old)
-    with pytest.raises(FingerprintError, match=r"has schema 1;.* writes schema 2.*--update --views 0"):
+    with pytest.raises(StoreError, match=r"one vector a passage.*several vectors.*--views 0"):
         bench.ingest(CORPUS, settings(fusion={}))
+    with pytest.raises(FingerprintError, match=r"schema: stored 1, asked 2.*--update"):
+        bench.ingest(CORPUS, settings(fusion={"views": 0}))
     bench.generator.asked.clear()
     report = bench.ingest(CORPUS, settings(fusion={"views": 0}, update=True))
     assert (report.upserted, report.generated, bench.generator.asked) == (3, 0, [])

@@ -29,6 +29,7 @@ from xqg.errors import FingerprintError, SettingsError, StoreError
 from xqg.plugin import collection_reader
 from xqg.plugin.collection_reader import ReadingSettings, open_reader
 from xqg.plugin.mcp import build_server
+from xqg.search.searcher import Searcher
 from xqg.settings import EncoderSettings, StoreSettings
 
 UUID = "00000000-0000-0000-0000-00000000000{}"
@@ -41,12 +42,12 @@ def fake_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collection_reader, "build_encoder", lambda settings, for_search=False: FakeEncoder())
 
 
-def read(wire: WireServer, **options: Any) -> collection_reader.Reader:
+def read(wire: WireServer, **options: Any) -> Searcher:
     given = {"encoder": EncoderSettings(), **options}
     return open_reader(ReadingSettings(store=StoreSettings(spec=wire.url, collection="docs"), **given))
 
 
-def call(reader: collection_reader.Reader, tool: str, **arguments: Any) -> Any:
+def call(reader: Searcher, tool: str, **arguments: Any) -> Any:
     """The structured result of a tool; the text of an error."""
 
     async def run() -> Any:
@@ -234,7 +235,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "code", "message"),
         [
-            (["--text-key", "body"], 2, "text_key says how foreign payloads are read"),
+            (["--text-key", "body"], 2, "text_key says how payloads of other software are read"),
             (["--collection", "other"], 1, "There is no collection 'other'"),
             (["--encoder", "gpt"], 2, "choose bundled"),
         ],

@@ -23,15 +23,16 @@ from tests.plugin.stacks import (
 )
 from tests.stores.samples import make_point, without_sleep
 from tests.stores.wire import WireServer
+from xqg.augment.augment_report import AugmentReport
 from xqg.augment.augment_settings import AugmentSettings
 from xqg.augment.inspection import inspect_source
-from xqg.augment.source import Seen, Source
+from xqg.augment.source import Source
 from xqg.languages import LanguageDetector
 from xqg.protocols import Point
 from xqg.settings import StoreSettings
-from xqg.stores.augmented import AugmentedStore
-from xqg.stores.foreign import ForeignServer
-from xqg.stores.foreign_points import ForeignPassage
+from xqg.stores.augmented import SourcePassage
+from xqg.stores.server import Server
+from xqg.stores.server_store import ServerStore
 
 FAR = "other other other"
 """What every passage's first row is about, so that the second one must be looked at."""
@@ -39,19 +40,19 @@ FAR = "other other other"
 
 def write_rows(url: str) -> None:
     """Copy "docs" into "better", each point with a row along `FAR` and its own."""
-    with_server = ForeignServer(StoreSettings(spec=url, collection="docs"), without_sleep)
-    block = inspect_source(with_server, "docs", AugmentSettings(into="better"), FakeEncoder()).block
-    store = AugmentedStore(with_server, "better", block)
+    server = Server(StoreSettings(spec=url, collection="docs"), without_sleep)
+    block = inspect_source(server, "docs", AugmentSettings(into="better"), FakeEncoder()).block
+    store = ServerStore(server, "better", block)
     store.create(len(WORDS), "cosine", {"state": "ready"}, multivector=True)
-    passages = Source(with_server, store, block, LanguageDetector(), "en").passages(True, Seen())
-    store.upsert([Point(passage, make_point("").entry, _rows(passage, block.vector)) for passage in passages])
-    with_server.close()
+    report = AugmentReport(block, "better", None)
+    passages = Source(server, "better", block, LanguageDetector(), "en").passages(True, report)
+    store.upsert([Point(passage, make_point("").entry, _rows(passage)) for passage in passages])
+    server.close()
 
 
-def _rows(passage: ForeignPassage, vector: str) -> Any:
-    own = None if passage.origin is None else passage.origin.vector(vector)
-    assert own is not None
-    return np.stack([np.array(vector_of(FAR), dtype=np.float32), own])
+def _rows(passage: SourcePassage) -> Any:
+    assert passage.vector is not None
+    return np.stack([np.array(vector_of(FAR), dtype=np.float32), passage.vector])
 
 
 def made(kind: type[Stack], wire: WireServer) -> Any:

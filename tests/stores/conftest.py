@@ -9,18 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.stores.samples import METADATA, without_sleep
+from tests.stores.samples import METADATA, make_store, without_sleep
 from tests.stores.wire import WireServer
 from tests.stores.wire_grpc import GrpcServer
 from xqg.protocols import VectorStore
 from xqg.settings import StoreSettings
 from xqg.stores.edge import EdgeStore
-from xqg.stores.server import ServerStore
+from xqg.stores.server import Server
+from xqg.stores.server_store import ServerStore
 
 
 @pytest.fixture
 def server_store(wire: WireServer) -> Iterator[ServerStore]:
-    store = ServerStore(StoreSettings(spec=wire.url, collection="docs"), sleep=without_sleep)
+    store = make_store(wire)
     yield store
     store.close()
 
@@ -42,7 +43,7 @@ def grpc_server(wire: WireServer) -> Iterator[GrpcServer]:
 @pytest.fixture
 def grpc_store(wire: WireServer, grpc_server: GrpcServer) -> Iterator[ServerStore]:
     settings = StoreSettings(spec=wire.url, collection="docs", grpc=True, grpc_port=grpc_server.port)
-    store = ServerStore(settings, sleep=without_sleep)
+    store = ServerStore(Server(settings, without_sleep), settings.collection)
     yield store
     store.close()
 
@@ -54,11 +55,12 @@ def _real_store(grpc: bool) -> Iterator[ServerStore]:
     settings = StoreSettings(
         spec=url, collection=f"xqg-test-{uuid.uuid4()}", grpc=grpc, api_key=os.environ.get("QDRANT_API_KEY")
     )
-    store = ServerStore(settings)
+    server = Server(settings)
+    store = ServerStore(server, settings.collection)
     try:
         yield store
     finally:
-        store._client().delete_collection(settings.collection)
+        server.client().delete_collection(settings.collection)
         store.close()
 
 

@@ -11,15 +11,16 @@ from tests.stores.wire import WireServer
 from xqg.protocols import Point
 from xqg.records import LedgerEntry, Passage, Texts, Vectors, content_hash, record_hash
 from xqg.settings import StoreSettings
-from xqg.stores.server import ServerStore
+from xqg.stores.server import Server
+from xqg.stores.server_store import ServerStore
 
 METADATA = {"encoder": {"name": "axes", "alpha": 0.2}, "generator": None, "languages": ["fr", "ja"], "版": "✓"}
 
 
 def make_store(server: WireServer, sleep: Callable[[float], None] | None = None, **settings: Any) -> ServerStore:
     """A store of the collection "docs" on ``server`` that does not sleep between tries."""
-    values = {"spec": server.url, "collection": "docs", **settings}
-    return ServerStore(StoreSettings(**values), sleep=without_sleep if sleep is None else sleep)
+    values = StoreSettings(**{"spec": server.url, "collection": "docs", **settings})
+    return ServerStore(Server(values, without_sleep if sleep is None else sleep), values.collection)
 
 
 def remembered(server: WireServer) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from tests.stores.wire import WireServer
 from xqg.errors import StoreError
 from xqg.known_layouts import choose_layout
 from xqg.protocols import Collection, Point
-from xqg.records import FieldMatch, Vectors
+from xqg.records import FieldMatch, Texts, Vectors, digest
 from xqg.settings import StoreSettings
-from xqg.stores.augmented import Augmented, AugmentedStore, open_augmented
-from xqg.stores.foreign import ForeignServer
-from xqg.stores.foreign_points import foreign_passage
-from xqg.stores.original import OriginalStore
+from xqg.stores.augmented import Augmented, point_digest, read_source
+from xqg.stores.catalog import open_server_store
+from xqg.stores.server import Server
+from xqg.stores.server_store import ServerStore, SourceStore
 
 COSINE = models.Distance.COSINE
 PLAIN = models.VectorParams(size=2, distance=COSINE)
@@ -29,8 +29,8 @@ OTHERS = {"words": models.SparseVector(indices=[3, 1], values=[0.5, 2.0]), "imag
 
 
 @pytest.fixture
-def server(wire: WireServer) -> Iterator[ForeignServer]:
-    server = ForeignServer(StoreSettings(spec=wire.url, collection="docs"), without_sleep)
+def server(wire: WireServer) -> Iterator[Server]:
+    server = Server(StoreSettings(spec=wire.url, collection="docs"), without_sleep)
     yield server
     server.close()
 
@@ -56,26 +56,24 @@ def fill_source(client: QdrantClient, name: str | None = None, others: dict[str,
     client.upsert("docs", points)
 
 
-def augmented(server: ForeignServer, vector: str = "") -> AugmentedStore:
-    return AugmentedStore(server, "better", Augmented("docs", choose_layout([{"text": "a"}], None, None, None), vector))
+def augmented(server: Server, vector: str = "") -> ServerStore:
+    return ServerStore(server, "better", Augmented("docs", choose_layout([{"text": "a"}], None, None, None), vector))
 
 
-def made(server: ForeignServer, vector: str = "", multivector: bool = True) -> AugmentedStore:
+def made(server: Server, vector: str = "", multivector: bool = True) -> ServerStore:
     store = augmented(server, vector)
     store.create(2, "cosine", {"state": "ready"}, multivector)
     return store
 
 
-def point(server: ForeignServer, store: AugmentedStore, number: int, rows: Vectors) -> Point:
+def point(server: Server, store: ServerStore, number: int, rows: Vectors) -> Point:
     """The source's point with other rows, as the worker hands it over."""
-    origin = server.points("docs", [number], with_vectors=True)[number]
-    passage = store._block.layout.passage(str(number), origin.payload, lambda text: "en")
-    return Point(
-        foreign_passage(passage, origin, language="en", document_hash=origin.digest()), make_point("").entry, rows
-    )
+    record = server.retrieve("docs", [number], with_vectors=True)[number]
+    passage = read_source(record, store._layout, store._vector, {}, lambda text: "en")
+    return Point(passage, make_point("").entry, rows)
 
 
-def fill(server: ForeignServer, store: AugmentedStore) -> None:
+def fill(server: Server, store: ServerStore) -> None:
     """Along X the passages b, a, c have the cosines 1, 0.6 and 0; along Y c, a, b have 1, 0.8 and 0."""
     rows = {1: UP[None], 2: np.stack([-Y, X, -X]), 3: np.stack([-X, Y])}
     store.upsert([point(server, store, number, stored) for number, stored in rows.items()])
@@ -89,7 +87,7 @@ def params(client: QdrantClient, vector: str | None = None, name: str = "better"
 
 
 class TestConfiguration:
-    def test_only_the_rows_and_the_links_differ(self, client: QdrantClient, server: ForeignServer) -> None:
+    def test_only_the_rows_and_the_links_differ(self, client: QdrantClient, server: Server) -> None:
         vector = models.VectorParams(
             size=2,
             distance=COSINE,
@@ -116,9 +114,7 @@ class TestConfiguration:
         assert better.payload_schema == docs.payload_schema
 
     @pytest.mark.parametrize("vectors", [PLAIN, {"": PLAIN}], ids=["unnamed", "named nothing"])
-    def test_the_form_of_an_unnamed_vector_is_kept(
-        self, client: QdrantClient, server: ForeignServer, vectors: Any
-    ) -> None:
+    def test_the_form_of_an_unnamed_vector_is_kept(self, client: QdrantClient, server: Server, vectors: Any) -> None:
         make_source(client, vectors)
         made(server)
         assert isinstance(client.get_collection("better").config.params.vectors, type(vectors))
@@ -136,7 +132,7 @@ class TestConfiguration:
         ],
     )
     def test_links_are_raised_where_there_are_fewer(
-        self, client: QdrantClient, server: ForeignServer, caplog: Any, collection: Any, own: Any, expected: Any
+        self, client: QdrantClient, server: Server, caplog: Any, collection: Any, own: Any, expected: Any
     ) -> None:
         caplog.set_level(logging.INFO, "xqg")
         vector = PLAIN.model_copy(update={"hnsw_config": None if own is None else models.HnswConfigDiff(**own)})
@@ -146,14 +142,14 @@ class TestConfiguration:
         assert (None if found is None else found.model_dump(exclude_none=True)) == expected
         assert ("instead of the" in caplog.text) == (expected != own)
 
-    def test_one_row_a_point_is_the_source_again(self, client: QdrantClient, server: ForeignServer) -> None:
+    def test_one_row_a_point_is_the_source_again(self, client: QdrantClient, server: Server) -> None:
         make_source(client)
         made(server, multivector=False)
         assert params(client) == params(client, name="docs")
 
     @pytest.mark.parametrize("place", ["collection", "vector"])
     def test_binary_quantisation_is_warned_of(
-        self, client: QdrantClient, server: ForeignServer, caplog: Any, place: str
+        self, client: QdrantClient, server: Server, caplog: Any, place: str
     ) -> None:
         bits = models.BinaryQuantization(binary=models.BinaryQuantizationConfig())
         if place == "vector":
@@ -163,7 +159,7 @@ class TestConfiguration:
         made(server)
         assert "'docs' is quantised to bits" in caplog.text
 
-    def test_what_is_bounded_by_strict_mode_is_told(self, client: QdrantClient, server: ForeignServer) -> None:
+    def test_what_is_bounded_by_strict_mode_is_told(self, client: QdrantClient, server: Server) -> None:
         strict = models.StrictModeConfig(
             enabled=True, multivector_config={"": models.StrictModeMultivector(max_vectors=4)}
         )
@@ -173,15 +169,27 @@ class TestConfiguration:
         assert (found.multivector, found.most_rows) == (True, 4)
 
 
+def test_a_point_has_one_digest_over_rest_and_grpc_and_all_of_it_counts() -> None:
+    def vectors(indices: list[int], value: float) -> Any:
+        return {"words": models.SparseVector(indices=indices, values=[value]), "text": [value, 0.0]}
+
+    payload = {"text": "a"}
+    same = point_digest(payload, vectors([2**24], 0.1))
+    assert point_digest(payload, vectors([2**24], float(np.float32(0.1)))) == same, "gRPC carries floats of 32 bits"
+    assert point_digest(payload, vectors([2**24 + 1], 0.1)) != same, "a float of 32 bits does not hold it"
+    assert point_digest({"text": "b"}, vectors([2**24], 0.1)) != same
+    # as collections were made that have no sparse vector: payload, then the bytes of each vector
+    assert point_digest(payload, [1.0]) == digest([payload, "0000803f"])
+
+
 class TestPoints:
     @pytest.mark.parametrize("vectors", [PLAIN, {"": PLAIN}], ids=["unnamed", "named nothing"])
-    def test_rows_are_stored_found_and_read(self, client: QdrantClient, server: ForeignServer, vectors: Any) -> None:
+    def test_rows_are_stored_found_and_read(self, client: QdrantClient, server: Server, vectors: Any) -> None:
         make_source(client, vectors)
         fill_source(client)
         store = made(server)
         fill(server, store)
-        again = open_augmented(StoreSettings(spec=_url(client), collection="better"))
-        assert again is not None
+        again = open_server_store(StoreSettings(spec=_url(client), collection="better"))
         for opened in (store, again):
             found = opened.describe()
             assert found is not None
@@ -198,9 +206,7 @@ class TestPoints:
             assert rows["b"] == pytest.approx(np.stack([-Y, X, -X]))
         again.close()
 
-    def test_other_vectors_stay_and_a_missing_one_stays_missing(
-        self, client: QdrantClient, server: ForeignServer
-    ) -> None:
+    def test_other_vectors_stay_and_a_missing_one_stays_missing(self, client: QdrantClient, server: Server) -> None:
         image = models.VectorParams(size=3, distance=COSINE)
         make_source(
             client, {"text": PLAIN, "image": image}, sparse_vectors_config={"words": models.SparseVectorParams()}
@@ -219,7 +225,7 @@ class TestPoints:
         read = {found.passage.text: found.rows for found in store.points(["3", "4"], with_vectors=True)}
         assert (len(read["c"]), read["d"]) == (2, None)  # type: ignore[arg-type]
 
-    def test_a_plain_collection_gets_one_row(self, client: QdrantClient, server: ForeignServer) -> None:
+    def test_a_plain_collection_gets_one_row(self, client: QdrantClient, server: Server) -> None:
         make_source(client)
         fill_source(client)
         store = made(server, multivector=False)
@@ -229,7 +235,7 @@ class TestPoints:
         (record,) = client.scroll("better", with_vectors=True)[0]
         assert record.vector == pytest.approx(UP.tolist())
 
-    def test_points_that_others_wrote_are_found_but_not_read(self, client: QdrantClient, server: ForeignServer) -> None:
+    def test_points_that_others_wrote_are_found_but_not_read(self, client: QdrantClient, server: Server) -> None:
         """They write one dense vector, which the engine takes for one row."""
         make_source(client)
         fill_source(client)
@@ -240,42 +246,29 @@ class TestPoints:
         assert [hit.passage.text for hit in hits] == ["b", "new"]
         assert [found.passage.text for found in store.points()] == ["a", "b", "c"]
         assert [hit.passage.text for hit in store.search(X[None], 5, [FieldMatch("n", (9,))])[0]] == ["new"]
-        (other,) = server.points("better", [9], with_vectors=True).values()
-        assert (other.rows("").shape, other.vector("").shape) == ((1, 2), (2,))  # type: ignore[union-attr]
+        (other,) = store.points(["9"], with_vectors=True)
+        assert (other.rows.shape, other.entry.texts) == ((1, 2), Texts())  # type: ignore[union-attr]
 
-    def test_the_source_is_compared_by_its_own_vector(self, client: QdrantClient, server: ForeignServer) -> None:
+    def test_the_source_is_compared_by_its_own_vector(self, client: QdrantClient, server: Server) -> None:
         make_source(client)
         fill_source(client)
         store = made(server)
         fill(server, store)
         store.write_metadata({"encoder": {}, "settings": {"encoder": {}}})
-        original = OriginalStore(server, store._block, store)
+        original = SourceStore(server, store._block, store)
         assert original.describe() == Collection(
             2, "cosine", 3, {"encoder": {}, "settings": {"encoder": {}, "generator": None}}
         )
         assert [hit.score for hit in original.search(X[None], 3)[0]] == pytest.approx([1, 1, 1])
-        with pytest.raises(StoreError, match="only read"):
-            original.create(2, "cosine", {}, multivector=True)
-
-
-def test_an_index_that_an_older_version_put_off_comes_back(
-    client: QdrantClient, server: ForeignServer, wire: WireServer
-) -> None:
-    make_source(client)
-    fill_source(client)
-    store = made(server)
-    wire.settings["better"].indexing_threshold = 0
-    before = wire.local.get_collection("better").config.metadata["xqg"]
-    block = {**before["augmented"], "complete": True}
-    old = {**before, "augmented": block, "indexing_threshold_before": 777}
-    wire.local.update_collection("better", metadata={"xqg": old})
-    assert "indexing_threshold_before" not in store.describe().metadata  # type: ignore[union-attr]
-    with store.bulk_load():
-        assert wire.settings["better"].indexing_threshold == 777
-    assert wire.local.get_collection("better").config.metadata["xqg"] == {**before, "augmented": block}
-    opened = open_augmented(StoreSettings(spec=wire.url, collection="better"))
-    assert opened is not None
-    opened.close()
+        writes = [
+            lambda: original.write_metadata({}),
+            lambda: original.upsert([point(server, store, 1, UP[None])]),
+            lambda: original.delete(["1"]),
+            lambda: original.index_fields(["n:integer"]),
+        ]
+        for write in writes:
+            with pytest.raises(StoreError, match="only read"):
+                write()
 
 
 def _url(client: QdrantClient) -> str:

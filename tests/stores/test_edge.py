@@ -145,7 +145,7 @@ def test_what_an_older_version_stored_by_language_can_be_read(tmp_path):
     shutil.rmtree(shard)
     vector = engine.EdgeVectorParams(size=4, distance=engine.Distance.Cosine)
     old = engine.EdgeShard.create(str(shard), engine.EdgeConfig(vectors={"": vector, "fr": vector}, wal_enabled=True))
-    payload, vectors = to_payload(make_point("old")), {"": [1.0, 0, 0, 0], "fr": [0, 1.0, 0, 0]}
+    payload, vectors = to_payload(make_point("old"))[0], {"": [1.0, 0, 0, 0], "fr": [0, 1.0, 0, 0]}
     old.update(engine.UpdateOperation.upsert_points([engine.Point(point_id("old"), vectors, payload)]))
     old.close()
     store = EdgeStore(tmp_path, "docs")

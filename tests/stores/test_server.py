@@ -9,10 +9,12 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 from tests.stores.samples import METADATA, array, make_point, make_store, without_sleep
 from tests.stores.wire import Fault, WireServer
 from xqg.errors import StoreError, StoreUnreachableError, TransientError
+from xqg.ingest.removal import delete_stale_chunks
 from xqg.protocols import Collection
 from xqg.settings import StoreSettings
-from xqg.stores.server import ServerStore
+from xqg.stores.server import Server
 from xqg.stores.server_calls import ExistingCollectionError, ServerCalls, check_done
+from xqg.stores.server_store import ServerStore
 
 LOST_ANSWERS = [Fault.DROP_HALFWAY, Fault.APPLY_THEN_DROP]
 PASSING = [Fault.UNAVAILABLE, Fault.RATE_LIMIT, Fault.RATE_LIMIT_DATE, Fault.RATE_LIMIT_BARE, Fault.DROP, *LOST_ANSWERS]
@@ -38,7 +40,7 @@ def test_a_failure_that_passes_is_tried_again(wire, made, fault):
         "POST .*/points$": lambda: made.ledger(["a"]),
         "scroll": lambda: list(made.points()),
         "query": lambda: made.search(array(1, 0, 0, 0)[None], 1),
-        "delete": lambda: made.delete_stale_chunks({"b": "new"}),
+        "delete": lambda: delete_stale_chunks(made, {"b": "new"}),
     }
     for pattern, call in calls.items():
         wire.requests.clear()
@@ -100,7 +102,7 @@ def test_a_server_that_stays_away(wire, made):
 def test_no_server_at_all():
     with WireServer() as server:
         url = server.url
-    store = ServerStore(StoreSettings(spec=url, collection="docs"), sleep=without_sleep)
+    store = ServerStore(Server(StoreSettings(spec=url, collection="docs"), without_sleep), "docs")
     with pytest.raises(StoreUnreachableError, match=f"Nothing answers at {url}"):
         store.describe()
 
@@ -159,4 +161,4 @@ def test_an_older_servers_way_to_say_that_a_collection_exists():
         )
 
     with pytest.raises(ExistingCollectionError):
-        ServerCalls("http://server", "docs", None, without_sleep)("create", operation)
+        ServerCalls("http://server", None, without_sleep)("docs", "create", operation)

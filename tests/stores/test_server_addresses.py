@@ -8,7 +8,7 @@ from tests.stores.samples import make_store, without_sleep
 from xqg.addresses import proxy_note, server_address, without_login
 from xqg.errors import SettingsError, StoreError, StoreUnreachableError
 from xqg.settings import StoreSettings, validated
-from xqg.stores.server_connection import ServerConnection
+from xqg.stores.server import Server
 
 PROXIES = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"]
 
@@ -39,8 +39,7 @@ def without_proxies(monkeypatch):
 )
 def test_the_port_that_an_address_means(url, address):
     assert server_address(url) == address
-    connection = ServerConnection(StoreSettings(spec=url, collection="docs"))
-    assert connection.calls("docs").server == address
+    assert Server(StoreSettings(spec=url, collection="docs")).call.server == address
 
 
 @pytest.mark.parametrize("url", ["http://", "http://host:x", "http://host:99999", "https:///path", "http://[::1"])
@@ -62,7 +61,7 @@ def test_a_gateway_with_a_path_is_asked_below_it(wire):
 
 def test_the_address_that_was_tried_is_in_the_error():
     settings = StoreSettings(spec="http://user:secret@127.0.0.1:9/gate", collection="docs")
-    connection = ServerConnection(settings, without_sleep)
+    connection = Server(settings, without_sleep)
     with pytest.raises(StoreUnreachableError, match=r"Nothing answers at http://127\.0\.0\.1:9/gate: ") as caught:
         connection.client()
     assert "secret" not in str(caught.value)
@@ -71,12 +70,12 @@ def test_the_address_that_was_tried_is_in_the_error():
 
 def test_over_grpc_it_is_the_address_of_that_interface():
     settings = StoreSettings(spec="http://127.0.0.1/gate", collection="docs", grpc=True, grpc_port=9)
-    assert ServerConnection(settings).calls("docs").server == "grpc://127.0.0.1:9"
+    assert Server(settings).call.server == "grpc://127.0.0.1:9"
 
 
 def test_a_proxy_is_named_when_nothing_answers(monkeypatch, wire):
     monkeypatch.setenv("HTTP_PROXY", "http://me:secret@127.0.0.1:9")
-    connection = ServerConnection(StoreSettings(spec="http://qdrant.test", collection="docs"), without_sleep)
+    connection = Server(StoreSettings(spec="http://qdrant.test", collection="docs"), without_sleep)
     with pytest.raises(
         StoreUnreachableError, match=r"the proxy http://127\.0\.0\.1:9 of HTTP_PROXY.*NO_PROXY"
     ) as caught:
@@ -84,7 +83,7 @@ def test_a_proxy_is_named_when_nothing_answers(monkeypatch, wire):
     assert "secret" not in str(caught.value)
     monkeypatch.setenv("HTTP_PROXY", wire.url)  # something that answers, but is no proxy
     with pytest.raises(StoreError, match=r"qdrant\.test:80/x, asked through the proxy"):
-        ServerConnection(StoreSettings(spec="http://qdrant.test/x", collection="docs"), without_sleep).client()
+        Server(StoreSettings(spec="http://qdrant.test/x", collection="docs"), without_sleep).client()
 
 
 def test_no_proxy_is_named_where_none_is_used(monkeypatch):

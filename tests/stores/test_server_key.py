@@ -11,8 +11,8 @@ from tests.stores.wire import Fault, WireServer
 from xqg.errors import SettingsError, StoreError, StoreUnreachableError
 from xqg.protocols import Collection
 from xqg.settings import StoreSettings
+from xqg.stores.server import Server, _warn_of_open_key
 from xqg.stores.server_calls import ServerCalls
-from xqg.stores.server_connection import ServerConnection, _warn_of_open_key
 
 SECRET = "s3cr3t-k3y"
 
@@ -54,7 +54,7 @@ def test_the_key_is_in_no_error_no_log_and_no_traceback(caplog):
         assert SECRET in server.requests[0].headers["api-key"]
     assert "did not answer in 8 tries" in caplog.text
     assert SECRET not in caplog.text
-    assert SECRET not in repr(store.__dict__["_settings"])
+    assert SECRET not in repr(store.__dict__["_server"].__dict__["_settings"])
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_an_open_connection_is_told_of_once_in_our_words(url, openly, caplog, mo
     answer = type("Version", (), {"version": "1.18.3"})
     monkeypatch.setattr(ServerCalls, "__call__", lambda *_: answer)
     for _ in range(2):
-        connection = ServerConnection(StoreSettings(spec=url, collection="docs", api_key=SECRET))
+        connection = Server(StoreSettings(spec=url, collection="docs", api_key=SECRET))
         connection.client()
         connection.close()
     told = [record.getMessage() for record in caplog.records]

@@ -8,6 +8,7 @@ from qdrant_client import models
 from tests.stores.samples import METADATA, array, make_point, make_store
 from tests.stores.wire import Fault
 from xqg.errors import StoreError
+from xqg.ingest.removal import delete_stale_chunks
 from xqg.protocols import Collection
 from xqg.records import point_id
 from xqg.stores.payload import to_payload
@@ -45,16 +46,16 @@ def test_a_point_above_the_limit_is_named(wire):
 def test_one_deletion_for_many_documents(wire, made):
     made.upsert([make_point(str(number), document_hash="old") for number in range(300)])
     wire.requests.clear()
-    made.delete_stale_chunks({str(number): "new" for number in range(80)})
+    delete_stale_chunks(made, {str(number): "new" for number in range(80)})
     names = [request.name.rpartition("/")[2] for request in wire.requests]
     assert names == ["points", "delete"], "found by id, deleted by id"
-    made.delete_stale_chunks({str(number): "new" for number in range(300)})
+    delete_stale_chunks(made, {str(number): "new" for number in range(300)})
     assert [len(request.body["points"]) for request in wire.named("delete")] == [80, 220]
     assert made.describe().points == 0
 
 
 def test_no_documents_send_no_deletion(wire, made):
-    made.delete_stale_chunks({})
+    delete_stale_chunks(made, {})
     assert wire.requests == []
 
 
@@ -70,6 +71,16 @@ def test_exact_is_passed_on(wire, made):
     made.search(array(1, 0, 0, 0)[None], 1, exact=True)
     searches = [request.body["searches"][0]["params"]["exact"] for request in wire.named("query")]
     assert searches == [False, True]
+
+
+def test_hits_leave_the_generated_texts_out(wire, made):
+    made.upsert([make_point("a", translations={"fr": ("texte",)})])
+    wire.requests.clear()
+    ((hit,),) = made.search(array(1, 0, 0, 0)[None], 1)
+    (request,) = wire.named("query")
+    assert request.body["searches"][0]["with_payload"] == {"exclude": ["xqg.queries", "xqg.translations"]}
+    assert hit.passage == make_point("a").passage
+    assert made.ledger(["a"])["a"].texts.translations == {"fr": ("texte",)}
 
 
 def test_one_request_in_five_fails_and_all_is_there(wire, made):
@@ -160,7 +171,7 @@ def test_a_collection_of_others_has_no_metadata_of_ours(wire, server_store):
     [
         ({"own": DOT_3}, "named vectors only, or none"),
         ({}, "named vectors only, or none"),
-        (models.VectorParams(size=3, distance=models.Distance.EUCLID), "the distance Euclid"),
+        (models.VectorParams(size=3, distance=models.Distance.EUCLID), "the distance euclid"),
     ],
 )
 def test_a_collection_of_another_kind(wire, server_store, vectors, message):
@@ -171,7 +182,7 @@ def test_a_collection_of_another_kind(wire, server_store, vectors, message):
 
 def test_what_an_older_version_stored_by_language_can_be_read(wire, server_store):
     wire.local.create_collection("docs", {"": DOT_3, "fr": DOT_3}, metadata={"xqg": METADATA})
-    old = models.PointStruct(id=point_id("old"), vector={"": [1, 0, 0], "fr": [0, 1, 0]}, payload=to_payload(OLD))
+    old = models.PointStruct(id=point_id("old"), vector={"": [1, 0, 0], "fr": [0, 1, 0]}, payload=to_payload(OLD)[0])
     wire.local.upsert("docs", [old])
     assert server_store.describe() == Collection(3, "dot", 1, METADATA)
     (point,) = server_store.points(with_vectors=True)

@@ -14,8 +14,8 @@ import pytest
 
 from xqg.errors import StoreError
 from xqg.settings import StoreSettings
-from xqg.stores.foreign import ForeignServer
-from xqg.stores.server import ServerStore
+from xqg.stores.server import Server
+from xqg.stores.server_store import ServerStore
 
 VERSION = json.dumps({"title": "qdrant", "version": "1.18.0", "commit": "x"}).encode()
 DEEP = b"[" * 100_000
@@ -83,17 +83,17 @@ def server(status: int, body: bytes, cut: bool = False) -> Iterator[str]:
 def use(url: str) -> Iterator[tuple[str, Any]]:
     """What commands do with a server."""
     settings = StoreSettings(spec=url, collection="c", timeout_seconds=5)
-    store, foreign = ServerStore(settings, sleep=lambda _: None), ForeignServer(settings, sleep=lambda _: None)
+    server = Server(settings, sleep=lambda _: None)
+    store = ServerStore(server, "c")
     yield "describe", store.describe
     yield "create", lambda: store.create(2, "cosine", {})
     yield "ledger", lambda: store.ledger(["a"])
     yield "points", lambda: list(store.points())
     yield "search", lambda: store.search(np.zeros((1, 2), np.float32), 1)
-    yield "aliases", foreign.aliases
-    yield "shape", lambda: foreign.shape("c")
-    yield "pages", lambda: list(foreign.pages("c"))
+    yield "aliases", server.aliases
+    yield "shape", lambda: server.shape("c")
+    yield "pages", lambda: list(server.pages("c"))
     store.close()
-    foreign.close()
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])

@@ -8,6 +8,7 @@ import pytest
 from tests.stores.samples import METADATA, array, make_point, make_store
 from tests.stores.strict import StrictMode
 from xqg.errors import StoreError
+from xqg.ingest.removal import delete_stale_chunks
 from xqg.records import FieldMatch
 from xqg.stores.filters import read_date
 from xqg.stores.limits import in_parts
@@ -48,7 +49,7 @@ def test_everything_works_within_each_limit(wire, strict):
         store.upsert([make_point(f"d#{n + 1}", document_id="d", document_hash="old", chunks=60) for n in range(60)])
     again = make_store(wire)
     with again.bulk_load():
-        again.delete_stale_chunks({"d": "new", **{f"p{n:03}": "" for n in range(100)}})
+        delete_stale_chunks(again, {"d": "new", **{f"p{n:03}": "" for n in range(100)}})
     assert again.describe().points == 150
     assert len(again.ledger([f"p{n:03}" for n in range(150)])) == 150
     assert sorted(point.passage.id for point in again.points()) == [f"p{n:03}" for n in range(150)]

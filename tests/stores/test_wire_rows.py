@@ -13,10 +13,10 @@ from qdrant_client import grpc as messages
 
 from tests.stores.wire import WireServer
 from tests.stores.wire_grpc import GrpcServer
-from xqg.stores.server_layout import to_vectors_config
+from xqg.stores.collection_config import new_vectors
 
 X, Y, UP = [1.0, 0.0], [0.0, 1.0], [0.6, 0.8]
-VIEWS = to_vectors_config(2, "cosine", multivector=True)
+VIEWS = new_vectors(2, "cosine", multivector=True)
 SCORE = {"a": 1.0, "b": 0.6, "c": 0.0}
 """Of the points 1, 2 and 3 to a query along X; each has a far row beside the one that counts, but for b."""
 

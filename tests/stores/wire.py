@@ -6,7 +6,7 @@ Behind it is qdrant-client's local mode, so what is stored and found is real; wh
     with WireServer() as server:                                    # from tests.stores.wire import Fault, WireServer
         server.faults.then(Fault.UNAVAILABLE, None, Fault.DROP)     # the next three requests
         server.faults.every(5, Fault.UNAVAILABLE, Fault.DROP)       # each fifth from now on, in turn
-        store = ServerStore(StoreSettings(spec=server.url, collection="docs"), sleep=lambda seconds: None)
+        store = make_store(server)                                  # from tests.stores.samples
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Looking at the source before anything is written: can it be augmented, and how is it read?"""
+"""Inspection of the source before anything is written: can it be augmented, and how is it read?"""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from xqg.augment.augment_settings import AugmentSettings
-from xqg.errors import SettingsError, StoreError
+from xqg.errors import StoreError
 from xqg.known_layouts import choose_layout
 from xqg.layouts import OWN_KEY, Layout
 from xqg.protocols import Encoder
-from xqg.records import Passage
+from xqg.records import Passage, Vectors
 from xqg.stores.augmented import Augmented, augmented_from
-from xqg.stores.foreign import ForeignServer, Shape, VectorShape, require_shape
-from xqg.stores.foreign_points import ForeignPoint
+from xqg.stores.collection_config import Shape, VectorShape
+from xqg.stores.payload import read_rows
+from xqg.stores.server import Server, require_shape
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ DISTANCES = ("cosine", "dot")
 class Inspected:
     """What is known of a source that can be augmented.
 
-    ``agreement`` is the median cosine of the encoder with the stored vectors; None where it is trusted.
+    ``agreement`` is the median cosine of the encoder with the stored vectors; None where it was not measured.
     """
 
     block: Augmented
@@ -43,20 +44,20 @@ class Inspected:
     agreement: float | None
 
 
-def inspect_source(server: ForeignServer, source: str, settings: AugmentSettings, encoder: Encoder) -> Inspected:
-    """Look at a collection, and refuse what would not come out better.
+def inspect_source(server: Server, source: str, settings: AugmentSettings, encoder: Encoder) -> Inspected:
+    """Read how a collection is made, and refuse what cannot be improved.
 
     :raises StoreError: says what is in the way, and the way out.
     """
     shape = require_shape(server, source)
     _refuse_own(source, shape)
-    name = _choose_vector(source, shape, settings.vector_name)
+    name = shape.choose_vector(source, settings.vector_name)
     vector = shape.vectors[name]
     _check_vector(source, name, vector, encoder)
     sample = next(server.pages(source))
     if not sample:
         raise StoreError(f"Collection {source!r} is empty", "points with texts and vectors", "Fill it first")
-    payloads = [point.payload for point in sample]
+    payloads = [point.payload or {} for point in sample]
     layout = choose_layout(payloads, settings.layout, settings.text_key, settings.metadata_key)
     if any(layout.own(payload) is not None for payload in payloads):
         raise _twice(source)
@@ -70,84 +71,64 @@ def _refuse_own(source: str, shape: Shape) -> None:
     if shape.custom_sharding:
         raise StoreError(
             f"Collection {source!r} is sharded by keys of its own",
-            "asked to copy it point by point, which does not tell their shards",
-            "Augment it before it is sharded; automatic sharding is copied",
+            "automatic sharding: copying point by point does not tell the shards",
+            "Augment it before it is sharded",
         )
 
 
 def _twice(source: str, block: Augmented | None = None) -> StoreError:
     remedy = "Start from the collection that it was made from" + (f": {block.source!r}" if block else "")
-    return StoreError(
-        f"The vectors of {source!r} are xqg's already", "asked to fuse queries into plain vectors, once", remedy
-    )
-
-
-def _choose_vector(source: str, shape: Shape, wanted: str | None) -> str:
-    names = list(shape.vectors)
-    if wanted is not None and wanted not in names:
-        raise SettingsError(f"Collection {source!r} has no dense vector {wanted!r}", f"it has {names}")
-    if wanted is not None:
-        return wanted
-    if len(names) != 1:
-        found = f"{len(names)} dense vectors: {', '.join(map(repr, names))}" if names else "no dense vector"
-        raise StoreError(f"Collection {source!r} has {found}", "one to fuse queries into", "Name it with --vector-name")
-    return names[0]
+    return StoreError(f"The vectors of {source!r} are xqg's already", "plain vectors to fuse queries into", remedy)
 
 
 def _check_vector(source: str, name: str, vector: VectorShape, encoder: Encoder) -> None:
     found = f"The vector {name!r} of {source!r}" if name else f"The vector of {source!r}"
+    problem = None
     if vector.multivector:
-        raise StoreError(
-            f"{found} is a multivector (late interaction)",
-            "one vector a point: queries cannot be fused into token vectors",
-            "Name a dense vector with --vector-name",
-        )
-    if vector.datatype in LOSSY:
-        raise StoreError(
-            f"{found} is stored as {vector.datatype}, so the encoder's own vectors are gone",
-            "vectors as float32 (quantization beside them is fine)",
-            "Ingest the texts again into a float32 collection",
-        )
+        problem = "is a multivector (late interaction)", "one vector a point", "Name a dense vector with --vector-name"
+    elif vector.datatype in LOSSY:
+        lost = f"is stored as {vector.datatype}, so the encoder's own vectors are gone"
+        problem = lost, "float32 (quantization beside it is fine)", "Ingest the texts again into a float32 collection"
+    elif vector.distance not in DISTANCES:
+        problem = f"is compared by {vector.distance} distance", "cosine or dot product", ""
+    elif vector.size != encoder.dimension:
+        remedy = "Name the --encoder that the collection was made with"
+        problem = f"has {vector.size} dimensions", f"the encoder's {encoder.dimension}", remedy
+    if problem is not None:
+        raise StoreError(f"{found} {problem[0]}", *problem[1:])
     if vector.datatype == "float16":
         logger.warning("%s is stored as float16; the fused vectors are rounded to it too", found)
-    if vector.distance not in DISTANCES:
-        raise StoreError(f"{found} is compared by {vector.distance} distance", "cosine or dot product")
-    if vector.size != encoder.dimension:
-        raise StoreError(
-            f"{found} has {vector.size} dimensions",
-            f"asked for an encoder of {encoder.dimension}",
-            "Name the --encoder that the collection was made with",
-        )
 
 
-def check_encoder(sample: Sequence[ForeignPoint], layout: Layout, vector: str, encoder: Encoder) -> float | None:
+def check_encoder(sample: Sequence[Any], layout: Layout, vector: str, encoder: Encoder) -> float | None:
     """The median cosine of the encoder's vectors of some texts with the stored ones.
 
     :returns: None where no point of the sample has both a text and a vector.
     :raises StoreError: if it is too low for the encoder that made them.
     """
-    usable = [point for point in sample if layout.text(point.payload).strip() and point.vector(vector) is not None]
+    rows = [(point.payload or {}, read_rows(point.vector, vector)) for point in sample]
+    usable = [(payload, found[0]) for payload, found in rows if found is not None and layout.text(payload).strip()]
     if not usable:
         return None
     chosen = usable[:: max(1, len(usable) // CHECKED_POINTS)][:CHECKED_POINTS]
-    median = float(np.median([_agreement(point, layout, vector, encoder) for point in chosen]))
+    median = float(
+        np.median([_agreement(layout.embedded_texts(payload), stored, encoder) for payload, stored in chosen])
+    )
     if median >= SAME:
         return median
     near = "other prefixes, another revision or more than the text embedded"
     close = near if median >= SIMILAR else "another model"
     raise StoreError(
         f"The encoder did not make the stored vectors: the median cosine with its own is {median:.3f} over "
-        f"{len(chosen)} points, which speaks for {close}",
+        f"{len(chosen)} points, which suggests {close}",
         f"at least {SAME}",
         "Name the --encoder of the collection, with its --passage-prefix; where the stack embedded more than the text "
         "(titles, metadata) and the encoder is right, give --trust-encoder",
     )
 
 
-def _agreement(point: ForeignPoint, layout: Layout, vector: str, encoder: Encoder) -> float:
-    """The best cosine of what the stack may have embedded with what is stored."""
-    texts = layout.embedded_texts(point.payload)
-    mine = encoder.encode_passages([Passage(str(point.id), text) for text in texts]).astype(np.float64)
-    stored: Any = point.vector(vector)
+def _agreement(texts: Sequence[str], stored: Vectors, encoder: Encoder) -> float:
+    """The best cosine of ``stored`` with what the encoder makes of texts that the stack may have embedded."""
+    mine = encoder.encode_passages([Passage("", text) for text in texts]).astype(np.float64)
     lengths = np.linalg.norm(mine, axis=1) * np.linalg.norm(stored)
     return float(np.max(mine @ stored / np.maximum(lengths, 1e-12)))

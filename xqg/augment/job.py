@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
 from xqg.augment.aliases import check_alias
 from xqg.augment.augment_report import AugmentReport
 from xqg.augment.augment_settings import AugmentSettings
-from xqg.augment.inspection import inspect_source
-from xqg.augment.source import Seen, Source
-from xqg.augment.stored import AugmentableOnly, StoredVectors
+from xqg.augment.inspection import Inspected, inspect_source
+from xqg.augment.source import Source, StoredVectors
 from xqg.errors import EncodingError, SettingsError, StoreError
-from xqg.fusion.profile import EncoderProfile
-from xqg.ingest.collection import FindProfile, Opened, open_collection
-from xqg.ingest.estimate import estimate
+from xqg.ingest.collection import FindProfile, OpenCollection
+from xqg.ingest.failures import tell_left_over
 from xqg.ingest.ingest_report import IngestReport
-from xqg.ingest.leftovers import tell_left_over, watched
-from xqg.ingest.worker import IngestWorker
+from xqg.ingest.pipeline import Pipeline
 from xqg.languages import LanguageDetector
 from xqg.protocols import Encoder, QueryGenerator
 from xqg.records import Passage, Reject
 from xqg.settings import IngestSettings
-from xqg.stores.augmented import Augmented, AugmentedStore, augmented_from
-from xqg.stores.foreign import ForeignServer
+from xqg.stores.augmented import Augmented, augmented_from
+from xqg.stores.server import Server
+from xqg.stores.server_store import ServerStore
 
 MOST_PASSES = 10
 """Passes over a source that keeps changing, before the run ends without moving the alias."""
@@ -33,15 +31,23 @@ MOST_PASSES = 10
 
 @dataclass(frozen=True)
 class Plan:
-    """What was found out before anything is written. ``others``: whether what others wrote is augmented, too."""
+    """What is known before anything is written. ``others``: whether what others wrote is augmented, too."""
 
-    block: Augmented
-    agreement: float | None
-    store: AugmentedStore
+    inspected: Inspected
     source: Source
-    encoder: StoredVectors
-    generator: AugmentableOnly | None
+    pipeline: Pipeline
     others: bool
+
+    @property
+    def block(self) -> Augmented:
+        """How the new collection is made."""
+        return self.inspected.block
+
+    def passages(self, opened: OpenCollection, report: AugmentReport) -> Iterator[Passage]:
+        """Those of the source, then those that others wrote into the new collection."""
+        yield from self.source.passages(opened.fresh, report)
+        if not opened.fresh:
+            yield from self.source.passages_of_others(self.others, report)
 
 
 class AugmentJob:
@@ -57,15 +63,13 @@ class AugmentJob:
         ingest: IngestSettings,
         generator: QueryGenerator | None,
         encoder: Encoder,
-        server: ForeignServer,
+        server: Server,
         detector: LanguageDetector,
         find_profile: FindProfile,
     ) -> None:
         self._named_source, self._settings, self._ingest = source, settings, ingest
         self._generator, self._encoder = generator, encoder
         self._server, self._detector, self._find_profile = server, detector, find_profile
-        named = ingest.generator.languages
-        self._languages = generator.languages() if generator is not None and not named else named
 
     def __enter__(self) -> AugmentJob:
         return self
@@ -88,16 +92,17 @@ class AugmentJob:
             part fails for good: what was stored stays stored, so run it again.
         """
         plan = self._plan()
-        report = AugmentReport(plan.block, self._settings.into, plan.agreement)
+        report, pipeline = self._report(plan), plan.pipeline
         while not (report.settled or report.interrupted) and report.passes < MOST_PASSES:
-            seen = Seen()
-            work = self._pass(plan, seen, progress, stopping)
-            report.add(work)
-            report.without_text, report.in_place, report.others = seen.without_text, seen.in_place, seen.others
-            if not work.interrupted:
-                deleted = plan.source.delete_lost()
-                report.deleted += deleted
-                report.settled = deleted == work.upserted == 0
+            report.begin_pass()
+            stored = report.work.upserted
+            opened = pipeline.open()
+            self._server.copy_indexes(plan.block.source, self._settings.into)
+            pipeline.run(opened, plan.passages(opened, report), _refuse, progress, stopping, report.work)
+            if not report.interrupted:
+                deleted = plan.source.delete_lost(pipeline.store)
+                report.work.deleted += deleted
+                report.settled = deleted == 0 and report.work.upserted == stored
         if report.settled:
             report.alias = self._move_alias(plan)
         if not report.interrupted:
@@ -107,17 +112,8 @@ class AugmentJob:
     def estimate(self) -> dict[str, Any]:
         """What `run` would do and cost; writes nothing."""
         plan = self._plan()
-        opened = self._open(plan, dry_run=True)
-        cost = estimate(
-            watched(self._passages(plan, opened, Seen()), self._generator),
-            plan.generator,
-            plan.encoder,
-            plan.store,
-            opened,
-            self._ingest.generator.queries_per_language,
-            self._ingest.batch_size,
-        )
-        tell_left_over(self._generator)
+        opened = plan.pipeline.open(dry_run=True)
+        cost = plan.pipeline.estimate(opened, plan.passages(opened, self._report(plan)))
         return {
             "source": plan.block.source,
             "into": self._settings.into,
@@ -125,75 +121,55 @@ class AugmentJob:
             "layout": plan.block.layout.name,
             "text_key": plan.block.layout.text_key,
             "vector": plan.block.vector,
-            "distance": plan.encoder.distance,
-            "encoder_agreement": plan.agreement,
+            "distance": plan.inspected.distance,
+            "encoder_agreement": plan.inspected.agreement,
             **cost.to_json(),
         }
 
+    def _report(self, plan: Plan) -> AugmentReport:
+        return AugmentReport(plan.block, self._settings.into, plan.inspected.agreement)
+
     def _plan(self) -> Plan:
-        server, into = self._server, self._settings.into
+        server, into, alias = self._server, self._settings.into, self._settings.alias
         aliases = server.aliases()
         if into in aliases:
-            raise StoreError(f"{into!r} is an alias of {aliases[into]!r}", "a name for a new collection")
+            raise StoreError(f"{into!r} is an alias of {aliases[into]!r}", "a collection's own name")
         made = server.shape(into)
         before = None if made is None else augmented_from(made.metadata)
         source = aliases.get(self._named_source, self._named_source)
         if source == into and before is not None and self._named_source in aliases:
             source = before.source  # the alias was moved by an earlier run
         if source == into:
-            raise SettingsError("Source and target are the same collection", "two", "Choose another --into")
-        if self._settings.alias is not None:
-            check_alias(server, self._settings.alias, source, into)
+            raise SettingsError("Source and target are the same collection", "two collections", "Choose another --into")
+        if alias is not None:
+            check_alias(server, alias, source, into)
         inspected = inspect_source(server, source, self._settings, self._encoder)
-        block = self._check_made(inspected.block, before)
-        store = AugmentedStore(server, into, block)
-        named = self._settings.alias is not None or into in aliases.values()
+        block = inspected.block if before is None else self._same(before, inspected.block)
+        # the profile is the encoder's: its vectors as it makes them, not as the server stores them
+        pipeline = Pipeline(
+            self._ingest,
+            self._generator,
+            StoredVectors(self._encoder, inspected.distance),
+            ServerStore(server, into, block),
+            lambda _: self._find_profile(self._encoder),
+        )
+        named = alias is not None or into in aliases.values()
         return Plan(
-            block,
-            inspected.agreement,
-            store,
-            Source(server, store, block, self._detector, self._ingest.reader.language),
-            StoredVectors(self._encoder, block.vector, inspected.distance),
-            None if self._generator is None else AugmentableOnly(self._generator, block.vector),
+            replace(inspected, block=block),
+            Source(server, into, block, self._detector, self._ingest.reader.language),
+            pipeline,
             named if self._settings.others is None else self._settings.others,
         )
 
-    def _check_made(self, asked: Augmented, before: Augmented | None) -> Augmented:
-        """The block of the new collection; that of an earlier run must have been the same."""
-        if before is None:
-            return asked
-        if not before.is_read_like(asked):
+    def _same(self, before: Augmented, now: Augmented) -> Augmented:
+        """The block of an earlier run, whatever the layout was called then; it must read the same."""
+        if not before.is_read_like(now):
             raise StoreError(
                 f"Collection {self._settings.into!r} was made from {_described(before)}",
-                f"asked to make it from {_described(asked)}",
+                f"one made from {_described(now)}",
                 "Give the same options as then, or choose another --into",
             )
         return before
-
-    def _pass(
-        self, plan: Plan, seen: Seen, progress: Callable[[IngestReport], None], stopping: Callable[[], bool]
-    ) -> IngestReport:
-        opened = self._open(plan)
-        self._server.copy_indexes(plan.block.source, self._settings.into)
-        if self._ingest.index:
-            plan.store.index_fields(self._ingest.index)
-        worker = IngestWorker(plan.generator, plan.encoder, plan.store, opened, self._ingest.batch_size)
-        return worker.run(watched(self._passages(plan, opened, seen), self._generator), _refuse, progress, stopping)
-
-    def _open(self, plan: Plan, dry_run: bool = False) -> Opened:
-        # the profile is the encoder's: its vectors as it makes them, not as the server stores them
-        def find_profile(_: Encoder) -> EncoderProfile:
-            return self._find_profile(self._encoder)
-
-        return open_collection(
-            plan.store, plan.encoder, plan.generator, self._ingest, self._languages, find_profile, dry_run
-        )
-
-    def _passages(self, plan: Plan, opened: Opened, seen: Seen) -> Iterator[Passage]:
-        """Those of the source, then those that others wrote into the new collection."""
-        yield from plan.source.passages(opened.fresh, seen)
-        if not opened.fresh:
-            yield from plan.source.passages_of_others(plan.others, seen)
 
     def _move_alias(self, plan: Plan) -> dict[str, str | None] | None:
         alias, into = self._settings.alias, self._settings.into

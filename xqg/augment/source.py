@@ -1,116 +1,132 @@
-"""Passages out of collections that exist: those of the source, and those that others wrote into the new one."""
+"""What exists already: passages of the source, those that others wrote into the new collection, and their vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from xqg.augment.stored import is_augmentable
+import numpy as np
+
+from xqg.augment.augment_report import AugmentReport
 from xqg.errors import StoreError
+from xqg.fusion.arrays import unit_rows
 from xqg.languages import DETECTED_CHARACTERS, CorpusLanguage, LanguageDetector
 from xqg.layouts import PLAIN_VECTOR
-from xqg.stores.augmented import Augmented, AugmentedStore
-from xqg.stores.foreign import ForeignServer
-from xqg.stores.foreign_points import ForeignPassage, ForeignPoint, foreign_passage
-
-
-@dataclass
-class Seen:
-    """What one pass met: points of no use, and points that others wrote into the new collection.
-
-    ``in_place``: those of others that are augmented. ``others``: those that stay as they were written.
-    """
-
-    without_text: int = 0
-    in_place: int = 0
-    others: int = 0
+from xqg.protocols import Encoder, VectorStore
+from xqg.records import Passage, Vectors
+from xqg.stores.augmented import Augmented, SourcePassage, read_source
+from xqg.stores.payload import read_rows
+from xqg.stores.server import Server
+from xqg.stores.server_requests import from_source, of_others
 
 
 class Source:
-    """The points of ``block.source`` as passages, beside what ``store`` has of them already.
+    """The points of ``block.source`` as passages, beside what the collection ``into`` has of them already.
 
     :param language: of texts whose payload names none; None: detected.
     """
 
     def __init__(
-        self,
-        server: ForeignServer,
-        store: AugmentedStore,
-        block: Augmented,
-        detector: LanguageDetector,
-        language: str | None,
+        self, server: Server, into: str, block: Augmented, detector: LanguageDetector, language: str | None
     ) -> None:
-        self._server, self._store, self._block = server, store, block
+        self._server, self._into, self._block = server, into, block
         self._corpus, self._language = CorpusLanguage(detector), language
 
-    def passages(self, fresh: bool, seen: Seen) -> Iterator[ForeignPassage]:
-        """All points of the source but those that others have written anew in the store.
+    def passages(self, fresh: bool, report: AugmentReport) -> Iterator[SourcePassage]:
+        """All points of the source but those that others have written anew in the new collection.
 
-        :param fresh: the store has nothing yet. :param seen: counts on the way.
+        :param fresh: that has nothing yet. :param report: counts the points without text or vector.
         :raises StoreError: if a point has our key: then its vector is fused already.
         """
+        layout, vector = self._block.layout, self._block.vector
         for page in self._server.pages(self._block.source):
             if self._corpus.main is None:
                 self._learn(page)
-            known = {} if fresh else self._store.own_fields([point.id for point in page])
+            known = {} if fresh else self._server.retrieve(self._into, [point.id for point in page], [layout.own_path])
+            stored = {key: layout.own(point.payload or {}) for key, point in known.items()}
             for point in page:
-                own = known.get(point.id, {})
+                own = stored.get(point.id, {})
                 if own is None or PLAIN_VECTOR in own:
                     continue
-                if self._block.layout.own(point.payload) is not None:
+                if layout.own(point.payload or {}) is not None:
                     raise self._fused(point)
-                passage = self._passage(point, own, point.digest())
-                seen.without_text += not is_augmentable(passage, self._block.vector)
+                passage = read_source(point, layout, vector, own, self._detect)
+                report.without_text += not passage.is_augmentable
                 yield passage
 
-    def passages_of_others(self, take: bool, seen: Seen) -> Iterator[ForeignPassage]:
-        """The points that others wrote into the store: those augmented before, and the others where ``take``.
+    def passages_of_others(self, include_new: bool, report: AugmentReport) -> Iterator[SourcePassage]:
+        """The points that others wrote into the new collection: those augmented before, and where ``include_new`` all.
 
         Left out are those without text or vector, and those of several rows, which are fused already.
         """
-        for point, own in self._store.points_of_others():
-            rows = point.rows(self._block.vector)
-            passage = self._passage(point, own or {}, own["document_hash"] if own else point.digest(), in_place=True)
-            if rows is None or len(rows) > 1 or not passage.text.strip() or not (own or take):
-                seen.others += 1
-                continue
-            seen.in_place += 1
-            yield passage
+        layout, vector = self._block.layout, self._block.vector
+        for page in self._server.pages(self._into, condition=of_others(layout)):
+            for point in page:
+                own, rows = layout.own(point.payload or {}), read_rows(point.vector, vector)
+                passage = read_source(point, layout, vector, own or {}, self._detect, in_place=True)
+                fused = own is None and rows is not None and len(rows) > 1
+                if fused or not passage.is_augmentable or not (own or include_new):
+                    report.others += 1
+                    continue
+                report.in_place += 1
+                yield passage
 
-    def delete_lost(self) -> int:
-        """Delete what the store has of points that the source has no more; tells how many."""
-        deleted = 0
-        for ours in self._store.copied_ids():
-            there = self._server.points(self._block.source, ours, with_payload=False)
-            lost = [key for key in ours if key not in there]
-            if lost:
-                self._store.delete(lost)
+    def delete_lost(self, store: VectorStore) -> int:
+        """Delete what the store of the new collection has of points that the source no longer has; tells how many."""
+        deleted, copied = 0, from_source(self._block.layout)
+        for page in self._server.pages(self._into, with_payload=False, with_vectors=False, condition=copied):
+            ids: list[Any] = [point.id for point in page]
+            there = self._server.retrieve(self._block.source, ids, with_payload=False)
+            lost = [str(key) for key in ids if key not in there]
+            store.delete(lost)
             deleted += len(lost)
         return deleted
 
-    def _passage(
-        self, point: ForeignPoint, own: Mapping[str, Any], digest: str, in_place: bool = False
-    ) -> ForeignPassage:
-        """``point``, of this digest, as a passage. :param own: what stands under our key in the store; {}: nothing."""
-        before = own.get("document_hash")
-        detect = (lambda text: str(own["language"])) if before == digest else self._detect
-        passage = self._block.layout.passage(str(point.id), point.payload, detect)
-        return foreign_passage(passage, point, document_hash=digest, replaces=before, in_place=in_place)
-
-    def _learn(self, page: Sequence[ForeignPoint]) -> None:
+    def _learn(self, page: Sequence[Any]) -> None:
         """Find out the language of most texts, which short ones do not tell by themselves."""
         layout = self._block.layout
         for point in page:
-            text = f"{layout.title(point.payload)}\n{layout.text(point.payload)}"[:DETECTED_CHARACTERS]
-            self._corpus.learn(text, layout.language(point.payload))
+            payload = point.payload or {}
+            text = f"{layout.title(payload)}\n{layout.text(payload)}"[:DETECTED_CHARACTERS]
+            self._corpus.learn(text, layout.language(payload))
 
     def _detect(self, text: str) -> str:
         return self._language or self._corpus.settle(text[:DETECTED_CHARACTERS])
 
-    def _fused(self, point: ForeignPoint) -> StoreError:
+    def _fused(self, point: Any) -> StoreError:
         return StoreError(
-            f"Point {point.id} of {self._block.source!r} has xqg's key: its vector is fused already",
-            "asked to fuse plain vectors, once",
+            f"Point {point.id} of {self._block.source!r} has xqg's key, so its vector is fused already",
+            "plain vectors",
             "Ingest that point again with the software that wrote it",
         )
+
+
+class StoredVectors:
+    """An `Encoder` that takes the stored vectors for those of stored passages, and encodes all else with ``inner``.
+
+    :param distance: that of the source, "cosine" or "dot".
+    """
+
+    def __init__(self, inner: Encoder, distance: str) -> None:
+        self._inner, self.distance = inner, distance
+        self.identity, self.dimension = inner.identity, inner.dimension
+        self.check, self.count_tokens = inner.check, inner.count_tokens
+
+    def encode_queries(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of questions, shape (len(texts), dimension)."""
+        return self._as_stored(self._inner.encode_queries(texts))
+
+    def encode_passages(self, passages: Sequence[Passage]) -> Vectors:
+        """Their stored vectors, zeros for a point that has none; generated passages are encoded."""
+        vectors = np.zeros((len(passages), self.dimension), dtype=np.float32)
+        generated = [row for row, passage in enumerate(passages) if not isinstance(passage, SourcePassage)]
+        if generated:
+            vectors[generated] = self._as_stored(self._inner.encode_passages([passages[row] for row in generated]))
+        for row, passage in enumerate(passages):
+            if isinstance(passage, SourcePassage) and passage.vector is not None:
+                vectors[row] = passage.vector
+        return vectors
+
+    def _as_stored(self, vectors: Vectors) -> Vectors:
+        """At length 1 under cosine: so are the stored ones, which the server normalised."""
+        return unit_rows(vectors.astype(np.float64)).astype(np.float32) if self.distance == "cosine" else vectors

@@ -14,7 +14,7 @@ from xqg.settings import IngestSettings, StoreSettings, validated
 
 if TYPE_CHECKING:
     from xqg.augment.augment_report import AugmentReport
-    from xqg.stores.foreign import ForeignServer
+    from xqg.stores.server import Server
 
 EXIT_UNSETTLED = 3
 SETTINGS = [path for path in FLAGS if path.partition(".")[0] in ("store", "generator", "encoder", "fusion", "job")]
@@ -62,7 +62,7 @@ def augment(ctx: click.Context, /, rollback: bool, dry_run: bool, as_json: bool,
     ctx.exit(stop.exit_code if report.interrupted else 0 if whole else EXIT_UNSETTLED)
 
 
-def _roll_back(server: ForeignServer, settings: AugmentSettings, as_json: bool) -> None:
+def _roll_back(server: Server, settings: AugmentSettings, as_json: bool) -> None:
     from xqg.augment.aliases import roll_back
 
     with closing(server):
@@ -86,8 +86,8 @@ def _summary(report: AugmentReport) -> list[str]:
     block, work, into = report.block, report.work, report.into
     dropped = ", ".join(f"{count} {reason}" for reason, count in sorted(work.dropped.items())) or "none"
     lines = [
-        f"{block.source} ({block.layout.name} layout) -> {into}: {report.points} points, stored {report.stored}, "
-        f"deleted {report.deleted}, in {report.passes} passes",
+        f"{block.source} ({block.layout.name} layout) -> {into}: {work.read} points, stored {work.upserted}, "
+        f"deleted {work.deleted}, in {report.passes} passes",
         f"{written_line(work)}, dropped: {dropped}",
     ]
     lines += failure_lines(work)

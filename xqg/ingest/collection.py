@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xqg.errors import FingerprintError, StoreError
-from xqg.fingerprints import GENERATION, SCHEMA, differences, fingerprint, vector_settings
+from xqg.fingerprints import GENERATION, differences, fingerprint, vector_settings
 from xqg.fusion.profile import EncoderProfile
 from xqg.fusion.rules import Fusion
 from xqg.ingest.plan import Target
@@ -29,7 +29,7 @@ WRITTEN = "file"
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenCollection:
     """A collection that is ready to be written to.
 
     ``metadata`` is what it remembers from now on; ``fusion`` is how its rows are made; ``most_views`` is how many rows
@@ -61,48 +61,47 @@ def open_collection(
     languages: tuple[str, ...],
     find_profile: FindProfile,
     dry_run: bool = False,
-) -> Opened:
+) -> OpenCollection:
     """Create the collection, or check that it was made with these settings.
 
     :param languages: the target languages, resolved (a ``file:`` generator may supply them).
-    :param find_profile: asked where the rule needs the encoder's profile and the collection has none yet.
+    :param find_profile: called where the rule needs the encoder's profile and the collection has none yet.
     :param dry_run: write nothing, and fuse nothing.
     :raises FingerprintError: if it was made with other settings and ``settings.update`` is off.
     :raises StoreError: if it is not xqg's, or its size or distance cannot hold these vectors.
     """
-    identity = None if generator is None else generator.identity
-    distance = settings.fusion.distance_for(encoder.distance)
-    asked = vector_settings(settings, encoder.identity, identity, distance, languages)
+    name, fusion = settings.store.collection, settings.fusion
+    wanted = Collection(encoder.dimension, fusion.distance_for(encoder.distance), 0, {}, fusion.most_views > 0)
     found = store.describe()
-    multivector = settings.fusion.most_views > 0
     if found is not None and found.points == 0 and not found.metadata:
         # made for us, with shards or quantisation of its own: the store takes it as it makes one
-        check_shape(found, encoder.dimension, distance, multivector, settings.store.collection)
+        _check_shape(found, wanted, name)
         found = None
     if found is not None:
-        _check_ours(found, settings.store.collection)
-    profile = _stored_profile(found, encoder)
-    if profile is None and settings.fusion.rule.is_neutral and not dry_run:
+        _check_ours(found, name)
+    profile = _stored_profile(found, encoder) if fusion.rule.is_neutral else None
+    if profile is None and fusion.rule.is_neutral and not dry_run:
         profile = find_profile(encoder)
+    identity = None if generator is None else generator.identity
+    asked = vector_settings(settings, encoder.identity, identity, wanted.distance, languages)
     opened = _asked_for(settings, identity, asked, languages, profile, dry_run)
     if found is None:
         if dry_run:
             return opened
         try:
-            store.create(encoder.dimension, distance, opened.metadata, multivector)
+            store.create(wanted.dimension, wanted.distance, opened.metadata, wanted.multivector)
             return _within_bounds(opened, store.describe())
         except StoreError:
             # another run made it in the meantime: of two with different settings one must not go on
             found = store.describe()
             if found is None:
                 raise
-            _check_ours(found, settings.store.collection)
-    _check_schema(found, multivector, settings)
-    check_shape(found, encoder.dimension, distance, multivector, settings.store.collection)
+            _check_ours(found, name)
+    _check_shape(found, wanted, name)
     return _reopen(store, found, _within_bounds(opened, found), settings, dry_run)
 
 
-def _within_bounds(opened: Opened, found: Collection | None) -> Opened:
+def _within_bounds(opened: OpenCollection, found: Collection | None) -> OpenCollection:
     """The same with no more rows a passage than the store takes."""
     bound = None if found is None else found.most_rows
     return opened if bound is None else replace(opened, most_views=min(opened.most_views, bound - 1))
@@ -115,7 +114,7 @@ def _asked_for(
     languages: tuple[str, ...],
     profile: EncoderProfile | None,
     dry_run: bool,
-) -> Opened:
+) -> OpenCollection:
     """The collection as these settings would make it."""
     rule = settings.fusion.rule
     frozen = profile if rule.is_neutral else None
@@ -137,7 +136,7 @@ def _asked_for(
     }
     fused = settings.fusion
     fusion = PLAIN if dry_run else Fusion(rule, fused.weight, fused.beta, frozen, fused.rows)
-    return Opened(target, metadata, fusion, settings.fusion.most_views, True)
+    return OpenCollection(target, metadata, fusion, settings.fusion.most_views, True)
 
 
 def _check_ours(found: Collection, name: str) -> None:
@@ -152,55 +151,32 @@ def _check_ours(found: Collection, name: str) -> None:
 
 def _stored_profile(found: Collection | None, encoder: Encoder) -> EncoderProfile | None:
     """The profile that the collection was made with, if it is of this encoder."""
-    if found is None or found.metadata.get("profile") is None:
+    stored = None if found is None else found.metadata.get("profile")
+    if found is None or stored is None or found.metadata["settings"]["encoder"] != dict(encoder.identity):
         return None
-    same = found.metadata["settings"]["encoder"] == dict(encoder.identity)
-    if not same:
-        return None
-    profile = EncoderProfile.from_json(found.metadata["profile"])
-    if profile.dimension != encoder.dimension:
+    return EncoderProfile.from_json(stored)
+
+
+def _check_shape(found: Collection, wanted: Collection, name: str) -> None:
+    """Raise where vectors of this size, distance and number do not fit. :raises StoreError: names both."""
+    if _shape(found) != _shape(wanted):
         raise StoreError(
-            f"The stored encoder profile has {profile.dimension} dimensions",
-            f"the encoder's {encoder.dimension}",
-            "Ingest into a new collection",
-        )
-    return profile
-
-
-def _check_schema(found: Collection, multivector: bool, settings: IngestSettings) -> None:
-    """Raise where an earlier version made the collection and nothing was said of bringing it up to date."""
-    schema = found.metadata["settings"].get("schema")
-    if schema == SCHEMA or (settings.update and found.multivector == multivector):
-        return
-    raise FingerprintError(
-        f"Collection {settings.store.collection!r} has schema {schema}; this version of xqg writes schema {SCHEMA}",
-        remedy="Give --update --views 0 to fuse it anew as it is, one vector a passage, from its stored queries; for "
-        "views choose a new --collection and carry the queries over: `xqg show --queries > queries.jsonl`, then "
-        "`--generator file:queries.jsonl`",
-    )
-
-
-def check_shape(found: Collection, dimension: int, distance: str, multivector: bool, name: str) -> None:
-    """Raise where vectors of this size, distance and number do not fit.
-
-    :raises StoreError: names both.
-    """
-    if (found.dimension, found.distance, found.multivector) != (dimension, distance, multivector):
-        raise StoreError(
-            f"Collection {name!r} holds {_shape(found.dimension, found.distance, found.multivector)}",
-            _shape(dimension, distance, multivector),
+            f"Collection {name!r} holds {_shape(found)}",
+            _shape(wanted),
             "What a collection's vectors are is fixed: choose another --collection, and carry the queries over with "
             "`xqg show --queries > queries.jsonl` and `--generator file:queries.jsonl`; --views 0 is one vector a "
             "passage, several take multivector_config max_sim",
         )
 
 
-def _shape(dimension: int, distance: str, multivector: bool) -> str:
-    number = "several vectors" if multivector else "one vector"
-    return f"{number} a passage, of {dimension} dimensions, under {distance}"
+def _shape(collection: Collection) -> str:
+    number = "several vectors" if collection.multivector else "one vector"
+    return f"{number} a passage, of {collection.dimension} dimensions, under {collection.distance}"
 
 
-def _reopen(store: VectorStore, found: Collection, opened: Opened, settings: IngestSettings, dry_run: bool) -> Opened:
+def _reopen(
+    store: VectorStore, found: Collection, opened: OpenCollection, settings: IngestSettings, dry_run: bool
+) -> OpenCollection:
     stored = found.metadata
     if stored["settings"] == opened.metadata["settings"]:
         return replace(opened, metadata=dict(stored), fresh=False)
@@ -217,7 +193,7 @@ def _reopen(store: VectorStore, found: Collection, opened: Opened, settings: Ing
     return replace(opened, metadata=changed, fresh=False)
 
 
-def finish_update(store: VectorStore, opened: Opened) -> int:
+def finish_update(store: VectorStore, opened: OpenCollection) -> int:
     """Mark an update as complete where every stored passage has the new settings.
 
     :returns: how many have not; with 0 the collection is marked ready.

@@ -8,7 +8,8 @@ from itertools import islice
 from time import perf_counter
 from typing import Any
 
-from xqg.ingest.collection import Opened
+from xqg.ingest.collection import OpenCollection
+from xqg.ingest.failures import meet
 from xqg.ingest.plan import Work, plan
 from xqg.protocols import Encoder, QueryGenerator, VectorStore
 from xqg.records import Passage, Reject
@@ -53,7 +54,7 @@ def estimate(
     generator: QueryGenerator | None,
     encoder: Encoder,
     store: VectorStore,
-    opened: Opened,
+    opened: OpenCollection,
     queries_per_language: int,
     batch_size: int,
 ) -> Estimate:
@@ -65,6 +66,7 @@ def estimate(
         passages = [record for record in batch if isinstance(record, Passage)]
         rejected += len(batch) - len(passages)
         read += len(passages)
+        meet(generator, passages)
         known = {} if opened.fresh else store.ledger([passage.id for passage in passages])
         work = plan(passages, known, opened.target)
         to_store += len(work)

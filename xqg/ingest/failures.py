@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xqg.errors import GenerationError
-from xqg.protocols import Generation
+from xqg.protocols import Generation, QueryGenerator, WrittenQueries
 from xqg.records import Passage
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class FailureTally:
 
     ``wanted``: all that the run's passages should have, also what they have already: of a run that asks again for the
     two that failed in the last one, two more failures say nothing. ``failed``: nobody knows whether there are queries,
-    so the next run asks again. ``refused``: there will be none. ``silent``: nothing was kept, which says something
+    so the next run asks again. ``refused``: there will be none. ``unanswered``: nothing was kept, which says something
     where texts were ``dropped``; people's files may well have none for a passage.
     """
 
@@ -38,7 +38,7 @@ class FailureTally:
     asked: int = 0
     failed: int = 0
     refused: int = 0
-    silent: int = 0
+    unanswered: int = 0
     dropped: int = 0
     last: str = ""
 
@@ -65,10 +65,10 @@ class FailureTally:
         self.asked += len(asked)
         self.dropped += sum(generation.dropped.values())
         self.wanted += len(asked) if wanted is None else wanted
-        self.silent += len(asked - answered) - len({(one.passage_id, one.language) for one in generation.failures})
+        self.unanswered += len(asked - answered) - len({(one.passage_id, one.language) for one in generation.failures})
         if self.wanted >= ENOUGH:
             self._check(self.failed + self.refused)
-            if self.dropped and self.silent == self.asked == self.wanted:
+            if self.dropped and self.unanswered == self.asked == self.wanted:
                 raise GenerationError(
                     f"Nothing that the generator wrote for {self.asked} requests could be kept",
                     "asked for queries in the languages named",
@@ -84,3 +84,16 @@ class FailureTally:
             raise GenerationError(
                 f"{count} of {self.asked} requests for queries failed, the last with: {self.last}", "", _REMEDY
             )
+
+
+def meet(generator: QueryGenerator | None, passages: Sequence[Passage]) -> None:
+    """Tell a generator of `WrittenQueries` that these passages are there."""
+    if isinstance(generator, WrittenQueries):
+        generator.meet(passages)
+
+
+def tell_left_over(generator: QueryGenerator | None) -> None:
+    """Log which queries that people wrote belong to no passage that was met: ids that differ would go unnoticed."""
+    found = generator.left_over() if isinstance(generator, WrittenQueries) else None
+    if found is not None:
+        logger.warning("%s", found)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from xqg.ingest.collection import FindProfile, Opened, open_collection
-from xqg.ingest.estimate import Estimate, estimate
+from xqg.ingest.collection import FindProfile
+from xqg.ingest.estimate import Estimate
+from xqg.ingest.failures import tell_left_over
 from xqg.ingest.ingest_report import IngestReport
-from xqg.ingest.leftovers import tell_left_over, watched
+from xqg.ingest.pipeline import Pipeline
 from xqg.ingest.removal import Sources, delete_gone_files, delete_lost, find_lost, tell_of_more
 from xqg.ingest.takeover import guarded
-from xqg.ingest.worker import IngestWorker
 from xqg.languages import LanguageDetector
 from xqg.protocols import Encoder, QueryGenerator, VectorStore
 from xqg.readers.corpus import Corpus
@@ -25,7 +25,10 @@ DEFAULT_REJECTS = Path("xqg-rejects.jsonl")
 
 
 class IngestJob:
-    """Runs, or only estimates, the ingestion of sources with parts that are handed in; closes the store."""
+    """Runs, or only estimates, the ingestion of sources with parts that are handed in; closes the store.
+
+    :param lenient: as in `Pipeline`.
+    """
 
     def __init__(
         self,
@@ -37,13 +40,8 @@ class IngestJob:
         find_profile: FindProfile,
         lenient: bool = False,
     ) -> None:
-        """:param lenient: a passage that a part fails on, where it takes others, is a reject (`IngestWorker`)."""
-        self._lenient = lenient
-        self._settings, self._generator, self._encoder = settings, generator, encoder
-        self._find_profile = find_profile
-        self._store, self._detector = store, detector
-        named = settings.generator.languages
-        self._languages = generator.languages() if generator is not None and not named else named
+        self._settings, self._encoder, self._store, self._detector = settings, encoder, store, detector
+        self._pipeline = Pipeline(settings, generator, encoder, store, find_profile, lenient)
 
     def __enter__(self) -> IngestJob:
         return self
@@ -67,17 +65,16 @@ class IngestJob:
             stored stays stored, so run it again.
         """
         corpus = self._corpus(sources)
+        met = Sources(self._settings.reader.id_field)
         with RejectsFile(rejects, sources) as kept:
-            opened = self._open()
-            if self._settings.index:
-                self._store.index_fields(self._settings.index)
-            met = Sources(self._settings.reader.id_field)
-            size = self._settings.batch_size
-            worker = IngestWorker(self._generator, self._encoder, self._store, opened, size, self._lenient)
-            report = worker.run(self._records(met.watched(corpus), opened), kept.write, progress, stopping)
+            opened = self._pipeline.open()
+            records: Iterable[Passage | Reject] = met.watched(corpus)
+            if not (opened.fresh or self._settings.update):
+                records = guarded(records, self._store)
+            report = self._pipeline.run(opened, records, kept.write, progress, stopping, IngestReport())
         if not report.interrupted:
             corpus.tell()
-            tell_left_over(self._generator)
+            tell_left_over(self._pipeline.generator)
             if self._settings.sync:
                 report.deleted = delete_lost(self._store, met, self._settings.sync_limit)
             elif self._settings.update:
@@ -91,38 +88,18 @@ class IngestJob:
 
         :raises StoreError: shows both where it was not.
         """
-        self._open(dry_run=True)
+        self._pipeline.open(dry_run=True)
 
     def estimate(self, sources: Sequence[str]) -> Estimate:
         """What `run` would do and cost; writes nothing."""
         corpus = self._corpus(sources)
-        opened = self._open(dry_run=True)
+        opened = self._pipeline.open(dry_run=True)
         met = Sources(self._settings.reader.id_field)
-        found = estimate(
-            watched(met.watched(corpus), self._generator),
-            self._generator,
-            self._encoder,
-            self._store,
-            opened,
-            self._settings.generator.queries_per_language,
-            self._settings.batch_size,
-        )
+        found = self._pipeline.estimate(opened, met.watched(corpus))
         corpus.tell()
-        tell_left_over(self._generator)
         if self._settings.sync and not (opened.fresh or met.unknown):
             found = replace(found, to_delete=tuple(find_lost(self._store, met).documents))
         return found
-
-    def _open(self, dry_run: bool = False) -> Opened:
-        return open_collection(
-            self._store, self._encoder, self._generator, self._settings, self._languages, self._find_profile, dry_run
-        )
-
-    def _records(self, corpus: Iterable[Passage | Reject], opened: Opened) -> Iterator[Passage | Reject]:
-        """One pass over the records, before which the collection was as ``opened``."""
-        guard = not (opened.fresh or self._settings.update)
-        records = guarded(corpus, self._store) if guard else corpus
-        return watched(records, self._generator)
 
     def _corpus(self, sources: Sequence[str]) -> Corpus:
         """The records; the sources are looked at now, before anything is written, and read later."""

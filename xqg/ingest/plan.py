@@ -1,4 +1,4 @@
-"""What a passage still needs, told from what the store knows of it: nothing is generated or encoded twice."""
+"""What a passage still needs, given what the store knows of it: nothing is generated or encoded twice."""
 
 from __future__ import annotations
 
@@ -45,14 +45,17 @@ def asked_languages(
 class Work:
     """One passage that may have to be stored: the texts it keeps by language, and the languages it lacks.
 
-    Texts in languages that are no longer asked for are kept too: they were dear. ``stored`` are the texts, in the
-    languages asked for, of a passage whose record and fingerprint are up to date already; None where they are not.
+    Texts in languages that are no longer targets are kept too, for they were expensive. ``stored`` are the texts, in
+    the target languages, of a passage whose record and fingerprint are up to date already; None where they are not.
+    ``content_hash`` and ``record_hash`` as in `xqg.records`.
     """
 
     passage: Passage
     kept: Texts
     missing: tuple[str, ...]
     generation: str
+    content_hash: str
+    record_hash: str
     stored: Texts | None = None
 
     def with_new(self, generated: Texts, failed: Collection[str] = ()) -> Texts:
@@ -75,18 +78,19 @@ def plan(passages: Sequence[Passage], known: Mapping[str, LedgerEntry], target: 
 
 
 def _plan_one(passage: Passage, entry: LedgerEntry | None, target: Target) -> Work | None:
-    wanted = target.languages_for(passage)
+    wanted, content = target.languages_for(passage), content_hash(passage)
+    record = record_hash(passage, content)
     if entry is None:
-        return Work(passage, Texts(), wanted, target.generation or "")
+        return Work(passage, Texts(), wanted, target.generation or "", content, record)
     generation = entry.generation if target.generation is None else target.generation
-    reusable = entry.content_hash == content_hash(passage) and entry.generation == generation
+    reusable = entry.content_hash == content and entry.generation == generation
     kept = entry.texts if reusable else Texts()
     missing = tuple(language for language in wanted if language not in kept.queries)
-    unchanged = entry.record_hash == record_hash(passage) and entry.fingerprint == target.fingerprint
+    unchanged = entry.record_hash == record and entry.fingerprint == target.fingerprint
     if unchanged and reusable and not missing:
         return None
     stored = entry.texts.only(wanted) if unchanged else None
-    return Work(passage, kept, missing, generation, stored)
+    return Work(passage, kept, missing, generation, content, record, stored)
 
 
 def by_passage(generation: Generation) -> dict[str, Texts]:

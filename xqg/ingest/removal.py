@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
-from xqg.chunks import Chunk, find_chunks
 from xqg.errors import StoreError, XqgError
 from xqg.identifiers import identifier, spellings
 from xqg.ingest.takeover import path_of_file
@@ -15,6 +13,9 @@ from xqg.protocols import VectorStore
 from xqg.records import Passage, Reject
 
 logger = logging.getLogger(__name__)
+
+NEXT = 2
+"""Chunks looked for beyond the last that is known of, for a chunk whose vector was refused is missing."""
 
 FEW, SHARE = 10, 0.2
 """How many documents, and which share of those stored, may be lost at once where no limit was named."""
@@ -100,7 +101,7 @@ def delete_lost(store: VectorStore, sources: Sources, limit: int | None) -> int:
     if len(lost.documents) > most:
         raise StoreError(
             f"{len(lost.documents)} of {lost.stored} stored documents are in the sources no more",
-            f"asked to delete at most {most}; none was deleted",
+            f"at most {most}; none was deleted",
             f"See which with --dry-run; if all of them are to go, give --sync-limit {len(lost.documents)}",
         )
     if lost.elsewhere:
@@ -162,14 +163,36 @@ def passages_of(store: VectorStore, name: str) -> list[str]:
 
 def stored_passages(store: VectorStore, documents: Sequence[str]) -> dict[str, list[str]]:
     """The ids of the stored passages of each of ``documents``, by its id as it is given; [] where there are none."""
-    found = find_chunks(documents, partial(_known_chunks, store))
-    return {name: [chunk.id for chunk in chunks] for name, chunks in found.items()}
+    return {name: [chunk.id for chunk in chunks] for name, chunks in _find_chunks(store, documents).items()}
 
 
-def _known_chunks(store: VectorStore, passage_ids: Sequence[str]) -> Iterator[Chunk]:
-    for point in store.points(passage_ids):
-        passage = point.passage
-        yield Chunk(passage.id, passage.document_id, passage.chunks, passage.document_hash)
+def delete_stale_chunks(store: VectorStore, documents: Mapping[str, str], kept: Collection[str] = ()) -> None:
+    """Delete the stored chunks of these documents (id to ``document_hash``) that have another document hash.
+
+    They are found and deleted by their ids, for a server's strict mode may refuse to delete by fields. The last ones go
+    first, so that those that a broken run left are found again: they follow the others without a gap.
+
+    :param kept: passages that are replaced anyway.
+    """
+    found = _find_chunks(store, documents)
+    stale = [chunk.id for name, chunks in found.items() for chunk in chunks if chunk.document_hash != documents[name]]
+    store.delete([passage_id for passage_id in stale[::-1] if passage_id not in kept])
+
+
+def _find_chunks(store: VectorStore, documents: Iterable[str]) -> dict[str, list[Passage]]:
+    """The stored passages of each document by their ids alone, which are ID, or ID#1 to ID#N; in that order."""
+    found: dict[str, list[Passage]] = {name: [] for name in documents}
+    last = dict.fromkeys(found, 0)  # the last chunk looked for
+    ids, reach = list(found), dict.fromkeys(found, NEXT)
+    while reach:
+        ids += [f"{name}#{number}" for name, end in reach.items() for number in range(last[name] + 1, end + 1)]
+        last.update(reach)
+        for point in store.points(ids):
+            if point.passage.document_id in found:  # else a document that is called like a chunk
+                found[point.passage.document_id].append(point.passage)
+        ends = {name: max((one.chunks for one in found[name] if one.chunks > 1), default=0) + NEXT for name in reach}
+        ids, reach = [], {name: end for name, end in ends.items() if end > last[name]}
+    return found
 
 
 def _origin(passage: Passage) -> str:

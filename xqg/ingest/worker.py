@@ -1,4 +1,4 @@
-"""The ingestion worker: asks the store what it has, skips what is unchanged, generates, encodes, fuses, stores."""
+"""The ingestion worker: plan a batch, generate what is missing, encode, fuse, upsert."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from xqg.errors import StoreUnreachableError, XqgError
 from xqg.fusion.arrays import finite_rows
 from xqg.fusion.pieces import Piece, PieceKind, passage_pieces, query_pieces
 from xqg.fusion.rules import PieceVectors, fuse, limit_views, piece_vectors, select_pieces
-from xqg.ingest.collection import Opened, finish_update
-from xqg.ingest.failures import FailureTally
+from xqg.ingest.collection import OpenCollection, finish_update
+from xqg.ingest.failures import FailureTally, meet
 from xqg.ingest.ingest_report import IngestReport
 from xqg.ingest.plan import Work, by_passage, open_languages, plan
-from xqg.protocols import Encoder, Point, QueryGenerator, VectorStore, WrittenQueries
-from xqg.records import LedgerEntry, Passage, Reject, Texts, content_hash, record_hash
+from xqg.ingest.removal import delete_stale_chunks
+from xqg.protocols import Encoder, Generation, Point, QueryGenerator, VectorStore, WrittenQueries
+from xqg.records import LedgerEntry, Passage, Reject, Texts, Vectors
+from xqg.stores.augmented import SourcePassage
+
+Refuse = Callable[[Reject], None]
 
 
 class IngestWorker:
@@ -26,6 +30,9 @@ class IngestWorker:
 
     Every batch is durable before the next one starts, and a batch is the unit of generation, so a run that
     is killed at any point and started again ends in the same collection as one that was left alone.
+
+    :param lenient: where a batch fails, its passages are tried one by one: those that fail are rejects, unless all of
+        them do, for then the passages are not the cause.
     """
 
     def __init__(
@@ -33,33 +40,32 @@ class IngestWorker:
         generator: QueryGenerator | None,
         encoder: Encoder,
         store: VectorStore,
-        opened: Opened,
+        opened: OpenCollection,
         batch_size: int,
         lenient: bool = False,
     ) -> None:
-        """:param lenient: where a batch fails, its passages are tried one by one: those that fail are rejects, unless
-        all of them do, which is no fault of theirs.
-        """
-        self._lenient = lenient
         self._generator, self._encoder, self._store = generator, encoder, store
-        self._opened, self._batch_size = opened, batch_size
+        self._opened, self._batch_size, self._lenient = opened, batch_size, lenient
         self._tally = FailureTally()
+        self._report = IngestReport()
 
     def run(
         self,
         records: Iterable[Passage | Reject],
-        reject: Callable[[Reject], None],
+        reject: Refuse,
         progress: Callable[[IngestReport], None] = lambda report: None,
         stopping: Callable[[], bool] = lambda: False,
+        report: IngestReport | None = None,
     ) -> IngestReport:
         """Ingest ``records`` and return the counts.
 
         :param reject: takes every record that was not stored.
         :param progress: called after every batch with the counts so far.
-        :param stopping: asked after every batch; True ends the run with ``interrupted`` set.
+        :param stopping: called after every batch; True ends the run with ``interrupted`` set.
+        :param report: counts to add to; None: new ones.
         :raises XqgError: if a part fails for good; every batch before it is stored.
         """
-        report = IngestReport()
+        self._report = report = IngestReport() if report is None else report
 
         def refuse(record: Reject) -> None:
             report.rejected += 1
@@ -67,8 +73,8 @@ class IngestWorker:
 
         passages = _accepted(records, refuse)
         with self._store.bulk_load():
-            while not report.interrupted and (batch := self._next_batch(passages, report)):
-                self._ingest_or_split(batch, refuse, report)
+            while not report.interrupted and (batch := self._next_batch(passages)):
+                self._ingest_or_split(batch, refuse)
                 progress(report)
                 report.interrupted = stopping()
         if self._opened.updating and not report.interrupted:
@@ -77,38 +83,127 @@ class IngestWorker:
             self._tally.finish()
         return report
 
-    def _next_batch(self, passages: Iterator[Passage], report: IngestReport) -> list[Passage]:
-        with report.timed("read"):
+    def _next_batch(self, passages: Iterator[Passage]) -> list[Passage]:
+        with self._report.timed("read"):
             batch = list(islice(passages, self._batch_size))
-        report.read += len(batch)
+        self._report.read += len(batch)
+        meet(self._generator, batch)
         return batch
 
-    def _ingest_or_split(
-        self, batch: Sequence[Passage], refuse: Callable[[Reject], None], report: IngestReport
-    ) -> None:
-        if not self._lenient:
-            self._ingest(batch, refuse, report)
+    def _ingest(self, batch: Sequence[Passage], refuse: Refuse) -> None:
+        report = self._report
+        with report.timed("check"):
+            known = {} if self._opened.fresh else self._store.ledger([passage.id for passage in batch])
+            work = plan(batch, known, self._opened.target)
+        written = self._generate(work, sum(len(self._opened.target.languages_for(passage)) for passage in batch))
+        changed = [(item, texts) for item, texts in zip(work, written, strict=True) if not item.is_stored(texts)]
+        report.skipped += len(batch) - len(changed)
+        if not changed:
             return
-        before, refused = deepcopy(report), list[Reject]()
+        with report.timed("encode"):
+            own, pieces = self._encode(changed)
+        with report.timed("fuse"):
+            points = self._fuse(changed, own, pieces, refuse)
+        with report.timed("store"):
+            if not self._opened.fresh:
+                delete_stale_chunks(self._store, _finished_documents(points), {point.passage.id for point in points})
+            self._store.upsert(points)
+        report.upserted += len(points)
+
+    def _generate(self, work: Sequence[Work], wanted: int) -> list[Texts]:
+        """The texts of each item of work: those it keeps, and new ones for the languages it lacks.
+
+        :param wanted: languages over all passages of the batch.
+        """
+        report = self._report
+        kept = [found for item in work for found in (item.kept.queries, item.kept.translations)]
+        report.reused += sum(len(texts) for found in kept for texts in found.values())
+        if self._generator is None:
+            return [item.kept for item in work]
+        requests = [(item.passage, item.missing) for item in work if item.missing]
+        with report.timed("generate"):
+            possible = [request for request in requests if _is_augmentable(request[0])]
+            generation = self._generator.generate(possible) if possible else Generation((), {})
+        if not requests:
+            self._tally.wanted += wanted
+        elif not isinstance(self._generator, WrittenQueries):
+            self._tally.add(requests, generation, wanted)
+        report.count_generation(generation, self._tally.failed, self._tally.refused)
+        fresh, failed = by_passage(generation), open_languages(generation.failures)
+        return [item.with_new(fresh.get(item.passage.id, Texts()), failed.get(item.passage.id, ())) for item in work]
+
+    def _encode(self, work: Sequence[tuple[Work, Texts]]) -> tuple[Vectors, PieceVectors]:
+        """The vectors of the passages, and of the pieces that the collection's rule adds to them.
+
+        Generated passages are encoded as passages. Pieces whose vector is not finite are dropped.
+        """
+        passages = [item.passage for item, _ in work]
+        pieces = [self._pieces(item.passage, texts) for item, texts in work]
+        own = self._encoder.encode_passages(passages)
+        flat = [piece for found in pieces for piece in found]
+        vectors = np.empty((len(flat), self._encoder.dimension), dtype=np.float32)
+        as_passage = np.array(
+            [self._opened.generates_passages and piece.kind is PieceKind.QUERY for piece in flat], dtype=bool
+        )
+        if not as_passage.all():
+            vectors[~as_passage] = self._encoder.encode_queries([flat[row].text for row in np.flatnonzero(~as_passage)])
+        if as_passage.any():
+            generated = [Passage("", flat[row].text) for row in np.flatnonzero(as_passage)]
+            vectors[as_passage] = self._encoder.encode_passages(generated)
+        fusion = self._opened.fusion
+        encoded = piece_vectors(pieces, vectors, fusion.profile, fusion.rows)
+        finite = finite_rows(encoded.vectors)
+        if not finite.all():
+            self._report.count_dropped({"not finite": int((~finite).sum())})
+            encoded = select_pieces(encoded, finite)
+        return own, encoded
+
+    def _pieces(self, passage: Passage, texts: Texts) -> list[Piece]:
+        wanted = texts.only(self._opened.target.languages_for(passage))
+        if self._opened.fusion.rule.is_neutral:
+            return passage_pieces(passage, wanted)
+        return list(query_pieces(wanted.queries))
+
+    def _fuse(
+        self, work: Sequence[tuple[Work, Texts]], own: Vectors, pieces: PieceVectors, refuse: Refuse
+    ) -> list[Point]:
+        """The points to store; passages whose vector is not finite are refused."""
+        sound = finite_rows(own)
+        limited = limit_views(pieces, self._opened.most_views)
+        rows = fuse(np.where(sound[:, None], own, 0), limited, self._opened.fusion).by_passage(len(work))
+        points = []
+        for (item, texts), found, is_sound in zip(work, rows, sound, strict=True):
+            if is_sound:
+                points.append(Point(item.passage, self._entry(item, texts), found))
+            else:
+                refuse(Reject("", 0, "the encoder's vector of this passage is not finite", asdict(item.passage)))
+        return points
+
+    def _entry(self, item: Work, texts: Texts) -> LedgerEntry:
+        fingerprint = self._opened.target.fingerprint
+        return LedgerEntry(item.record_hash, item.content_hash, item.generation, fingerprint, texts)
+
+    def _ingest_or_split(self, batch: Sequence[Passage], refuse: Refuse) -> None:
+        before, refused = deepcopy(self._report), list[Reject]()
         try:
-            self._ingest(batch, refused.append, report)
-        except StoreUnreachableError:
-            raise
+            self._ingest(batch, refused.append)
         except XqgError as error:
-            vars(report).update(vars(before))
-            refused = self._ingest_one_by_one(batch, report, error)
+            if not self._lenient or isinstance(error, StoreUnreachableError):
+                raise
+            vars(self._report).update(vars(before))
+            refused = self._ingest_one_by_one(batch, error)
         for reject in refused:
             refuse(reject)
 
-    def _ingest_one_by_one(self, batch: Sequence[Passage], report: IngestReport, failure: XqgError) -> list[Reject]:
+    def _ingest_one_by_one(self, batch: Sequence[Passage], failure: XqgError) -> list[Reject]:
         """The passages that cannot be stored though others can. :raises XqgError: ``failure``, where none can.
 
         Of a batch of one, the others are those of earlier batches.
         """
-        refused, failed, taken = list[Reject](), 0, report.upserted + report.skipped > 0
+        refused, failed, taken = list[Reject](), 0, self._report.upserted + self._report.skipped > 0
         for passage in batch:
             try:
-                self._ingest([passage], refused.append, report)
+                self._ingest([passage], refused.append)
             except StoreUnreachableError:
                 raise
             except XqgError as error:
@@ -118,100 +213,8 @@ class IngestWorker:
             raise failure
         return refused
 
-    def _ingest(self, batch: Sequence[Passage], refuse: Callable[[Reject], None], report: IngestReport) -> None:
-        with report.timed("check"):
-            known = {} if self._opened.fresh else self._store.ledger([passage.id for passage in batch])
-            work = plan(batch, known, self._opened.target)
-        wanted = sum(len(self._opened.target.languages_for(passage)) for passage in batch)
-        written = self._generate(work, wanted, report)
-        changed = [(item, texts) for item, texts in zip(work, written, strict=True) if not item.is_stored(texts)]
-        report.skipped += len(batch) - len(changed)
-        if not changed:
-            return
-        points = self._encode_and_fuse(changed, refuse, report)
-        with report.timed("store"):
-            if not self._opened.fresh:
-                self._store.delete_stale_chunks(_finished_documents(points))
-            self._store.upsert(points)
-        report.upserted += len(points)
 
-    def _generate(self, work: Sequence[Work], wanted: int, report: IngestReport) -> list[Texts]:
-        """The texts of each item of work: those it keeps, and new ones for the languages it lacks.
-
-        :param wanted: languages over all passages of the batch.
-        """
-        requests = [(item.passage, item.missing) for item in work if item.missing]
-        fresh: Mapping[str, Texts] = {}
-        failed: Mapping[str, Sequence[str]] = {}
-        if self._generator is not None and not requests:
-            self._tally.wanted += wanted
-        elif self._generator is not None:
-            with report.timed("generate"):
-                generation = self._generator.generate(requests)
-            if not isinstance(self._generator, WrittenQueries):
-                self._tally.add(requests, generation, wanted)
-            fresh, failed = by_passage(generation), open_languages(generation.failures)
-            report.failed, report.refused = self._tally.failed, self._tally.refused
-            report.generated += len(generation.queries)
-            report.translated += sum(len(translation.texts) for translation in generation.translations)
-            report.count_dropped(generation.dropped)
-        kept = [found for item in work for found in (item.kept.queries, item.kept.translations)]
-        report.reused += sum(len(texts) for found in kept for texts in found.values())
-        if self._generator is None:
-            return [item.kept for item in work]
-        return [item.with_new(fresh.get(item.passage.id, Texts()), failed.get(item.passage.id, ())) for item in work]
-
-    def _encode_and_fuse(
-        self, work: Sequence[tuple[Work, Texts]], refuse: Callable[[Reject], None], report: IngestReport
-    ) -> list[Point]:
-        """The points to store; passages whose vector is not finite are refused, such pieces only dropped."""
-        passages = [item.passage for item, _ in work]
-        pieces = [self._pieces(item.passage, texts) for item, texts in work]
-        with report.timed("encode"):
-            own = self._encoder.encode_passages(passages)
-            encoded = self._encode_pieces(pieces)
-        sound = finite_rows(own)
-        finite = finite_rows(encoded.vectors)
-        if not finite.all():
-            report.count_dropped({"not finite": int((~finite).sum())})
-            encoded = select_pieces(encoded, finite)
-        with report.timed("fuse"):
-            limited = limit_views(encoded, self._opened.most_views)
-            rows = fuse(np.where(sound[:, None], own, 0), limited, self._opened.fusion).by_passage(len(passages))
-        points = []
-        for (item, texts), found, kept in zip(work, rows, sound, strict=True):
-            if kept:
-                points.append(Point(item.passage, self._entry(item, texts), found))
-            else:
-                refuse(Reject("", 0, "the encoder's vector of this passage is not finite", asdict(item.passage)))
-        return points
-
-    def _pieces(self, passage: Passage, texts: Texts) -> list[Piece]:
-        """The pieces that the collection's rule adds to ``passage``."""
-        asked = texts.only(self._opened.target.languages_for(passage))
-        if self._opened.fusion.rule.is_neutral:
-            return passage_pieces(passage, asked)
-        return list(query_pieces(asked.queries))
-
-    def _encode_pieces(self, pieces: Sequence[Sequence[Piece]]) -> PieceVectors:
-        """The pieces of every passage as vectors, generated passages as such."""
-        flat = [piece for found in pieces for piece in found]
-        vectors = np.empty((len(flat), self._encoder.dimension), dtype=np.float32)
-        as_passages = [self._opened.generates_passages and piece.kind is PieceKind.QUERY for piece in flat]
-        asked = [row for row, is_passage in enumerate(as_passages) if not is_passage]
-        written = [row for row, is_passage in enumerate(as_passages) if is_passage]
-        if asked:
-            vectors[asked] = self._encoder.encode_queries([flat[row].text for row in asked])
-        if written:
-            vectors[written] = self._encoder.encode_passages([Passage("", flat[row].text) for row in written])
-        return piece_vectors(pieces, vectors, self._opened.fusion.profile, self._opened.fusion.rows)
-
-    def _entry(self, item: Work, texts: Texts) -> LedgerEntry:
-        passage, fingerprint = item.passage, self._opened.target.fingerprint
-        return LedgerEntry(record_hash(passage), content_hash(passage), item.generation, fingerprint, texts)
-
-
-def _accepted(records: Iterable[Passage | Reject], refuse: Callable[[Reject], None]) -> Iterator[Passage]:
+def _accepted(records: Iterable[Passage | Reject], refuse: Refuse) -> Iterator[Passage]:
     for record in records:
         if isinstance(record, Passage):
             yield record
@@ -219,11 +222,15 @@ def _accepted(records: Iterable[Passage | Reject], refuse: Callable[[Reject], No
             refuse(record)
 
 
-def _finished_documents(points: Sequence[Point]) -> dict[str, str]:
-    """Id and hash of the documents whose last chunk is among ``points``.
+def _is_augmentable(passage: Passage) -> bool:
+    return passage.is_augmentable if isinstance(passage, SourcePassage) else True
+
+
+def _finished_documents(points: Sequence[Point]) -> Mapping[str, str]:
+    """Id and hash of the documents whose last chunk is among ``points``; points of other software are no chunks.
 
     Only then are their older chunks deleted, and before the upsert: a run killed between the two finds the
-    last chunk missing, stores it again, and comes by here again.
+    last chunk missing, stores it again, and deletes them then.
     """
-    passages = [point.passage for point in points]
+    passages = [point.passage for point in points if not isinstance(point.passage, SourcePassage)]
     return {passage.document_id: passage.document_hash for passage in passages if passage.chunk == passage.chunks}

@@ -107,9 +107,9 @@ def read_metadata(settings: StoreSettings) -> Mapping[str, Any]:
     if settings.embedded_path is not None:
         with closing(build_store(settings)) as store:
             return require_collection(store, settings.collection).metadata
-    from xqg.stores.foreign import ForeignServer, require_shape
+    from xqg.stores.server import Server, require_shape
 
-    with closing(ForeignServer(settings)) as server:
+    with closing(Server(settings)) as server:
         metadata = require_shape(server, settings.collection).metadata.get(OWN_KEY)
     if not isinstance(metadata, Mapping):
         return {}

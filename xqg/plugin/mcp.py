@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field, JsonValue
 
 from xqg.errors import MissingDependencyError, XqgError
-from xqg.plugin.collection_reader import Reader
 from xqg.records import Passage
+from xqg.search.searcher import Searcher
 
 try:
     from mcp.server import MCPServer
@@ -61,7 +61,7 @@ class ShownWithQueries(ShownPassage):
     queries: dict[str, list[str]] = Field(default_factory=dict)
 
 
-def build_server(reader: Reader, name: str) -> MCPServer:
+def build_server(reader: Searcher, name: str) -> MCPServer:
     """The server, not yet running. :param name: of the collection, for the assistant."""
     server = MCPServer("xqg", instructions=INSTRUCTIONS.format(name=name))
 

@@ -13,7 +13,7 @@ from xqg.fusion.pieces import Piece, passage_pieces
 from xqg.identifiers import is_text, spellings
 from xqg.metadata import check_metadata
 from xqg.protocols import Collection, Encoder, Point, VectorStore
-from xqg.records import Hit
+from xqg.records import Hit, Texts
 from xqg.search.filters import Filters, read_filters
 
 
@@ -63,7 +63,11 @@ class Searcher:
 
     def explain(self, query: str, hits: Sequence[Hit]) -> list[Explanation | None]:
         """For each hit its piece closest to ``query``: title, sentence, their translation, or generated query."""
-        pieces = [passage_pieces(hit.passage, hit.texts) for hit in hits]
+        known = self._store.ledger([hit.passage.id for hit in hits])
+        pieces = [
+            passage_pieces(hit.passage, known[hit.passage.id].texts if hit.passage.id in known else Texts())
+            for hit in hits
+        ]
         texts = [piece.text for found in pieces for piece in found]
         if not texts:
             return [None] * len(hits)

@@ -1,13 +1,16 @@
-"""What a store can be asked about collections as wholes: which there are, and to drop one."""
+"""Collections as wholes: which there are, how one is opened to be read, and dropped."""
 
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 
 from xqg.errors import StoreError
 from xqg.settings import StoreSettings
+from xqg.stores.augmented import augmented_from
 from xqg.stores.edge_files import collection_exists
-from xqg.stores.server_connection import ServerConnection
+from xqg.stores.server import Server
+from xqg.stores.server_store import ServerStore, SourceStore
 
 
 def embedded_collections(settings: StoreSettings) -> list[str]:
@@ -18,6 +21,22 @@ def embedded_collections(settings: StoreSettings) -> list[str]:
     return sorted(place.name for place in folder.iterdir() if place.is_dir() and _is_collection(place.name, settings))
 
 
+def open_server_store(settings: StoreSettings, beside: str | None = None) -> ServerStore:
+    """The store of a collection, to read from: one that `xqg augment` made, or the source of one, in its layout.
+
+    :param beside: a collection that may have been augmented from this one.
+    """
+    server, name = Server(settings), settings.collection
+    for other in (name, *([] if beside is None else [beside])):
+        shape = server.shape(other)
+        block = None if shape is None else augmented_from(shape.metadata)
+        if block is not None and other == name:
+            return ServerStore(server, name, block)
+        if block is not None and block.source == name:
+            return SourceStore(server, block, ServerStore(server, other, block))
+    return ServerStore(server, name)
+
+
 def drop_collection(settings: StoreSettings) -> bool:
     """Delete the collection for good; nobody may have it open. Returns whether there was one.
 
@@ -25,12 +44,9 @@ def drop_collection(settings: StoreSettings) -> bool:
     """
     folder, name = settings.embedded_path, settings.collection
     if folder is None:
-        connection = ServerConnection(settings)
-        try:
-            client = connection.client()
-            return bool(connection.calls(name)("delete the collection", lambda: client.delete_collection(name)))
-        finally:
-            connection.close()
+        with closing(Server(settings)) as server:
+            client = server.client()
+            return bool(server.call(name, "delete the collection", lambda: client.delete_collection(name)))
     if not collection_exists(folder / name):
         return False
     try:

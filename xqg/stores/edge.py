@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import qdrant_edge as engine
 
 from xqg.errors import SettingsError, StoreError
 from xqg.protocols import Collection, Point
@@ -24,7 +25,6 @@ from xqg.stores.edge_engine import (
     index_shard,
     to_engine_point,
     to_filter,
-    to_stale_filter,
 )
 from xqg.stores.edge_files import (
     SHARD,
@@ -36,10 +36,7 @@ from xqg.stores.edge_files import (
 )
 from xqg.stores.edge_lock import FolderLock
 from xqg.stores.filters import Test, check_fields, is_hopeless
-from xqg.stores.payload import KEY, entry_from_payload, filter_paths, to_hits, to_point
-
-if TYPE_CHECKING:
-    from qdrant_edge import EdgeShard, Record
+from xqg.stores.payload import KEY, OWN, read_entry, read_hits, read_point
 
 logger = logging.getLogger(__name__)
 
@@ -61,10 +58,10 @@ class EdgeStore:
 
     def __init__(self, folder: Path, collection: str) -> None:
         if collection in (".", ".."):
-            raise SettingsError(f"{collection!r} is no name for a collection", "asked for a name of its own")
+            raise SettingsError(f"{collection!r} is no name for a collection", "a folder's name")
         self._place = folder / collection
         self._collection = collection
-        self._shard: EdgeShard | None = None
+        self._shard: engine.EdgeShard | None = None
         self._sidecar: Sidecar | None = None
         self._lock: FolderLock | None = None
         self._opening = threading.Lock()
@@ -88,13 +85,14 @@ class EdgeStore:
         :raises StoreError: if it exists.
         """
         with self._opening:
-            if self._shard is not None or collection_exists(self._place):
-                raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
-            self._hold()
-            if collection_exists(self._place):
-                # made by another process that has let go of it: whoever asked has to look again
-                self._let_go()
-                raise StoreError(f"There already is a collection at {self._place}", "asked to create it")
+            exists = self._shard is not None or collection_exists(self._place)
+            if not exists:
+                self._hold()
+                exists = collection_exists(self._place)  # made meanwhile by a process that has released it
+                if exists:
+                    self._let_go()
+            if exists:
+                raise StoreError(f"There already is a collection at {self._place}")
             sidecar = Sidecar(dimension, distance, metadata, multivector)
             with engine_errors(self._place, "create the collection"):
                 create_shard(self._place, sidecar)
@@ -108,15 +106,9 @@ class EdgeStore:
 
     def ledger(self, passage_ids: Sequence[str]) -> dict[str, LedgerEntry]:
         """What is known of those of the passages that are stored; the others are left out."""
-        entries: dict[str, LedgerEntry] = {}
-        for start in range(0, len(passage_ids), PAGE):
-            page = passage_ids[start : start + PAGE]
-            records = self._retrieve(page, with_payload=[KEY], with_vector=False)
-            for passage_id in page:
-                record = records.get(point_id(passage_id))
-                if record is not None:
-                    entries[passage_id] = entry_from_payload(record.payload)
-        return entries
+        found = self._retrieve(passage_ids, with_payload=[KEY], with_vector=False)
+        payloads = {name: record.payload or {} for name, record in found}
+        return {name: read_entry(payload.get(KEY, {}), payload) for name, payload in payloads.items()}
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Store the points, idempotent by `point_id`; returns when they are searchable and logged.
@@ -124,8 +116,6 @@ class EdgeStore:
         From then on a killed process loses nothing. A power cut loses nothing either, but for the last
         `FLUSH_SECONDS` of a `bulk_load`, which the next run finds missing and stores again.
         """
-        import qdrant_edge as engine
-
         if not points:
             return
         shard, sidecar = self._open()
@@ -138,21 +128,8 @@ class EdgeStore:
                 shard.flush()
                 self._flushed_at = time.monotonic()
 
-    def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
-        """Delete the chunks of these documents (id to ``document_hash``) that have another document hash."""
-        import qdrant_edge as engine
-
-        if not documents:
-            return  # an empty list of conditions would match every point
-        shard, _ = self._open()
-        with engine_errors(self._place, "delete old chunks"):
-            shard.update(engine.UpdateOperation.delete_points_by_filter(to_stale_filter(documents)))
-            shard.flush()
-
     def delete(self, passage_ids: Sequence[str]) -> None:
         """Delete these passages; those that are not there do not matter."""
-        import qdrant_edge as engine
-
         if not passage_ids:
             return
         shard, _ = self._open()
@@ -166,13 +143,7 @@ class EdgeStore:
     def search(
         self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
     ) -> list[list[Hit]]:
-        """The nearest passages of each query vector, best first, at most ``limit`` each.
-
-        :param vectors: shape (queries, dimension).
-        :param exact: look at every point instead of the approximate index.
-        """
-        import qdrant_edge as engine
-
+        """The nearest passages of each query vector, best first; the parameters are those of `VectorStore.search`."""
         shard, _ = self._open()
         if is_hopeless(filters):
             return [[] for _ in vectors]
@@ -192,23 +163,18 @@ class EdgeStore:
             ]
             for start in range(0, len(requests), QUERIES_AT_ONCE):
                 batch = engine.QueryBatchRequest(requests[start : start + QUERIES_AT_ONCE])
-                rows += [to_hits(scored) for scored in shard.query_batch(batch)]
+                rows += [read_hits(scored) for scored in shard.query_batch(batch)]
         if filters and not any(rows):
-            check_fields(filters, filter_paths, self._exists)
+            check_fields(filters, OWN.filter_paths, self._exists)
         return rows
 
     def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
         """The stored points with these ids (in their order, unknown ones left out); None means all, by point id."""
         if passage_ids is None:
-            yield from self._all_points(with_vectors)
-            return
-        for start in range(0, len(passage_ids), PAGE):
-            page = passage_ids[start : start + PAGE]
-            records = self._retrieve(page, with_payload=True, with_vector=with_vectors)
-            for passage_id in page:
-                record = records.get(point_id(passage_id))
-                if record is not None:
-                    yield to_point(record.payload, record.vector)
+            records = self._all_records(with_vectors)
+        else:
+            records = (record for _, record in self._retrieve(passage_ids, True, with_vectors))
+        return map(read_point, records)
 
     @contextmanager
     def bulk_load(self) -> Iterator[None]:
@@ -238,13 +204,11 @@ class EdgeStore:
             finally:
                 self._let_go()
 
-    def _open(self) -> tuple[EdgeShard, Sidecar]:
-        import qdrant_edge as engine
-
+    def _open(self) -> tuple[engine.EdgeShard, Sidecar]:
         with self._opening:
             if self._shard is None or self._sidecar is None:
                 if not collection_exists(self._place):
-                    raise StoreError(f"There is no collection at {self._place}", "asked to open it", "Ingest first")
+                    raise StoreError(f"There is no collection at {self._place}", remedy="Ingest first")
                 self._hold()
                 try:
                     # only behind the lock is the sidecar sure to stay as it is
@@ -266,8 +230,6 @@ class EdgeStore:
             lock.release()
 
     def _exists(self, tests: list[Test]) -> bool:
-        import qdrant_edge as engine
-
         shard, _ = self._open()
         with engine_errors(self._place, "look for a field"):
             request = engine.ScrollRequest(limit=1, filter=any_of(tests), with_payload=False, with_vector=False)
@@ -275,22 +237,24 @@ class EdgeStore:
 
     def _retrieve(
         self, passage_ids: Sequence[str], with_payload: bool | list[str], with_vector: bool
-    ) -> dict[str, Record]:
+    ) -> Iterator[tuple[str, engine.Record]]:
+        """Those of the points that are stored, with the ids of their passages, in their order."""
         shard, _ = self._open()
-        with engine_errors(self._place, "read points"):
-            found = shard.retrieve([point_id(passage_id) for passage_id in passage_ids], with_payload, with_vector)
-        return {str(record.id): record for record in found}
+        for start in range(0, len(passage_ids), PAGE):
+            keys = {name: point_id(name) for name in passage_ids[start : start + PAGE]}
+            with engine_errors(self._place, "read points"):
+                found = shard.retrieve(list(keys.values()), with_payload, with_vector)
+            records = {str(record.id): record for record in found}
+            yield from ((name, records[key]) for name, key in keys.items() if key in records)
 
-    def _all_points(self, with_vectors: bool) -> Iterator[Point]:
-        import qdrant_edge as engine
-
+    def _all_records(self, with_vectors: bool) -> Iterator[engine.Record]:
         shard, _ = self._open()
         offset = None
         while True:
             request = engine.ScrollRequest(offset=offset, limit=PAGE, with_payload=True, with_vector=with_vectors)
             with engine_errors(self._place, "read points"):
                 records, offset = shard.scroll(request)
-            yield from (to_point(record.payload, record.vector) for record in records)
+            yield from records
             if offset is None:
                 return
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import qdrant_edge as engine
 
 from xqg.errors import StoreError
 from xqg.protocols import Point
@@ -25,21 +26,15 @@ from xqg.stores.edge_files import (
     system_error,
     write_sidecar,
 )
-from xqg.stores.filters import Kind, Test, tests_of
+from xqg.stores.filters import Kind, Test, combine
 from xqg.stores.payload import (
     DEFAULT_VECTOR,
-    DOCUMENT_HASH,
     DOCUMENT_ID,
     MULTIVECTOR_LINKS,
-    as_vector,
-    filter_paths,
+    OWN,
     to_payload,
-    to_rows,
+    to_vector,
 )
-
-if TYPE_CHECKING:
-    from qdrant_edge import EdgeConfig, EdgeShard, Filter
-    from qdrant_edge import Point as EnginePoint
 
 logger = logging.getLogger(__name__)
 
@@ -50,10 +45,10 @@ LINK_CANDIDATES, FULL_SCAN_KILOBYTES = 100, 10_000
 
 
 @contextmanager
-def engine_errors(place: Path, asked: str) -> Iterator[None]:
+def engine_errors(place: Path, task: str) -> Iterator[None]:
     """Turn whatever the engine raises inside into `StoreError`: bare exceptions, and panics that derive from none.
 
-    :param place: the folder of the collection. :param asked: what was asked of it, as a verb.
+    :param place: the folder of the collection. :param task: what is done with it, as a verb.
     """
     try:
         yield
@@ -62,13 +57,11 @@ def engine_errors(place: Path, asked: str) -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise _translated(place, error, asked) from error
+        raise _translated(place, error, task) from error
 
 
 def create_shard(place: Path, sidecar: Sidecar) -> None:
     """Make an empty collection at ``place``, beside it first, so that it is whole from the moment it is there."""
-    import qdrant_edge as engine
-
     require_room(place)
     draft = place / SHARD_DRAFT
     if draft.exists():
@@ -83,7 +76,7 @@ def create_shard(place: Path, sidecar: Sidecar) -> None:
     sync_folder(place.parent)
 
 
-def index_shard(shard: EdgeShard, place: Path) -> None:
+def index_shard(shard: engine.EdgeShard, place: Path) -> None:
     """Build the index of what was stored; not where the disk has no room for a copy, which that needs meanwhile."""
     if not has_room_for_a_copy(place):
         logger.warning("The disk of %s has no room to index the collection: it is searched without", place)
@@ -94,10 +87,8 @@ def index_shard(shard: EdgeShard, place: Path) -> None:
         shard.flush()
 
 
-def to_config(sidecar: Sidecar) -> EdgeConfig:
+def to_config(sidecar: Sidecar) -> engine.EdgeConfig:
     """The engine's configuration for a new collection as ``sidecar`` describes it."""
-    import qdrant_edge as engine
-
     distances = {"cosine": engine.Distance.Cosine, "dot": engine.Distance.Dot}
     options: dict[str, Any] = {}
     if sidecar.multivector:
@@ -110,42 +101,28 @@ def to_config(sidecar: Sidecar) -> EdgeConfig:
     return engine.EdgeConfig(vectors={DEFAULT_VECTOR: vector}, wal_enabled=True)
 
 
-def to_engine_point(point: Point, sidecar: Sidecar) -> EnginePoint:
+def to_engine_point(point: Point, sidecar: Sidecar) -> engine.Point:
     """The engine's form of ``point``.
 
     :raises StoreError: if its rows do not fit the collection that ``sidecar`` describes.
     """
-    import qdrant_edge as engine
-
-    vector = as_vector(to_rows(point, sidecar.dimension, sidecar.multivector), sidecar.multivector)
-    return engine.Point(id=point_id(point.passage.id), vector=vector, payload=to_payload(point))
+    vector = to_vector(point, sidecar.dimension, sidecar.multivector)
+    return engine.Point(id=point_id(point.passage.id), vector=vector, payload=to_payload(point)[0])
 
 
-def to_filter(filters: Sequence[FieldMatch]) -> Filter | None:
+def to_filter(filters: Sequence[FieldMatch]) -> engine.Filter | None:
     """The engine's filter that all of ``filters`` must pass; None if there are none."""
-    import qdrant_edge as engine
-
-    if not filters:
-        return None
-    asked: list[Any] = []
-    excluded: list[Any] = []
-    for match in filter(lambda match: match.values, filters):
-        condition = any_of(tests_of(match, filter_paths))
-        (excluded if match.operator == "!=" else asked).append(condition)
-    return engine.Filter(must=asked or None, must_not=excluded or None)
+    conditions: tuple[list[Any], list[Any]] = combine(filters, OWN.filter_paths, any_of)
+    return engine.Filter(must=conditions[0] or None, must_not=conditions[1] or None) if filters else None
 
 
-def any_of(tests: Sequence[Test]) -> Filter:
+def any_of(tests: Sequence[Test]) -> engine.Filter:
     """The engine's filter that one of ``tests`` must pass; without any, every point passes."""
-    import qdrant_edge as engine
-
     conditions: list[Any] = [_condition(test) for test in tests]
     return engine.Filter(should=conditions or None)
 
 
 def _condition(test: Test) -> Any:
-    import qdrant_edge as engine
-
     if test.kind is Kind.PRESENT:
         return engine.Filter(must_not=[engine.IsEmptyCondition(test.path)])
     if test.kind is Kind.NUMBER:
@@ -157,36 +134,16 @@ def _condition(test: Test) -> Any:
     return engine.FieldCondition(key=test.path, match=engine.MatchValue(value))
 
 
-def to_stale_filter(documents: Mapping[str, str]) -> Filter:
-    """The engine's filter for chunks of these documents (id to hash) with another document hash.
-
-    :param documents: not empty: a filter without conditions would match every point.
-    """
-    import qdrant_edge as engine
-
-    stale: list[Any] = [
-        engine.Filter(
-            must=[engine.FieldCondition(key=DOCUMENT_ID, match=engine.MatchValue(document_id))],
-            must_not=[engine.FieldCondition(key=DOCUMENT_HASH, match=engine.MatchValue(document_hash))],
-        )
-        for document_id, document_hash in documents.items()
-    ]
-    return engine.Filter(should=stale)
-
-
-def _translated(place: Path, error: BaseException, asked: str) -> StoreError:
+def _translated(place: Path, error: BaseException, task: str) -> StoreError:
     text = str(error)
     if "WouldBlock" in text:
         return StoreError(
             f"The collection at {place} is open elsewhere",
-            f"asked to {asked}",
-            "Close the other process, or use a Qdrant server, which serves many",
+            remedy="Close the other process, or use a Qdrant server, which serves many",
         )
-    refused = system_error(place, text, asked)
+    refused = system_error(place, text, task)
     if refused is not None:
         return refused
-    if isinstance(error, OSError):
-        return StoreError(f"{place} cannot be used: {text}", f"asked to {asked}")
-    if asked == OPENING or not isinstance(error, Exception):
+    if not isinstance(error, OSError) and (task == OPENING or not isinstance(error, Exception)):
         return damaged(place, text)
-    return StoreError(f"The engine failed on {place}: {text}", f"asked to {asked}")
+    return StoreError(f"The engine failed on {place}: {text}", f"to {task}")

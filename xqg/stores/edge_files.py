@@ -29,26 +29,14 @@ COPIES = 4
 
 _AGAIN = "Free some space and run the command again: what was stored stays"
 _REFUSALS = (
-    (
-        r"os error 28\b|no space left|os error 122\b|quota|disk.{0,20}full",
-        "The disk is full",
-        _AGAIN,
-    ),
-    (
-        r"os error 30\b|read-only",
-        "The disk is read-only",
-        "Take a folder that can be written; a search needs that, too",
-    ),
+    (r"os error 28\b|no space left|os error 122\b|quota|disk.{0,20}full", "The disk is full", _AGAIN),
+    (r"os error 30\b|read-only", "The disk is read-only", "Take a folder that can be written, also for a search"),
     (
         r"os error (1|13)\b|permission denied|not permitted",
         "Permission is denied",
-        "Give this user rights to the folder",
+        "Give this user the rights",
     ),
-    (
-        r"os error (23|24)\b|too many open files",
-        "Too many files are open",
-        "Raise the limit (ulimit -n 4096) and run it again",
-    ),
+    (r"os error (23|24)\b|too many open files", "Too many files are open", "Raise the limit (ulimit -n 4096)"),
     (r"os error 12\b|cannot allocate|out of memory", "Memory ran out", "Close other programs and run it again"),
     (r"os error 5\b|input/output error", "The disk has a fault", "Check the disk"),
 )
@@ -85,7 +73,7 @@ def collection_exists(place: Path) -> bool:
             raise _no_store(place, "is a file")
         strangers = sorted({item.name for item in place.iterdir()} - {SIDECAR, SIDECAR_DRAFT, SHARD_DRAFT, LOCK})
     except OSError as error:
-        raise StoreError(f"{place} cannot be read: {error}", "asked for an xqg store") from error
+        raise StoreError(f"{place} cannot be read: {error}", "an xqg store") from error
     if strangers:
         raise _no_store(place, f"is no xqg store: it holds {', '.join(strangers[:3])}")
     return False
@@ -102,7 +90,7 @@ def read_sidecar(place: Path) -> Sidecar:
             bool(values.get("multivector", False)),
         )
     except OSError as error:
-        raise StoreError(f"{place / SIDECAR} cannot be read: {error}", "asked for an xqg store") from error
+        raise StoreError(f"{place / SIDECAR} cannot be read: {error}", "the metadata of an xqg store") from error
     except PARSING_ERRORS as error:
         raise damaged(place, f"{SIDECAR}: {type(error).__name__}: {error}") from error
 
@@ -125,9 +113,9 @@ def write_sidecar(place: Path, sidecar: Sidecar) -> None:
         draft.replace(place / SIDECAR)
         sync_folder(place)
     except OSError as error:
-        raise StoreError(f"{place / SIDECAR} cannot be written: {error}", "asked to keep metadata") from error
+        raise StoreError(f"{place / SIDECAR} cannot be written: {error}") from error
     except PARSING_ERRORS as error:
-        raise StoreError(f"The metadata is no JSON: {error}", "asked to keep metadata") from error
+        raise StoreError(f"The metadata is no JSON: {error}") from error
 
 
 def sync_folder(folder: Path) -> None:
@@ -151,7 +139,7 @@ def require_room(place: Path, written: int = 0) -> None:
     if free < needed:
         raise StoreError(
             f"The disk of {place} has {free / 2**20:.0f} MB left",
-            f"asked to write to it, which needs {needed / 2**20:.0f} MB",
+            f"{needed / 2**20:.0f} MB for what is written",
             _AGAIN,
         )
 
@@ -171,14 +159,14 @@ def _free_bytes(place: Path) -> int:
     return shutil.disk_usage(existing).free
 
 
-def system_error(place: Path, text: str, asked: str) -> StoreError | None:
+def system_error(place: Path, text: str, task: str) -> StoreError | None:
     """What the operating system refused, where an error of the engine tells of that; None where it does not.
 
     None of it is damage: the collection is whole, and must not be deleted for it.
     """
     for pattern, found, remedy in _REFUSALS:
         if re.search(pattern, text, re.IGNORECASE):
-            return StoreError(f"{found} at {place}: {' '.join(text.split())[:300]}", f"asked to {asked}", remedy)
+            return StoreError(f"{found} at {place}: {' '.join(text.split())[:300]}", f"to {task}", remedy)
     return None
 
 
@@ -186,8 +174,7 @@ def damaged(place: Path, reason: str) -> StoreError:
     """The error for a collection whose files are not as they should be."""
     return StoreError(
         f"The collection at {place} is damaged: {reason}",
-        "asked to open it",
-        "Restore it from a copy, or delete the folder and ingest again",
+        remedy="Restore it from a copy, or delete the folder and ingest again",
     )
 
 
@@ -209,4 +196,4 @@ def _check_parents(place: Path) -> None:
 
 
 def _no_store(place: Path, what: str) -> StoreError:
-    return StoreError(f"{place} {what}", "asked for the folder of an xqg store", "Name another folder or collection")
+    return StoreError(f"{place} {what}", "the folder of an xqg store", "Name another folder or collection")

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from xqg.errors import SettingsError, StoreError
 from xqg.records import FieldMatch
 
 Paths = Callable[[str], tuple[str, ...]]
 """The payload paths that a filter's key may mean."""
+
+Condition = TypeVar("Condition")
 
 EXACT_FLOATS, INTEGERS = 2**53, 2**63
 """Whole numbers up to the first are floats without loss; those from the second on are kept as text."""
@@ -63,9 +65,36 @@ def tests_of(match: FieldMatch, paths: Paths) -> list[Test]:
     return [Test(path, kind, value) for path in paths(match.key) for kind, value in looks]
 
 
-def indexed(tests: Iterable[Test], schema: Mapping[str, str]) -> list[Test]:
-    """Those of the tests that an index answers. :param schema: the type of the index on each path."""
-    return [test for test in tests if schema.get(test.path) in test.kind.value]
+def combine(
+    filters: Sequence[FieldMatch],
+    paths: Paths,
+    any_of: Callable[[Sequence[Test]], Condition],
+    schema: Mapping[str, str] | None = None,
+) -> tuple[list[Condition], list[Condition]]:
+    """The conditions that a point must meet to pass all of ``filters``, and those that it must not meet.
+
+    :param any_of: a client's condition that one of some tests is passed.
+    :param schema: the type of the payload index on each path; with it, only what they answer is looked for. None: all.
+    :raises StoreError: if ``schema`` has no index that answers one of the filters.
+    """
+    required: list[Condition] = []
+    excluded: list[Condition] = []
+    for match in filter(lambda match: match.values, filters):
+        tests = tests_of(match, paths)
+        if schema is not None:
+            tests = [test for test in tests if schema.get(test.path) in test.kind.value] or _unindexed(match, tests)
+        (excluded if match.operator == "!=" else required).append(any_of(tests))
+    return required, excluded
+
+
+def _unindexed(match: FieldMatch, tests: Sequence[Test]) -> list[Test]:
+    kinds = sorted({test.kind.value[0] for test in tests})
+    raise StoreError(
+        f"The filter {match.key} {match.operator} {', '.join(map(str, match.values))} has no payload index, which the "
+        "collection's strict mode demands",
+        f"an index of type {' or '.join(kinds)} on {match.key!r}",
+        f"Make one with `xqg ingest` or `xqg augment`: --index {match.key}:{kinds[0]}",
+    )
 
 
 def check_fields(filters: Sequence[FieldMatch], paths: Paths, exists: Callable[[list[Test]], bool]) -> None:
@@ -81,7 +110,7 @@ def check_fields(filters: Sequence[FieldMatch], paths: Paths, exists: Callable[[
             if exists([]):
                 raise StoreError(
                     f"No passage has a field {match.key!r}",
-                    "asked to filter by it",
+                    "the key of a field",
                     "`xqg search --json` shows those there are",
                 )
             return  # the collection is empty
@@ -96,7 +125,7 @@ def _check_comparable(match: FieldMatch, paths: Paths, exists: Callable[[list[Te
         what = "number" if kind is Kind.NUMBER else "date"
         raise StoreError(
             f"The field {match.key!r} holds no {what} in any passage",
-            f"asked for {match.key} {match.operator} {match.values[0]}",
+            f"one to compare with {match.operator} {match.values[0]}",
             "Texts can only be equal: filter with = or ingest the values as numbers or ISO 8601 dates",
         )
 

@@ -1,7 +1,7 @@
-"""What a collection's strict mode lets one request ask for; Qdrant Cloud and careful operators set it.
+"""What a collection's strict mode allows in one request; Qdrant Cloud and careful operators set it.
 
-A collection tells its own limits, so they are obeyed rather than met. Where a server refuses a request as too large all
-the same, because its limits were changed meanwhile, the request is halved.
+A collection declares its limits, so requests keep to them. Where a server still refuses one as too large, because its
+limits were changed meanwhile, the request is halved.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ class Limits:
     ``indexes``: payload indexes of the collection; None sets no bound.
     """
 
-    page: int = POINTS_AT_ONCE
-    lookups: int = POINTS_AT_ONCE
-    writes: int = POINTS_AT_ONCE
-    searches: int = QUERIES_AT_ONCE
-    hits: int | None = None
-    ids: int = POINTS_AT_ONCE
-    exact: bool = True
-    indexes: int | None = None
+    page: int
+    lookups: int
+    writes: int
+    searches: int
+    hits: int | None
+    ids: int
+    exact: bool
+    indexes: int | None
 
 
 def read_limits(info: models.CollectionInfo) -> Limits:
-    """The limits that a collection tells of itself."""
+    """The limits that a collection declares."""
     strict = info.config.strict_mode_config
     if strict is None or not strict.enabled:
-        return Limits()
+        strict = models.StrictModeConfigOutput()
     # rate limits are tokens a minute: reading by id costs one a point, a search one a query, a write one a point
     return Limits(
         page=_least(POINTS_AT_ONCE, strict.max_query_limit),

@@ -1,4 +1,4 @@
-"""The plain payload layout: a stored point to a JSON object and back, and what may be stored at all."""
+"""xqg's own payload layout, and a stored point to JSON types and back in any layout."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from xqg.errors import PARSING_ERRORS, StoreError
-from xqg.layouts import OWN_KEY, as_path, key_paths
+from xqg.layouts import OWN_KEY, Layout, as_path, key_paths
 from xqg.protocols import Point
-from xqg.records import Hit, LedgerEntry, Passage, Texts, Vectors
+from xqg.records import Hit, LedgerEntry, Passage, Texts, Vectors, point_id
 
 KEY = OWN_KEY
 """The one payload key, and the one key of a server's collection metadata, under which xqg keeps its own."""
@@ -31,14 +31,56 @@ multivectors are stored, lost nothing of it and takes half the memory.
 """
 
 DOCUMENT_ID = "document_id"
-DOCUMENT_HASH = f"{KEY}.document_hash"
 
 TOP_LEVEL_FIELDS = ("id", DOCUMENT_ID, "title", "language")
 """Fields of a passage that a filter may name without a path."""
 
+PointId = int | str
+"""A point's id in Qdrant: an unsigned number or a UUID."""
 
-def to_payload(point: Point) -> dict[str, Any]:
-    """The payload of ``point`` as JSON types.
+
+class OwnLayout(Layout):
+    """The layout of collections that xqg ingests into: a passage's fields as they are."""
+
+    def point_id(self, passage_id: str) -> PointId:
+        """The uuid5 of the passage's id."""
+        return point_id(passage_id)
+
+    def stored_passage(self, key: PointId, payload: Mapping[str, Any]) -> Passage:
+        """The passage that `to_payload` wrote. :raises StoreError: if xqg did not write ``payload``."""
+        if self.own(payload) is None:
+            raise _foreign(payload, f"has no key {KEY!r}")
+        try:
+            return Passage(
+                id=_text(payload["id"]),
+                text=_text(payload["text"]),
+                title=_text(payload["title"]),
+                language=_text(payload["language"]),
+                metadata=dict(payload["metadata"]),
+                document_id=_text(payload[DOCUMENT_ID]),
+                chunk=int(payload["chunk"]),
+                chunks=int(payload["chunks"]),
+                document_hash=_text(payload[KEY]["document_hash"]),
+            )
+        except PARSING_ERRORS as error:
+            raise _damaged(payload, error) from error
+
+    def filter_paths(self, key: str) -> tuple[str, ...]:
+        """The payload paths that a filter's ``key`` may mean: a field of the passage, else one of its metadata.
+
+        A dotted key is a path below the metadata or a name with dots there; it may be a whole path as well.
+        """
+        if key in TOP_LEVEL_FIELDS or key.startswith(f"{KEY}."):
+            return (key,)
+        below = key_paths(key, "metadata.")
+        return (as_path(key), *below) if key.startswith("metadata.") else below
+
+
+OWN = OwnLayout("xqg", (KEY,), "text", "metadata")
+
+
+def to_payload(point: Point) -> tuple[dict[str, Any], int]:
+    """The payload of ``point`` in xqg's own layout, as JSON types, and the number of its bytes as JSON.
 
     Metadata values that JSON does not know (dates) become their text, as they do in `record_hash`, and so do whole
     numbers of more than 64 bits, which servers round or refuse.
@@ -76,99 +118,82 @@ def own_fields(point: Point) -> dict[str, Any]:
     }
 
 
-def _lists(texts: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    return {language: list(found) for language, found in texts.items()}
-
-
-def _integer(digits: str) -> int | str:
-    value = int(digits)
-    return value if -(2**63) <= value < 2**63 else digits
-
-
-def as_stored(payload: Mapping[str, Any], name: str, parse_integer: Callable[[str], int | str] = int) -> dict[str, Any]:
-    """A payload as JSON types. :param name: of its passage, for the error.
+def as_stored(
+    payload: Mapping[str, Any], name: str, parse_integer: Callable[[str], int | str] = int
+) -> tuple[dict[str, Any], int]:
+    """A payload as JSON types, and the number of its bytes. :param name: of its passage, for the error.
 
     :raises StoreError: if it holds what no store can keep (NaN, half a surrogate pair).
     """
     try:
-        encoded = json.dumps(payload, ensure_ascii=False, allow_nan=False, default=str).encode("utf-8")
+        text = json.dumps(payload, ensure_ascii=False, allow_nan=False, default=str, separators=(",", ":"))
+        encoded = text.encode("utf-8")
     except PARSING_ERRORS as error:
         raise StoreError(
-            f"Passage {name!r} cannot be stored: {error}",
-            "asked for a record that JSON in UTF-8 can hold",
-            "Correct or remove that value",
+            f"Passage {name!r} cannot be stored: {error}", "values that JSON can hold", "Correct or remove that value"
         ) from error
-    stored: dict[str, Any] = json.loads(encoded, parse_int=parse_integer)
-    return stored
+    return json.loads(encoded, parse_int=parse_integer), len(encoded)
 
 
-def to_rows(point: Point, dimension: int, multivector: bool) -> list[list[float]]:
-    """The rows of ``point`` as numbers, r lists of length ``dimension``.
+def to_vector(point: Point, dimension: int, multivector: bool) -> Any:
+    """The vector of ``point`` as the engine takes it: its rows, each of length ``dimension``, or the only one of them.
 
     :param multivector: whether the collection takes several.
     :raises StoreError: if there is none, one too many, one of another size, or one with NaN or infinity, which would
         make every comparison with its score false.
     """
-    rows, name = point.rows, f"Passage {point.passage.id!r}"
+    rows, found = point.rows, ""
     if rows is None or np.ndim(rows) != 2 or len(rows) == 0:
         found = "no vector" if rows is None else f"vectors of shape {np.shape(rows)}"
-        raise StoreError(f"{name} has {found}", f"asked for shape (1 or more, {dimension})", "Check the encoder")
-    if rows.shape[1] != dimension:
+    elif rows.shape[1] != dimension:
+        found = f"vectors of {rows.shape[1]} numbers"
+    elif len(rows) > 1 and not multivector:
+        found = f"{len(rows)} rows"
+    elif not np.isfinite(rows).all():
+        found = "a vector with NaN or infinity"
+    if found:
         raise StoreError(
-            f"A vector of {name[0].lower()}{name[1:]} has {rows.shape[1]} numbers",
-            f"asked for {dimension}, as in the collection",
-            "Use the encoder that the collection was made with",
+            f"Passage {point.passage.id!r} has {found}",
+            f"{'rows' if multivector else 'one row'} of {dimension} finite numbers, as the collection takes",
+            "Use the encoder that the collection was made with; --views 0 stores one row a passage",
         )
-    if len(rows) > 1 and not multivector:
-        raise StoreError(
-            f"{name} has {len(rows)} rows",
-            "asked for one: the collection keeps one vector a point",
-            "Store one row (--views 0), or choose another --collection",
-        )
-    if not np.isfinite(rows).all():
-        raise StoreError(f"{name} has a vector with NaN or infinity", "asked for finite numbers", "Check the encoder")
-    numbers: list[list[float]] = np.asarray(rows, dtype=np.float32).tolist()
-    return numbers
+    numbers = np.asarray(rows, dtype=np.float32).tolist()
+    return numbers if multivector else numbers[0]
 
 
-def as_vector(rows: list[list[float]], multivector: bool) -> Any:
-    """Rows as the engine takes them: all of them, or the numbers of the only one."""
-    return rows if multivector else rows[0]
+def read_rows(vectors: Any, name: str) -> Vectors | None:
+    """The rows of the vector ``name``, shape (r, dimension), float32; None where the point has none.
 
-
-def from_payload(payload: Mapping[str, Any] | None) -> tuple[Passage, LedgerEntry]:
-    """The passage and its ledger entry that `to_payload` wrote.
-
-    :raises StoreError: if xqg did not write ``payload``.
+    :param vectors: rows or the numbers of the only one, or such by name; None where they were not asked for.
     """
-    entry = entry_from_payload(payload)
-    fields: Mapping[str, Any] = {} if payload is None else payload
-    try:
-        passage = Passage(
-            id=_text(fields["id"]),
-            text=_text(fields["text"]),
-            title=_text(fields["title"]),
-            language=_text(fields["language"]),
-            metadata=dict(fields["metadata"]),
-            document_id=_text(fields[DOCUMENT_ID]),
-            chunk=int(fields["chunk"]),
-            chunks=int(fields["chunks"]),
-            document_hash=_text(fields[KEY]["document_hash"]),
-        )
-    except PARSING_ERRORS as error:
-        raise _foreign(fields, f"is damaged ({type(error).__name__}: {error})") from error
-    return passage, entry
+    numbers = vectors.get(name) if isinstance(vectors, Mapping) else vectors
+    return np.atleast_2d(np.asarray(numbers, dtype=np.float32)) if numbers else None
 
 
-def entry_from_payload(payload: Mapping[str, Any] | None) -> LedgerEntry:
-    """The ledger entry of a payload of which only the key `KEY` need be there.
+def read_point(record: Any, layout: Layout = OWN, vector: str = DEFAULT_VECTOR) -> Point:
+    """The point of a client's record (``id``, ``payload``, ``vector``), with an empty entry where others wrote it.
 
-    :raises StoreError: if xqg did not write ``payload``.
+    :raises StoreError: in xqg's own layout where others wrote it.
     """
-    fields: Mapping[str, Any] = {} if payload is None else payload
-    own = fields.get(KEY)
-    if not isinstance(own, Mapping):
-        raise _foreign(fields, f"has no key {KEY!r}")
+    payload = record.payload or {}
+    passage, own = layout.stored_passage(record.id, payload), layout.own(payload)
+    entry = LedgerEntry("", "", "", "", Texts()) if own is None else read_entry(own, payload)
+    return Point(passage, entry, read_rows(record.vector, vector))
+
+
+def read_hits(scored: Sequence[Any], layout: Layout = OWN) -> list[Hit]:
+    """The results of one query, from a client's objects with ``id``, ``payload`` and ``score``, best first."""
+    return [
+        Hit(rank, float(found.score), layout.stored_passage(found.id, found.payload or {}))
+        for rank, found in enumerate(scored, start=1)
+    ]
+
+
+def read_entry(own: Mapping[str, Any], payload: Mapping[str, Any]) -> LedgerEntry:
+    """The ledger entry of what stands under our key in ``payload``, which may lack everything else.
+
+    :raises StoreError: if xqg did not write it.
+    """
     try:
         queries, translations = own["queries"], own.get("translations", {})
         languages = own.get("languages", queries)
@@ -184,64 +209,38 @@ def entry_from_payload(payload: Mapping[str, Any] | None) -> LedgerEntry:
             texts=texts,
         )
     except PARSING_ERRORS as error:
-        raise _foreign(fields, f"is damaged ({type(error).__name__}: {error})") from error
+        raise _damaged(payload, error) from error
+
+
+def _lists(texts: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    return {language: list(found) for language, found in texts.items()}
+
+
+def _integer(digits: str) -> int | str:
+    value = int(digits)
+    return value if -(2**63) <= value < 2**63 else digits
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"found {type(value).__name__}, asked for text")
+        raise TypeError(f"{type(value).__name__} instead of text")
     return value
 
 
 def _texts(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
-        raise TypeError("found text, asked for a list of texts")
+        raise TypeError("text instead of a list of texts")
     return tuple(_text(item) for item in value)
 
 
-def to_point(payload: Mapping[str, Any] | None, vectors: Any) -> Point:
-    """A stored point as it was read.
-
-    :param vectors: its rows or the numbers of its only one, or such by name, of which the unnamed ones count; None
-        where they were not asked for.
-    """
-    passage, entry = from_payload(payload)
-    return Point(passage, entry, read_rows(vectors, DEFAULT_VECTOR))
-
-
-def read_rows(vectors: Any, name: str) -> Vectors | None:
-    """The rows of the vector ``name``, shape (r, dimension), float32; None where the point has none.
-
-    :param vectors: as `to_point` takes them.
-    """
-    numbers = vectors.get(name) if isinstance(vectors, Mapping) else vectors
-    return np.atleast_2d(np.asarray(numbers, dtype=np.float32)) if numbers else None
-
-
-def to_hits(scored: Sequence[Any]) -> list[Hit]:
-    """The results of one query, from objects with ``payload`` and ``score``, best first."""
-    hits = []
-    for rank, found in enumerate(scored, start=1):
-        passage, entry = from_payload(found.payload)
-        hits.append(Hit(rank, float(found.score), passage, entry.texts))
-    return hits
-
-
-def filter_paths(key: str) -> tuple[str, ...]:
-    """The payload paths that a filter's ``key`` may mean: a field of the passage, else one of its metadata.
-
-    A dotted key is a path below the metadata or a name with dots there; it may be a whole path as well.
-    """
-    if key in TOP_LEVEL_FIELDS or key.startswith(f"{KEY}."):
-        return (key,)
-    below = key_paths(key, "metadata.")
-    return (as_path(key), *below) if key.startswith("metadata.") else below
+def _damaged(payload: Mapping[str, Any], error: Exception) -> StoreError:
+    return _foreign(payload, f"is damaged ({type(error).__name__}: {error})")
 
 
 def _foreign(payload: Mapping[str, Any], what: str) -> StoreError:
     name = f"The payload of {payload['id']!r}" if "id" in payload else "The payload of a point"
     return StoreError(
         f"{name} {what}, so xqg did not write it",
-        "asked for points in xqg's own layout",
+        "points in xqg's own layout",
         "Use a collection that xqg made, or remove the other points",
     )

@@ -1,255 +1,291 @@
-"""The store on a Qdrant server, over REST or gRPC."""
+"""A Qdrant server: its collections and aliases, over REST or gRPC."""
 
 from __future__ import annotations
 
+import ipaddress
+import logging
+import math
+import re
+import threading
+import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from qdrant_client import QdrantClient, models
 
-from xqg.chunks import Chunk, find_stale
-from xqg.errors import StoreError
-from xqg.protocols import Collection, Point
-from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors, point_id
+from xqg.addresses import proxy_note, server_address
+from xqg.errors import SettingsError, StoreError
 from xqg.settings import StoreSettings
+from xqg.stores.collection_config import Shape, index_schema, read_shape
 from xqg.stores.limits import Limits, in_parts, read_limits
-from xqg.stores.payload import (
-    AUGMENTED,
-    DOCUMENT_HASH,
-    DOCUMENT_ID,
-    KEY,
-    entry_from_payload,
-    filter_paths,
-    to_hits,
-    to_point,
+from xqg.stores.payload import KEY, PointId
+from xqg.stores.server_calls import (
+    ExistingCollectionError,
+    MissingCollectionError,
+    ServerCalls,
+    check_done,
 )
-from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError, check_done
-from xqg.stores.server_claim import claim, claimed_by
-from xqg.stores.server_connection import ServerConnection
-from xqg.stores.server_indexes import PayloadIndexes, parse_index
-from xqg.stores.server_indexing import own_metadata, restore_indexing
-from xqg.stores.server_layout import read_collection, to_vectors_config
-from xqg.stores.server_requests import split_points
-from xqg.stores.server_search import ServerSearch
+from xqg.stores.server_requests import Row, meets_own, split_rows
 
-INDEXED_FIELDS = ((DOCUMENT_ID, "keyword"), ("language", "keyword"))
-"""Fields beside the metadata that filters ask for."""
+logger = logging.getLogger(__name__)
+
+OLDEST_VERSION = (1, 16)
+"""The first Qdrant that keeps metadata of a collection."""
 
 
-class ServerStore:
-    """A collection, or an alias of one, on a Qdrant server of version 1.16 or newer.
+class Server:
+    """The collections and aliases of one server of version 1.16 or newer, through one client that threads may share.
 
-    Nothing is sent before the first call. Every call is tried again as `xqg.errors.retry` says.
+    A name may be an alias wherever a collection is read. Nothing is sent before the first call.
 
     :param sleep: replaces `time.sleep` between tries, for tests.
+    :raises SettingsError: if the API key cannot be one.
     """
 
     def __init__(self, settings: StoreSettings, sleep: Callable[[float], None] | None = None) -> None:
+        secret = "" if settings.api_key is None else settings.api_key.get_secret_value()
+        if secret and not re.fullmatch(r"[!-~]+", secret):
+            # the key travels in a header, whose own errors would quote it
+            raise SettingsError("The API key has blanks or other signs that no key has", "", "Correct QDRANT_API_KEY")
         self._settings = settings
-        self._collection = settings.collection
-        self._connection = ServerConnection(settings, sleep)
-        self._call = self._connection.calls(self._collection)
-        self._writable: Collection | None = None  # what it takes; None: not looked up yet
-        self._told: models.CollectionInfo | None = None
-        self._payload_indexes: PayloadIndexes | None = None
+        self._secret = secret or None  # an empty QDRANT_API_KEY is how containers say "none"
+        self._address = address = server_address(settings.spec)
+        shown = f"grpc://{urlsplit(address).netloc.rpartition(':')[0]}:{settings.grpc_port}"
+        self.call = ServerCalls(shown if settings.grpc else address, self._secret, sleep, proxy_note(address))
+        self._opened: QdrantClient | None = None
+        self._opening = threading.Lock()
+        self._known: dict[str, models.CollectionInfo] = {}
 
-    def describe(self) -> Collection | None:
-        """The collection as it is, or None if there is none."""
-        client = self._client()
+    def client(self) -> QdrantClient:
+        """The client, connected.
+
+        :raises StoreUnreachableError: if the server does not answer. :raises StoreError: if it is too old.
+        """
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._open()
+            return self._opened
+
+    def close(self) -> None:
+        """Release the connections; calling it twice does nothing."""
+        with self._opening:
+            opened, self._opened = self._opened, None
+        self._known.clear()
+        if opened is not None:
+            opened.close()
+
+    def look(self, name: str) -> models.CollectionInfo:
+        """The collection as it is now. :raises MissingCollectionError: if there is none."""
+        client = self.client()
+        self._known[name] = self.call(name, "read the collection", lambda: client.get_collection(name))
+        return self._known[name]
+
+    def known(self, name: str) -> models.CollectionInfo:
+        """The collection as it was when it was last read."""
+        return self._known[name] if name in self._known else self.look(name)
+
+    def limits(self, name: str) -> Limits:
+        """How much one request to the collection may ask for."""
+        return read_limits(self.known(name))
+
+    def shape(self, name: str) -> Shape | None:
+        """The vectors and metadata of the collection; None if there is none."""
         try:
-            info = self._info()
-            points = info.points_count or 0
-            if self._limits().exact:
-                points = self._call("count the points", lambda: client.count(self._collection, exact=True)).count
+            return read_shape(self.look(name))
         except MissingCollectionError:
             return None
-        if AUGMENTED in own_metadata(info.config.metadata):
-            raise StoreError(
-                f"The collection {self._collection!r} has the payloads of other software: `xqg augment` made it",
-                "asked for one that `xqg ingest` made",
-                "To change it, run `xqg augment` again with --update",
+
+    def count(self, name: str) -> int:
+        """How many points the collection has; exact, unless strict mode forbids that."""
+        client = self.client()
+        if not self.limits(name).exact:
+            return self.known(name).points_count or 0
+        return self.call(name, "count the points", lambda: client.count(name, exact=True)).count
+
+    def pages(
+        self,
+        name: str,
+        with_payload: bool | list[str] = True,
+        with_vectors: bool = True,
+        condition: models.Filter | None = None,
+    ) -> Iterator[list[models.Record]]:
+        """All points by id, some at a time; only those that meet ``condition`` where there is one."""
+        client, offset = self.client(), None
+        while True:
+            scroll = partial(
+                client.scroll,
+                name,
+                scroll_filter=condition,
+                limit=self.limits(name).page,
+                offset=offset,
+                with_payload=with_payload,
+                with_vectors=with_vectors,
             )
-        if points == 1 and not own_metadata(info.config.metadata):
-            # a run that was killed while it took the collection may have left its claim
-            points -= claimed_by(client, self._call, self._collection) is not None
-        return read_collection(self._collection, info, points)
+            records, offset = self.call(name, "read points", scroll)
+            yield records
+            if offset is None:
+                return
 
-    def create(self, dimension: int, distance: str, metadata: Mapping[str, Any], multivector: bool = False) -> None:
-        """Make the collection, empty; one that is there, empty and nobody's, is taken with its own configuration.
+    def retrieve(
+        self, name: str, ids: Sequence[Any], with_payload: bool | list[str] = True, with_vectors: bool = False
+    ) -> dict[Any, models.Record]:
+        """Those of the points that are there, by id; what no point can have as its id is not asked for."""
+        client, ids = self.client(), [key for key in ids if _is_point_id(key)]
 
-        :param multivector: its points have one row or more each, instead of exactly one.
-        :raises StoreError: if it exists.
+        def read(part: list[Any]) -> list[models.Record]:
+            retrieve = partial(client.retrieve, name, part, with_payload=with_payload, with_vectors=with_vectors)
+            return self.call(name, "read points", retrieve)
+
+        parts = in_parts(ids, self.limits(name).lookups, read) if ids else ()
+        return {record.id: record for records in parts for record in records}
+
+    def upsert(self, name: str, rows: Sequence[Row]) -> None:
+        """Store points, idempotent by id; returns when they are applied.
+
+        A point that is there and does not meet the conditions of its `Row` stays as it is.
         """
-        client, wanted = self._client(), Collection(dimension, distance, 0, dict(metadata), multivector)
-        tries = 0
+        client, at_once = self.client(), self.limits(name).writes
+
+        def send(part: list[Row]) -> None:
+            conditional = {row.point.id: row.conditions for row in part if row.conditions is not None}
+            met = meets_own(conditional) if conditional else None
+            points = [row.point for row in part]
+            self._update(name, "store points", partial(client.upsert, name, points, update_filter=met, wait=True))
+
+        for part in split_rows(rows, self._settings.max_request_bytes, at_once):
+            for _ in in_parts(part, at_once, send):
+                pass
+
+    def delete(
+        self, name: str, ids: Sequence[PointId], condition: Callable[[list[PointId]], models.Filter] | None = None
+    ) -> None:
+        """Delete those of the points that meet ``condition``, which is made for some ids at a time; None: all."""
+        if not ids:
+            return
+        client, limits = self.client(), self.limits(name)
+
+        def send(part: list[PointId]) -> None:
+            every = models.PointIdsList(points=list(part))
+            selector = every if condition is None else models.FilterSelector(filter=condition(part))
+            self._update(name, "delete points", partial(client.delete, name, selector, wait=True))
+
+        for _ in in_parts(ids, limits.writes if condition is None else limits.ids, send):
+            pass
+
+    def create(self, name: str, metadata: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+        """Make an empty collection.
+
+        :param metadata: what is put under our key in its metadata. :param arguments: of the client's call.
+        :raises ExistingCollectionError: if there is one already.
+        """
+        client, tries = self.client(), 0
+        told = {**(arguments.get("metadata") or {}), KEY: dict(metadata)}
 
         def make() -> None:
             nonlocal tries
             tries += 1
-            client.create_collection(
-                self._collection,
-                vectors_config=to_vectors_config(dimension, distance, multivector),
-                metadata={KEY: dict(metadata)},
-            )
+            client.create_collection(name, **{**arguments, "metadata": told})
 
         try:
-            self._call("create the collection", make)
+            self.call(name, "create the collection", make)
         except ExistingCollectionError:
             # after a lost answer the second try meets what the first one made
-            found = self.describe()
-            if found is not None and replace(found, most_rows=None) == replace(wanted, metadata={}):
-                claim(client, self._call, self._collection, metadata, self._info)
-            elif tries == 1 or found is None or replace(found, most_rows=None) != wanted:
+            made = self.shape(name)
+            if tries == 1 or made is None or made.own != metadata:
                 raise
-        self._writable = wanted
-        self._info()  # with the limits that the server gives to new collections
 
-    def write_metadata(self, metadata: Mapping[str, Any]) -> None:
-        """Replace xqg's metadata of the collection; that of others stays (the server merges by key)."""
-        client, own = self._client(), {KEY: dict(metadata)}
-        self._open_to_write()
-        self._call("write metadata", lambda: client.update_collection(self._collection, metadata=own))
+    def write_metadata(self, name: str, metadata: Mapping[str, Any]) -> None:
+        """Replace what is under our key in the metadata; that of others stays (the server merges by key)."""
+        client, own = self.client(), {KEY: dict(metadata)}
+        self.call(name, "write metadata", lambda: client.update_collection(name, metadata=own))
 
-    def ledger(self, passage_ids: Sequence[str]) -> dict[str, LedgerEntry]:
-        """What is known of those of the passages that are stored; the others are left out."""
-        found = self._retrieve(passage_ids, with_payload=[KEY], with_vectors=False)
-        return {passage_id: entry_from_payload(record.payload) for passage_id, record in found}
+    def copy_indexes(self, source: str, name: str) -> None:
+        """Make those payload indexes of ``source`` in ``name`` that it lacks."""
+        client, have = self.client(), self.look(name).payload_schema or {}
+        for field, index in (self.look(source).payload_schema or {}).items():
+            if field not in have:
+                make = partial(client.create_payload_index, name, field, index_schema(index), wait=True)
+                self._update(name, f"index {field!r}", make)
 
-    def upsert(self, points: Sequence[Point]) -> None:
-        """Store the points, idempotent by `point_id`; returns when the server has applied all of them."""
-        if not points:
-            return
-        client, collection = self._client(), self._open_to_write()
-        self._indexes().offer_metadata((point.passage.metadata for point in points), lambda key: filter_paths(key)[-1])
+    def aliases(self) -> dict[str, str]:
+        """The collection of each alias."""
+        found = self.call("*", "read the aliases", self.client().get_aliases)
+        return {alias.alias_name: alias.collection_name for alias in found.aliases}
 
-        def send(part: list[models.PointStruct]) -> None:
-            self._update("store points", partial(client.upsert, self._collection, part, wait=True))
+    def point_alias(self, alias: str, name: str) -> None:
+        """Make ``alias`` name this collection, in one step for all readers."""
+        client = self.client()
+        create = models.CreateAlias(collection_name=name, alias_name=alias)
+        changes: list[models.AliasOperations] = [models.CreateAliasOperation(create_alias=create)]
+        if alias in self.aliases():
+            delete = models.DeleteAlias(alias_name=alias)
+            changes.insert(0, models.DeleteAliasOperation(delete_alias=delete))
+        self.call(name, f"move the alias {alias!r}", lambda: client.update_collection_aliases(changes))
 
-        at_once = self._limits().writes
-        for rows in split_points(points, collection, self._settings.max_request_bytes, at_once):
-            for _ in in_parts(rows, at_once, send):
-                pass
+    def _update(self, name: str, task: str, operation: Callable[[], models.UpdateResult]) -> None:
+        self.call(name, task, lambda: check_done(operation()))
 
-    def delete_stale_chunks(self, documents: Mapping[str, str]) -> None:
-        """Delete the chunks of these documents (id to ``document_hash``) that have another document hash.
-
-        They are found and deleted by their ids, for strict mode may refuse to delete by fields.
-        """
-        self.delete(find_stale(documents, self._known_chunks))
-
-    def delete(self, passage_ids: Sequence[str]) -> None:
-        """Delete these passages; those that are not there do not matter."""
-        client, ids = self._client(), [point_id(passage_id) for passage_id in passage_ids]
-
-        def send(part: list[Any]) -> None:
-            selector = models.PointIdsList(points=part)
-            self._update("delete points", partial(client.delete, self._collection, selector, wait=True))
-
-        for _ in in_parts(ids, self._limits().writes if ids else 1, send):
-            pass
-
-    def index_fields(self, fields: Sequence[str]) -> None:
-        """Index these fields, each ``KEY:TYPE``. :raises StoreError: if there is another, or room for none."""
-        self._open_to_write()
-        for key, kind in [parse_index(field) for field in fields]:
-            self._indexes().make(filter_paths(key)[0], kind)
-
-    def search(
-        self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch] = (), exact: bool = False
-    ) -> list[list[Hit]]:
-        """The nearest passages of each query vector, best first, at most ``limit`` each.
-
-        :param vectors: shape (queries, dimension).
-        :param exact: look at every point instead of the approximate index.
-        """
-        search = ServerSearch(self._client(), self._call, self._collection, self._known_info, filter_paths)
-        return [to_hits(points) for points in search(vectors, limit, filters, exact)]
-
-    def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
-        """The stored points with these ids (in their order, unknown ones left out); None means all, by point id."""
-        if passage_ids is None:
-            return self._all_points(with_vectors)
-        found = self._retrieve(passage_ids, with_payload=True, with_vectors=with_vectors)
-        return (to_point(record.payload, record.vector) for _, record in found)
-
-    @contextmanager
-    def bulk_load(self) -> Iterator[None]:
-        """Nothing: a server indexes while it is written to; but the fields of passages get an index first."""
-        self._open_to_write()
-        self._indexes().offer(INDEXED_FIELDS)
-        yield
-
-    def close(self) -> None:
-        """Release the connections; calling it twice does nothing."""
-        self._connection.close()
-        self._writable = self._told = self._payload_indexes = None
-
-    def _client(self) -> QdrantClient:
-        return self._connection.client()
-
-    def _info(self) -> models.CollectionInfo:
-        client = self._client()
-        self._told = self._call("look at the collection", lambda: client.get_collection(self._collection))
-        return self._told
-
-    def _known_info(self, again: bool = False) -> models.CollectionInfo:
-        """The collection as it was when it was looked at last. :param again: look now."""
-        return self._info() if again or self._told is None else self._told
-
-    def _limits(self) -> Limits:
-        return read_limits(self._known_info())
-
-    def _open_to_write(self) -> Collection:
-        """What the collection takes, looked up once; mends what an older version may have left."""
-        if self._writable is None:
-            info = self._info()
-            restore_indexing(self._client(), self._collection, self._call, info)
-            self._writable = read_collection(self._collection, info, 0)
-        return self._writable
-
-    def _indexes(self) -> PayloadIndexes:
-        if self._payload_indexes is None:
-            self._payload_indexes = PayloadIndexes(self._client(), self._call, self._collection, self._known_info)
-        return self._payload_indexes
-
-    def _known_chunks(self, passage_ids: Sequence[str]) -> Iterator[Chunk]:
-        fields = ["id", DOCUMENT_ID, "chunks", DOCUMENT_HASH]
-        for _, record in self._retrieve(passage_ids, with_payload=fields, with_vectors=False):
-            payload = record.payload or {}
-            own = payload.get(KEY) or {}
-            yield Chunk(payload["id"], payload[DOCUMENT_ID], payload["chunks"], own.get("document_hash", ""))
-
-    def _update(self, asked: str, operation: Callable[[], models.UpdateResult]) -> None:
-        self._call(asked, lambda: check_done(operation()))
-
-    def _retrieve(
-        self, passage_ids: Sequence[str], with_payload: bool | list[str], with_vectors: bool
-    ) -> Iterator[tuple[str, models.Record]]:
-        client = self._client()
-
-        def read(part: list[str]) -> list[tuple[str, models.Record]]:
-            ids: list[Any] = [point_id(passage_id) for passage_id in part]
-            retrieve = partial(
-                client.retrieve, self._collection, ids, with_payload=with_payload, with_vectors=with_vectors
+    def _open(self) -> QdrantClient:
+        settings, server = self._settings, self.call.server
+        if self._secret and travels_openly(settings.spec):
+            _warn_of_open_key(server)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Api key is used with an insecure connection")  # warned of above
+            client = QdrantClient(
+                url=self._address,
+                grpc_port=settings.grpc_port,
+                prefer_grpc=settings.grpc,
+                api_key=self._secret,
+                timeout=math.ceil(settings.timeout_seconds),
+                check_compatibility=False,
             )
-            records = {str(record.id): record for record in self._call("read points", retrieve)}
-            return [(name, records[key]) for name, key in zip(part, ids, strict=True) if key in records]
-
-        if passage_ids:
-            for found in in_parts(passage_ids, self._limits().lookups, read):
-                yield from found
-
-    def _all_points(self, with_vectors: bool) -> Iterator[Point]:
-        client = self._client()
-        offset: Any = None
-        while True:
-            scroll = partial(
-                client.scroll, self._collection, limit=self._limits().page, offset=offset, with_vectors=with_vectors
+        try:
+            version = self.call(settings.collection, "read the server's version", client.info).version
+        except MissingCollectionError:
+            found = f"There is no Qdrant server at {server}{self.call.proxy}"
+            raise StoreError(found, remedy="Check the address") from None
+        numbers = re.match(r"(\d+)\.(\d+)", version)
+        if numbers is not None and (int(numbers[1]), int(numbers[2])) < OLDEST_VERSION:
+            client.close()
+            raise StoreError(
+                f"The Qdrant server is version {version}",
+                "1.16 or newer, which keeps metadata in a collection",
+                "Update the server",
             )
-            records, offset = self._call("read points", scroll)
-            yield from (to_point(record.payload, record.vector) for record in records)
-            if offset is None:
-                return
+        return client
+
+
+def require_shape(server: Server, name: str) -> Shape:
+    """The shape of a collection that must be there. :raises StoreError: if it is not."""
+    shape = server.shape(name)
+    if shape is None:
+        raise StoreError(f"There is no collection {name!r} on this server", "", "Check --store and --collection")
+    return shape
+
+
+def travels_openly(url: str) -> bool:
+    """Whether what is sent to ``url`` leaves this machine unencrypted."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme != "http" or host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return True
+
+
+@lru_cache
+def _warn_of_open_key(server: str) -> None:
+    """Once a process, however many connections it opens."""
+    logger.warning("The API key travels to %s unencrypted: give the server TLS and an https address", server)
+
+
+def _is_point_id(key: PointId) -> bool:
+    try:
+        return 0 <= key < 2**64 if isinstance(key, int) else bool(uuid.UUID(key))
+    except ValueError:
+        return False

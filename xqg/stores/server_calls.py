@@ -65,131 +65,115 @@ _FILTER_REFUSED = re.compile(r"Index required but not found|Filter condition lim
 
 
 class ServerCalls:
-    """Makes calls to one collection of one server, with retries, and raises nothing but `StoreError`.
+    """Makes calls to one server, with retries, and raises nothing but `StoreError`.
 
     :param url: of the server, as errors show it.
     :param secret: the API key, which is cut out of every message.
     :param sleep: replaces `time.sleep` between tries.
-    :param proxy: a clause on the proxy before the server, for errors that it may be the reason of.
+    :param proxy: a clause on the proxy in front of the server, for errors that it may cause.
     """
 
     def __init__(
-        self,
-        url: str,
-        collection: str,
-        secret: str | None,
-        sleep: Callable[[float], None] | None = None,
-        proxy: str = "",
+        self, url: str, secret: str | None, sleep: Callable[[float], None] | None = None, proxy: str = ""
     ) -> None:
         self.server, self.proxy = without_login(url), proxy
-        self._collection = collection
         self._secret, self._secrets = secret, (secret, *passwords(url))
         self._sleep = sleep
         self._answered = False
 
-    def __call__(self, asked: str, operation: Callable[[], Result]) -> Result:
-        """What ``operation`` returns, tried again after each failure that may pass.
+    def __call__(self, collection: str, task: str, operation: Callable[[], Result]) -> Result:
+        """What ``operation`` returns, tried again after each failure that may be temporary.
 
-        :param asked: what the operation does, as a verb, for the errors.
+        :param task: what the operation does, as a verb, for the errors.
         :raises StoreUnreachableError: if it still fails after all retries.
         :raises StoreError: at once, if another try cannot help.
         """
+        expected = f"to {task} in {collection!r}"
         try:
-            return retry(lambda: self._attempt(asked, operation), self._sleep)
+            return retry(lambda: self._attempt(collection, expected, operation), self._sleep)
         except TransientError as error:
-            # "from None", here and below: what lies beneath carries the request, and with it the key
+            # "from None", here and below: the original error carries the request, and with it the key
             raise StoreUnreachableError(
                 f"{self.server} did not answer in {RETRY_ATTEMPTS} tries: {self._clean(str(error))}{self.proxy}",
-                self._asked(asked),
+                expected,
                 "Check that the server runs and the address is right, then run the command again",
             ) from None
 
-    def _attempt(self, asked: str, operation: Callable[[], Result]) -> Result:
+    def _attempt(self, collection: str, expected: str, operation: Callable[[], Result]) -> Result:
         try:
             result = operation()
             self._answered = True
             return result
         except ResourceExhaustedResponse as error:
             if _TOO_MUCH.search(str(error)):
-                raise self._too_much(asked, str(error)) from None
+                raise self._too_much(expected, str(error)) from None
             raise TransientError(str(error), retry_after=max(0, error.retry_after_s)) from None
         except QdrantException as error:
             # the client knows Retry-After only as a number of seconds, not as a date
             raise TransientError(str(error)) from None
         except UnexpectedResponse as error:
-            raise self._from_response(asked, error) from None
+            raise self._from_status(collection, expected, error.status_code or 0, _detail(error.content)) from None
         except ResponseHandlingException as error:
-            raise self._from_transport(asked, error.source) from None
+            raise self._from_transport(expected, error.source) from None
         except grpc.RpcError as error:
-            raise self._from_grpc(asked, error) from None
+            raise self._from_grpc(collection, expected, error) from None
         except json.JSONDecodeError as error:
             if error.doc.lstrip().startswith("<"):
-                raise self._stranger(asked, "a web page") from None
+                raise self._no_qdrant("a web page") from None
             raise TransientError(f"a broken answer ({error})") from None
         except _UNREADABLE as error:
-            raise StoreError(f"The request failed: {self._clean(str(error))}", self._asked(asked)) from None
+            raise StoreError(f"The request failed: {self._clean(str(error))}", expected) from None
 
-    def _from_response(self, asked: str, error: UnexpectedResponse) -> Exception:
-        status = 0 if error.status_code is None else error.status_code
-        return self._from_status(asked, status, _detail(error.content))
-
-    def _from_transport(self, asked: str, source: Exception) -> Exception:
+    def _from_transport(self, expected: str, source: Exception) -> Exception:
         if isinstance(source, httpx.ConnectError) and not self._answered:
-            # nobody listens there: more likely a wrong address than a server that is about to start
+            # the address is more likely wrong than the server about to start
             return StoreUnreachableError(
                 f"Nothing answers at {self.server}: {self._clean(str(source))}{self.proxy}",
-                self._asked(asked),
+                "a Qdrant server",
                 "Check that the server runs and the address is right",
             )
         if isinstance(source, httpx.TransportError) and not isinstance(source, _OWN_FAULTS):
             return TransientError(f"{type(source).__name__}: {source}")
         if isinstance(source, ValidationError):
-            return self._stranger(asked, "something else than Qdrant's answers")
-        return StoreError(f"The request failed: {self._clean(str(source))}", self._asked(asked))
+            return self._no_qdrant("something else than Qdrant's answers")
+        return StoreError(f"The request failed: {self._clean(str(source))}", expected)
 
-    def _from_grpc(self, asked: str, error: grpc.RpcError) -> Exception:
+    def _from_grpc(self, collection: str, expected: str, error: grpc.RpcError) -> Exception:
         # the errors of a call are Call objects too, with code and details; the type says nothing of it
         code = error.code() if isinstance(error, grpc.Call) else None
         detail = str(error.details() if isinstance(error, grpc.Call) else error)
         if code in _TRANSIENT_CODES and not _TOO_MUCH.search(detail):
             return TransientError(f"{code.name}: {detail}", _pause(detail))
-        return self._from_status(asked, _STATUS_OF_CODE.get(code, 400), detail)
+        return self._from_status(collection, expected, _STATUS_OF_CODE.get(code, 400), detail)
 
-    def _from_status(self, asked: str, status: int, detail: str) -> Exception:
+    def _from_status(self, collection: str, expected: str, status: int, detail: str) -> Exception:
         if status == 413 or _TOO_MUCH.search(detail):
-            return self._too_much(asked, detail)
+            return self._too_much(expected, detail)
         if status in (408, 429) or status >= 500:
             return TransientError(f"status {status}: {detail}", _pause(detail))
         detail = self._clean(detail)
         if _FILTER_REFUSED.search(detail):
-            return FilterRefusedError(f"{self.server} refused the filter: {detail}", self._asked(asked))
+            return FilterRefusedError(f"{self.server} refused the filter: {detail}", expected)
         if status in (401, 403):
             found = f"{self.server} refused " + ("the API key" if self._secret else "a request without API key")
-            return StoreError(f"{found} ({status}): {detail}", self._asked(asked), "Set QDRANT_API_KEY to a valid key")
+            return StoreError(f"{found} ({status}): {detail}", expected, "Set QDRANT_API_KEY to a valid key")
         if status == 404:
-            return MissingCollectionError(
-                f"{self.server} has no collection {self._collection!r}", self._asked(asked), "Ingest first"
-            )
+            return MissingCollectionError(f"{self.server} has no collection {collection!r}", expected, "Ingest first")
         if status == 409 or "already exists" in detail:
-            return ExistingCollectionError(
-                f"{self.server} already has a collection or alias {self._collection!r}", self._asked(asked)
-            )
+            return ExistingCollectionError(f"{self.server} already has a collection or alias {collection!r}", expected)
         proxy = self.proxy if status == 407 else ""
-        return StoreError(f"{self.server} refused ({status}): {detail}{proxy}", self._asked(asked))
+        return StoreError(f"{self.server} refused ({status}): {detail}{proxy}", expected)
 
-    def _too_much(self, asked: str, detail: str) -> StoreError:
+    def _too_much(self, expected: str, detail: str) -> StoreError:
         found = f"{self.server} takes no request as large as this: {self._clean(detail)}"
-        return TooMuchAtOnceError(found, self._asked(asked), "Lower --max-request-bytes, or raise the server's limits")
+        return TooMuchAtOnceError(found, expected, "Lower --max-request-bytes, or raise the server's limits")
 
-    def _stranger(self, asked: str, what: str) -> StoreError:
+    def _no_qdrant(self, what: str) -> StoreError:
         return StoreError(
             f"{self.server} answered with {what}{self.proxy}",
-            self._asked(asked),
-            "Give the address of a Qdrant server's REST interface, with its port",
+            "the REST interface of a Qdrant server",
+            "Correct the address and its port",
         )
-
-    def _asked(self, asked: str) -> str:
-        return f"asked to {asked} in {self._collection!r}"
 
     def _clean(self, text: str) -> str:
         return brief(text, *self._secrets)

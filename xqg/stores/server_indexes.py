@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
 
 from xqg.errors import StoreError, StoreUnreachableError
 from xqg.stores.filters import read_date
 from xqg.stores.limits import read_limits
-from xqg.stores.server_calls import ServerCalls, check_done
+from xqg.stores.server import Server
+from xqg.stores.server_calls import check_done
 from xqg.stores.server_requests import index_types
 
 logger = logging.getLogger(__name__)
 
 MOST_OFFERED = 16
-"""Metadata keys that get an index unasked, in the order in which they appear."""
+"""Metadata keys that get an index without a request, in the order in which they appear."""
 
 LONGEST_VALUE = 256
 """Characters of a text beyond which nobody filters for the whole of it."""
@@ -28,17 +29,14 @@ _TYPES = {bool: "bool", int: "float", float: "float"}
 
 
 class PayloadIndexes:
-    """Makes indexes of ``collection`` that it lacks. :param look: the collection as it is."""
+    """Makes indexes that the collection ``name``, as ``info`` describes it, lacks."""
 
-    def __init__(
-        self, client: QdrantClient, call: ServerCalls, collection: str, look: Callable[[], models.CollectionInfo]
-    ) -> None:
-        self._client, self._call, self._collection = client, call, collection
-        info = look()
+    def __init__(self, server: Server, name: str, info: models.CollectionInfo) -> None:
+        self._server, self._name = server, name
         self._have, self._most, self._offered = index_types(info), read_limits(info).indexes, 0
 
     def make(self, path: str, kind: str) -> None:
-        """Index a path somebody asked for.
+        """Index a path on request.
 
         :raises StoreError: if it has an index of another type, or strict mode allows no more.
         """
@@ -47,15 +45,15 @@ class PayloadIndexes:
             return
         if before is not None:
             raise StoreError(
-                f"{path!r} in {self._collection!r} has an index of type {before}",
-                f"asked for {kind}",
+                f"{path!r} in {self._name!r} has an index of type {before}",
+                f"type {kind}",
                 f"Give --index with {before}, or delete that index first",
             )
         if self._is_full():
             raise StoreError(
-                f"The strict mode of {self._collection!r} allows {self._most} payload indexes, and it has them: "
+                f"The strict mode of {self._name!r} allows {self._most} payload indexes, and it has them: "
                 f"{', '.join(sorted(self._have))}",
-                f"asked to index {path!r}",
+                f"room for one on {path!r}",
                 "Raise max_payload_index_count in its strict_mode_config, or delete one of them",
             )
         self._create(path, kind)
@@ -70,7 +68,7 @@ class PayloadIndexes:
             except StoreUnreachableError:
                 raise
             except StoreError as error:
-                self._have[path] = ""  # not asked for again
+                self._have[path] = ""  # not tried again
                 logger.warning("%s gets no index: %s", path, error)
 
     def offer_metadata(self, metadata: Iterable[Mapping[str, Any]], path: Callable[[str], str]) -> None:
@@ -87,8 +85,9 @@ class PayloadIndexes:
 
     def _create(self, path: str, kind: str) -> None:
         schema = models.PayloadSchemaType(kind)
-        make = partial(self._client.create_payload_index, self._collection, path, schema, wait=True)
-        self._call(f"index {path!r}", lambda: check_done(make()))
+        client = self._server.client()
+        make = partial(client.create_payload_index, self._name, path, schema, wait=True)
+        self._server.call(self._name, f"index {path!r}", lambda: check_done(make()))
         self._have[path] = kind
 
 

@@ -1,82 +1,75 @@
-"""What a Qdrant server is asked, in the client's types: filters, and points in parts that fit one request."""
+"""What a Qdrant server is sent, in the client's types: points in parts that fit one request, filters and conditions.
+
+A conditional upsert (Qdrant 1.16 and newer) leaves alone those of its points that exist and do not match the filter,
+and inserts those that do not exist, whatever the filter says; both are decided when it is applied. So nothing is lost
+that others wrote after it was read. Strict mode wants indexes for the fields of a deletion's filter, but not for
+whether a field is empty, and not for those of an upsert's filter.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from qdrant_client import models
 
 from xqg.errors import StoreError
-from xqg.protocols import Collection, Point
-from xqg.records import FieldMatch, point_id
-from xqg.stores.filters import Kind, Paths, Test, indexed, tests_of
-from xqg.stores.payload import as_vector, filter_paths, to_payload, to_rows
+from xqg.layouts import DOCUMENT_HASH, PLAIN_VECTOR, Layout
+from xqg.records import FieldMatch
+from xqg.stores.filters import Kind, Paths, Test, combine
 
-ENVELOPE_BYTES = 256
-"""What a request has around its points, generously."""
+ENVELOPE_BYTES, NUMBER_BYTES = 256, 25
+"""What a request has around its points, and the most that one number of a vector takes, comma included."""
 
 
-def split_points(
-    points: Sequence[Point], collection: Collection, limit: int, at_once: int
-) -> Iterator[list[models.PointStruct]]:
-    """The points in parts of at most ``at_once`` points and ``limit`` bytes of JSON.
+@dataclass(frozen=True)
+class Row:
+    """A point to store. ``payload_bytes``: the size of its payload as JSON.
 
-    :raises StoreError: if one point alone is larger, or cannot be stored in ``collection``.
+    ``conditions``: what a point with its id must meet to be replaced; None: any point is.
     """
-    yield from split_rows(
-        [_row(point, collection) for point in points], limit, at_once
-    )  # all are checked before one is sent
+
+    point: models.PointStruct
+    payload_bytes: int
+    conditions: Sequence[models.Condition] | None = None
+
+    @property
+    def size(self) -> int:
+        """The most bytes that the point takes in a request."""
+        return self.payload_bytes + NUMBER_BYTES * _count_numbers(self.point.vector) + ENVELOPE_BYTES // 4
 
 
-def split_rows(
-    rows: Iterable[tuple[int | str, Any, Mapping[str, Any]]], limit: int, at_once: int
-) -> Iterator[list[models.PointStruct]]:
-    """The same for rows of point id, vector (or vectors by name) and payload, all of JSON's types."""
-    part: list[models.PointStruct] = []
+def split_rows(rows: Sequence[Row], limit: int, at_once: int) -> Iterator[list[Row]]:
+    """The rows in parts of at most ``at_once`` points and ``limit`` bytes of JSON.
+
+    :raises StoreError: if one point alone is larger.
+    """
+    part: list[Row] = []
     size = ENVELOPE_BYTES
-    for identity, vector, payload in rows:
-        own_size = _json_bytes({"id": identity, "vector": vector, "payload": payload}) + 1
-        if own_size + ENVELOPE_BYTES > limit:
+    for row in rows:
+        if row.size + ENVELOPE_BYTES > limit:
             raise StoreError(
-                f"Passage {payload.get('id', identity)!r} takes {own_size} bytes",
-                f"asked to send at most {limit} bytes at once",
+                f"Passage {(row.point.payload or {}).get('id', row.point.id)!r} takes {row.size} bytes",
+                f"at most {limit} bytes in one request",
                 "Split its text into smaller chunks, or raise --max-request-bytes",
             )
-        if part and (len(part) == at_once or size + own_size > limit):
+        if part and (len(part) == at_once or size + row.size > limit):
             yield part
             part, size = [], ENVELOPE_BYTES
-        part.append(models.PointStruct(id=identity, vector=vector, payload=dict(payload)))
-        size += own_size
+        part.append(row)
+        size += row.size
     if part:
         yield part
 
 
-def _row(point: Point, collection: Collection) -> tuple[str, Any, dict[str, Any]]:
-    rows = to_rows(point, collection.dimension, collection.multivector)
-    return point_id(point.passage.id), as_vector(rows, collection.multivector), to_payload(point)
-
-
 def to_filter(
-    filters: Sequence[FieldMatch], paths: Paths = filter_paths, schema: Mapping[str, str] | None = None
+    filters: Sequence[FieldMatch], paths: Paths, schema: Mapping[str, str] | None = None
 ) -> models.Filter | None:
-    """The client's filter that all of ``filters`` must pass; None if there are none.
-
-    :param paths: the payload paths of a filter's key.
-    :param schema: the types of the payload indexes; given, only what they answer is asked. None: all is.
-    :raises StoreError: if ``schema`` has no index that answers one of the filters.
-    """
-    if not filters:
-        return None
-    asked: list[models.Condition] = []
-    excluded: list[models.Condition] = []
-    for match in filter(lambda match: match.values, filters):
-        tests = tests_of(match, paths)
-        if schema is not None:
-            tests = indexed(tests, schema) or _unindexed(match, tests)
-        (excluded if match.operator == "!=" else asked).append(any_of(tests))
-    return models.Filter(must=asked or None, must_not=excluded or None)
+    """The client's filter that all of ``filters`` must pass (`combine`); None if there are none."""
+    required, excluded = combine(filters, paths, any_of, schema)
+    return models.Filter(must=required or None, must_not=excluded or None) if filters else None
 
 
 def any_of(tests: Sequence[Test]) -> models.Filter:
@@ -89,19 +82,45 @@ def index_types(info: models.CollectionInfo) -> dict[str, str]:
     return {path: index.data_type.value for path, index in (info.payload_schema or {}).items()}
 
 
-def _unindexed(match: FieldMatch, tests: Sequence[Test]) -> list[Test]:
-    kinds = sorted({test.kind.value[0] for test in tests})
-    raise StoreError(
-        f"The collection's strict mode filters by indexed fields only, and {match.key!r} has no index of type "
-        f"{' or '.join(kinds)}",
-        f"asked to filter by {match.key} {match.operator} {', '.join(map(str, match.values))}",
-        f"Make one with `xqg ingest` or `xqg augment`: --index {match.key}:{kinds[0]}",
+def meets_own(conditions: Mapping[Any, Sequence[models.Condition]]) -> models.Filter:
+    """That a point meets the conditions given for its id. :param conditions: of one id or more."""
+    return models.Filter(
+        should=[models.Filter(must=[models.HasIdCondition(has_id=[key]), *own]) for key, own in conditions.items()]
     )
+
+
+def unchanged(layout: Layout, hashes: Sequence[str]) -> list[models.Condition]:
+    """That our key is there, with one of these document hashes."""
+    match = models.MatchAny(any=list(dict.fromkeys(hashes)))
+    return [models.FieldCondition(key=layout.own_field_path(DOCUMENT_HASH), match=match)]
+
+
+def still_plain(layout: Layout, payload: Mapping[str, Any]) -> list[models.Condition]:
+    """That our key is not there and the text is that of ``payload``."""
+    path, text = layout.text_place(payload)
+    return [_is_empty(layout.own_path), models.FieldCondition(key=path, match=models.MatchValue(value=text))]
+
+
+def from_source(layout: Layout, ids: Sequence[int | str] | None = None) -> models.Filter:
+    """The points that were copied from the source. :param ids: only these; None: all."""
+    some: list[models.Condition] = [] if ids is None else [models.HasIdCondition(has_id=list(ids))]
+    plain = _is_empty(layout.own_field_path(PLAIN_VECTOR))
+    return models.Filter(must=[*some, plain], must_not=[_is_empty(layout.own_path)])
+
+
+def of_others(layout: Layout) -> models.Filter:
+    """The points that others wrote, with our key or without."""
+    augmented = models.Filter(must_not=[_is_empty(layout.own_field_path(PLAIN_VECTOR))])
+    return models.Filter(should=[_is_empty(layout.own_path), augmented])
+
+
+def _is_empty(path: str) -> models.Condition:
+    return models.IsEmptyCondition(is_empty=models.PayloadField(key=path))
 
 
 def _condition(test: Test) -> models.Condition:
     if test.kind is Kind.PRESENT:
-        return models.Filter(must_not=[models.IsEmptyCondition(is_empty=models.PayloadField(key=test.path))])
+        return models.Filter(must_not=[_is_empty(test.path)])
     if test.kind is Kind.NUMBER:
         return models.FieldCondition(key=test.path, range=models.Range(**test.value))
     if test.kind is Kind.DATE:
@@ -109,5 +128,7 @@ def _condition(test: Test) -> models.Condition:
     return models.FieldCondition(key=test.path, match=models.MatchValue(value=test.value))
 
 
-def _json_bytes(value: object) -> int:
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
+def _count_numbers(vectors: Any) -> int:
+    if isinstance(vectors, Mapping):
+        return sum(map(_count_numbers, vectors.values()))
+    return 2 * len(vectors.values) if isinstance(vectors, models.SparseVector) else np.size(vectors)

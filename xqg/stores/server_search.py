@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
 
 from xqg.errors import StoreError
+from xqg.layouts import Layout
 from xqg.records import FieldMatch, Vectors
-from xqg.stores.filters import Paths, Test, check_fields, is_hopeless
-from xqg.stores.limits import in_parts, read_limits
-from xqg.stores.server_calls import FilterRefusedError, ServerCalls
+from xqg.stores.filters import Test, check_fields, is_hopeless
+from xqg.stores.limits import in_parts
+from xqg.stores.server import Server
+from xqg.stores.server_calls import FilterRefusedError
 from xqg.stores.server_requests import any_of, index_types, to_filter
+
+WRITTEN = ("queries", "translations")
+"""Fields under our key that hits leave out: the longest ones, which only explanations need."""
 
 
 @dataclass(frozen=True)
 class ServerSearch:
-    """Searches ``collection``. ``using``: the vector's name; "" is the unnamed one. ``look``: the
-    collection as it was when it was looked at last, or (True) as it is now.
-    """
+    """Searches the collection ``name``. ``using``: the vector's name; "" is the unnamed one."""
 
-    client: QdrantClient
-    call: ServerCalls
-    collection: str
-    look: Callable[[bool], models.CollectionInfo]
-    paths: Paths
-    using: str = ""
+    server: Server
+    name: str
+    layout: Layout
+    using: str
 
     def __call__(
         self, vectors: Vectors, limit: int, filters: Sequence[FieldMatch], exact: bool
@@ -39,34 +40,35 @@ class ServerSearch:
         """
         if is_hopeless(filters):
             return [[] for _ in vectors]
-        info = self.look(False)
+        paths = self.layout.filter_paths
         try:
-            found = self._search(vectors, limit, to_filter(filters, self.paths), exact, info)
+            found = self._search(vectors, limit, to_filter(filters, paths), exact)
         except FilterRefusedError:
-            # the same field may be meant by several paths and kinds of value: ask for those alone that have an index
-            condition = to_filter(filters, self.paths, index_types(self.look(True)))
-            found = self._search(vectors, limit, condition, exact, info)
+            # a field may have several paths and kinds of value: ask only for those that have an index
+            condition = to_filter(filters, paths, index_types(self.server.look(self.name)))
+            found = self._search(vectors, limit, condition, exact)
         if filters and not any(found):
-            check_fields(filters, self.paths, self._exists)
+            check_fields(filters, paths, self._exists)
         return found
 
     def _search(
-        self, vectors: Vectors, limit: int, condition: models.Filter | None, exact: bool, info: models.CollectionInfo
+        self, vectors: Vectors, limit: int, condition: models.Filter | None, exact: bool
     ) -> list[list[models.ScoredPoint]]:
-        limits = read_limits(info)
+        limits = self.server.limits(self.name)
         if exact and not limits.exact:
             raise StoreError(
-                f"The strict mode of {self.collection!r} allows no exact search",
-                "asked to look at every point",
-                "Drop --exact, or set search_allow_exact in its strict_mode_config",
+                f"The strict mode of {self.name!r} allows no exact search",
+                remedy="Drop --exact, or set search_allow_exact in its strict_mode_config",
             )
+        client = self.server.client()
+        written = models.PayloadSelectorExclude(exclude=[self.layout.own_field_path(name) for name in WRITTEN])
         numbers: list[Any] = np.asarray(vectors, dtype=np.float32).tolist()
         page = limit if limits.hits is None else min(limit, limits.hits)
         rows: list[list[models.ScoredPoint]] = [[] for _ in numbers]
         for offset in range(0, limit, max(1, page)):
 
             def send(part: list[Any], offset: int = offset) -> list[models.QueryResponse]:
-                asked = [
+                requests = [
                     models.QueryRequest(
                         query=vector,
                         using=self.using or None,
@@ -74,11 +76,11 @@ class ServerSearch:
                         offset=offset or None,
                         filter=condition,
                         params=models.SearchParams(exact=exact),
-                        with_payload=True,
+                        with_payload=written,
                     )
                     for vector in part
                 ]
-                return self.call("search", lambda: self.client.query_batch_points(self.collection, asked))
+                return self.server.call(self.name, "search", lambda: client.query_batch_points(self.name, requests))
 
             answers = [answer.points for part in in_parts(numbers, limits.searches, send) for answer in part]
             rows = [_joined(row, points) for row, points in zip(rows, answers, strict=True)]
@@ -87,17 +89,22 @@ class ServerSearch:
         return rows
 
     def _exists(self, tests: list[Test]) -> bool:
-        """Whether a point passes one of ``tests``; taken for granted where strict mode does not say."""
+        """Whether a point passes one of ``tests``; assumed where strict mode does not say."""
         try:
-            found, _ = self.call(
-                "look for a field",
-                lambda: self.client.scroll(
-                    self.collection, scroll_filter=any_of(tests), limit=1, with_payload=False, with_vectors=False
-                ),
-            )
+            return has_points(self.server, self.name, tests)
         except FilterRefusedError:
             return True
-        return bool(found)
+
+
+def has_points(server: Server, name: str, tests: Sequence[Test]) -> bool:
+    """Whether a point of the collection passes one of ``tests``."""
+    client, condition = server.client(), any_of(tests)
+    records, _ = server.call(
+        name,
+        "look for a field",
+        lambda: client.scroll(name, scroll_filter=condition, limit=1, with_payload=False, with_vectors=False),
+    )
+    return bool(records)
 
 
 def _joined(row: list[models.ScoredPoint], following: list[models.ScoredPoint]) -> list[models.ScoredPoint]:

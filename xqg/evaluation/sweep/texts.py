@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xqg.evaluation.sweep.vectors import Progress
 from xqg.generators.file import FileGenerator
-from xqg.ingest.leftovers import tell_left_over
+from xqg.ingest.failures import tell_left_over
 from xqg.protocols import QueryGenerator
 from xqg.records import GeneratedQuery, Passage
 from xqg.settings import GeneratorSettings
