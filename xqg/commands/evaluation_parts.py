@@ -24,7 +24,7 @@ def measuring_options(command: Command) -> Command:
     """Add the options of both commands."""
     for option in (
         click.option("--encoder", "encoder_spec", help="must be the one of the collection; default: it"),
-        click.option("--qrels", type=click.Path(path_type=Path), help="who answers what: a BEIR or TREC file"),
+        click.option("--qrels", type=click.Path(path_type=Path), help="relevance judgements: a BEIR or TREC file"),
         click.option("--query-language", metavar="CODE", help="of queries that name none"),
         click.option("--exact", is_flag=True, help="look at every point; without it, search as users do"),
         click.option("--report", type=click.Path(path_type=Path, file_okay=False), help="folder for a full report"),

@@ -33,7 +33,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command()
 @click.option("--passages", "corpus", type=FILE, required=True, help="JSONL, CSV or whatever `xqg ingest` reads")
 @click.option("--queries", type=FILE, required=True, help="labelled queries, JSON lines")
-@click.option("--qrels", type=FILE, help="who answers what: a BEIR or TREC file")
+@click.option("--qrels", type=FILE, help="relevance judgements: a BEIR or TREC file")
 @click.option(
     "--generated", type=FILE, help="generated queries, as for --generator file:; without, --languages has them made"
 )

@@ -15,7 +15,7 @@ from xqg.evaluation.statistics import LEVEL, Interval, bootstrap_intervals, holm
 
 @dataclass(frozen=True)
 class Change:
-    """The means of a measure in a language ("macro": over all of them), and how sure their difference is.
+    """The means of a measure in a language ("macro": over all of them), and whether their difference is chance.
 
     ``interval`` is that of the difference; ``p`` is as tested, ``corrected`` for the number of languages. They are None
     where there are too few queries.

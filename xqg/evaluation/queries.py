@@ -47,8 +47,8 @@ class QuerySet:
 def read_queries(path: Path, qrels: Path | None = None, language: str | None = None) -> QuerySet:
     """All queries of a file of JSON: ``id``, ``language``, ``query``, ``passage_id`` and ``answers``, or BEIR's.
 
-    :param qrels: who answers what, as BEIR's or TREC's file; queries it does not judge are left out, as BEIR does. So
-        are queries that are answered by "yes" or "no" alone, as XOR-Retrieve does.
+    :param qrels: relevance judgements, as BEIR's or TREC's file; queries it does not judge are left out, as BEIR does,
+        and so are those answered by "yes" or "no" alone, as in XOR-Retrieve.
     :param language: of queries that name none, as ISO 639-1; None: they count as the language "und".
     :raises InputError: if a file cannot be read, a line is no query, or no query has a label.
     """

@@ -2,8 +2,8 @@
 
 One language is MTEB's convention. In a mixed pool a retriever that prefers passages in the question's language loses:
 language bias shows there and only there. LAReQA (Roy et al. 2020) puts every language of every passage into the pool;
-so does ``all``. In ``mixed`` each passage exists in one language, drawn by lot, as in a corpus of many hands; where its
-questions are not answered in all of its languages (MLQA), the lot is among those that answer them all.
+so does ``all``. In ``mixed`` each passage exists in one language, drawn at random, as in a corpus of many authors;
+where its questions are not answered in all of its languages (MLQA), it is drawn from those that answer them all.
 """
 
 from __future__ import annotations

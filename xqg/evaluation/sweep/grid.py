@@ -65,7 +65,7 @@ class Row:
 
 
 def draw_languages(languages: Sequence[str], count: int, draw: int, seed: int) -> tuple[str, ...]:
-    """``count`` of the languages: the first ones of an order by lot, so fewer languages are a part of more."""
+    """``count`` of the languages: the first ones of a random order, so fewer languages are a subset of more."""
     order = sorted(languages)
     random.Random(f"{seed} {draw}").shuffle(order)  # noqa: S311 - no secret
     return tuple(sorted(order[:count]))
