@@ -37,9 +37,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from xqg.console import print_table
+from xqg.evaluation.datasets.dataset import ReadingOptions
+from xqg.evaluation.datasets.formats import read_dataset
 from xqg.evaluation.datasets.pools import MIXED, PASSAGES, QUERIES, write_pool
-from xqg.evaluation.datasets.records import ReadingOptions
-from xqg.evaluation.datasets.sources import read_dataset
 from xqg.evaluation.queries import LabelledQuery, read_queries
 from xqg.languages import language_code
 from xqg.records import Passage

@@ -24,7 +24,7 @@ from universal_encoder import LANGUAGES, UniversalEncoder
 
 from xqg.assembly import build_encoder, build_generator
 from xqg.console import count_display, print_lines, print_table
-from xqg.evaluation.clustered import clustered_p
+from xqg.evaluation.comparison import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import holm

@@ -27,7 +27,7 @@ from retrieval import tell
 
 from xqg.assembly import build_encoder, build_generator
 from xqg.console import print_lines, print_table
-from xqg.evaluation.clustered import clustered_p
+from xqg.evaluation.comparison import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.sweep.cells import HIT, MEASURES, evaluate_stored, only_languages

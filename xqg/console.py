@@ -24,8 +24,7 @@ from xqg.search.searcher import Explanation
 from xqg.search.show import passage_to_json
 
 if TYPE_CHECKING:
-    from xqg.training.trainer import TrainingProgress
-    from xqg.training.training_report import TrainingReport
+    from xqg.training.training_report import TrainingProgress, TrainingReport
 
 QUIET_INTERVAL_SECONDS = 10.0
 SNIPPET_CHARACTERS = 160
@@ -211,9 +210,8 @@ def print_training(report: TrainingReport, rejects: str) -> None:
     """The summary of a training run, as lines on stdout."""
     losses = " → ".join(f"{loss:.3f}" for _, loss in report.dev_losses) or "none taken"
     lines = [
-        f"pairs {report.pairs}, dev pairs {report.dev_pairs}, rejected {len(report.rejects)}, unclear {report.unclear}",
-        f"{report.steps} steps, {report.queries_seen} queries seen, {report.minutes:.1f} minutes, dev loss {losses}, "
-        f"weights of step {report.kept_step}",
+        f"pairs {report.pairs}, dev pairs {report.dev_pairs}, rejected {len(report.rejects)}",
+        f"{report.steps} steps, {report.minutes:.1f} minutes, dev loss {losses}, weights of step {report.kept_step}",
         report.remedy if report.interrupted else f"use it: xqg ingest … --generator hf:{report.out}",
     ]
     print_lines(*lines, *([f"rejected pairs are in {rejects}"] if report.rejects else []))
@@ -241,10 +239,8 @@ def _progress_line(report: IngestReport) -> str:
 
 def _training_line(progress: TrainingProgress) -> str:
     losses = [f"{name} {loss:.3f}" for name, loss in (("loss", progress.loss), ("dev loss", progress.dev_loss)) if loss]
-    return (
-        f"step {progress.step}, {100 * progress.share:.0f} % in {progress.minutes:.1f} minutes, "
-        f"{progress.queries} queries at {progress.queries_per_second:.1f}/s, {', '.join(losses)}"
-    )
+    done = f"{100 * progress.share:.0f} % in {progress.minutes:.1f} minutes"
+    return ", ".join([f"step {progress.step}", done, *losses])
 
 
 def mapping_rows(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -133,7 +133,7 @@ def run_demo(
         generator = {"languages": codes, "queries_per_language": queries_per_language} if codes else {}
         report = _ingest(corpus, path, AUGMENTED, {"generator": generator}, progress)
     with closing(_open(path, PLAIN)) as plain, closing(_open(path, AUGMENTED)) as augmented:
-        before, after = (evaluate(one, questions, tuple(MEASURES), DEPTH, exact=True) for one in (plain, augmented))
+        before, after = (evaluate(one, questions, DEPTH, exact=True) for one in (plain, augmented))
         examples = [_example(question, plain, augmented) for question in _gained(before, after)]
     return DemoResult(path, codes, report, before, after, examples)
 

@@ -26,7 +26,7 @@ REQUIRED = (
 OPTIONAL = {
     "sentence-transformers": ("hf", "encoders hf:MODEL"),
     "pyarrow": ("parquet", "Parquet files"),
-    "ir-measures": ("evaluate", "evaluate, compare and sweep"),
+    "nltk": ("evaluate", "evaluate, compare and sweep"),
     "peft": ("train", "training generators"),
     "fxtranslate": ("translate", "--generator translate"),
     "langchain-qdrant": ("langchain", "LangChain"),

@@ -8,8 +8,9 @@ from __future__ import annotations
 import html
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 SECRET_VARIABLES = ("OPENAI_API_KEY", "QDRANT_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "LIBRETRANSLATE_API_KEY")
@@ -122,3 +123,13 @@ def _spelling(sign: str) -> str:
 def _written(character: str) -> str:
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """The lines of a table in Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return ["| " + " | ".join(_cell(value) for value in line) + " |" for line in lines]
+
+
+def _cell(value: Any) -> str:
+    return str(value).replace("|", "\\|").replace("*", "\\*")

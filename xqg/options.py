@@ -7,7 +7,6 @@ import os
 import types
 from collections.abc import Callable, Mapping
 from enum import Enum
-from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
@@ -16,7 +15,6 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from xqg.errors import SettingsError
 from xqg.settings import (
     EncoderSettings,
     FusionSettings,
@@ -203,16 +201,6 @@ def search_settings(
         values["store"]["collection"] = collection
     store = validated(StoreSettings, values["store"])
     return SearchSettings(store=store, encoder=encoder, endpoint=values["encoder"], beside=beside)
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder to write into, where it is not there. :raises SettingsError: if that cannot be done."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(
-            f"The folder {path} cannot be made: {error.strerror}", "asked to write into it", "Name another"
-        ) from error
 
 
 def variable_name(path: str) -> str:

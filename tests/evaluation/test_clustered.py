@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from scipy.stats import t, ttest_rel
 
-from xqg.evaluation.clustered import clustered_p
+from xqg.evaluation.comparison import clustered_p
 from xqg.evaluation.evaluate import Evaluation, QueryResult
 from xqg.evaluation.queries import LabelledQuery
 

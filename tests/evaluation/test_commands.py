@@ -119,7 +119,7 @@ class TestEvaluate:
             (("--against", "xqg"), 2, "Both collections are 'xqg'"),
             (("--against", "nowhere"), 1, "There is no collection 'nowhere'"),
             (("--queries", "nowhere.jsonl"), 1, "nowhere.jsonl"),
-            (("--report", "corpus.jsonl/report"), 2, "cannot be made"),
+            (("--report", "corpus.jsonl/report"), 2, "cannot be used"),
             (("--queries", "corpus.jsonl"), 1, "none has a label"),
         ],
     )
@@ -129,7 +129,7 @@ class TestEvaluate:
         assert message in result.output
 
     def test_what_is_not_installed_is_named_before_any_work(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("xqg.evaluation.requirements.find_spec", lambda name: None)
+        monkeypatch.setattr("xqg.evaluation.evaluate.find_spec", lambda name: None)
         for command in (EVALUATE, COMPARE):
             result = xqg(*command)
             assert result.exit_code == 2
@@ -161,7 +161,7 @@ class TestCompare:
             (("--against", "xqg"), 2, "Both collections are 'xqg'"),
             (("--generator", "none"), 2, "writes no queries"),
             (("--generator", "file:stored.jsonl"), 1, "None of 2 generated queries is new"),
-            (("--qrels", "qrels.tsv"), 2, "--qrels judges queries"),
+            (("--qrels", "qrels.tsv"), 2, "--qrels without --queries"),
         ],
     )
     def test_mistakes_are_one_line(self, arguments: tuple[str, ...], code: int, message: str) -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from tests.evaluation.samples import make_searcher
 from tests.fakes import FakeEncoder, FakeStore
-from xqg.errors import MissingDependencyError
-from xqg.evaluation.evaluate import Evaluation, QueryResult, evaluate
+from xqg.errors import InputError
+from xqg.evaluation.evaluate import Evaluation, QueryResult, check_labels, evaluate
 from xqg.evaluation.queries import LabelledQuery
 from xqg.records import Hit, Passage
 from xqg.search.searcher import Searcher
@@ -112,17 +112,34 @@ def test_progress_after_every_batch() -> None:
     assert seen == [32, 33]
 
 
-def test_without_ir_measures_only_ndcg_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xqg.evaluation.requirements.find_spec", lambda name: None)
-    with pytest.raises(MissingDependencyError, match=r'pip install "xqg\[evaluate\]"'):
-        evaluate(make_searcher(TEXTS), [query("1", "fr", "wifi", "c")])
-    found = evaluate(make_searcher(TEXTS), [query("1", "fr", "wifi", "c")], ("recall@1", "MRR@10"))
-    assert found.means("MRR@10") == {"macro": 1, "fr": 1}
-
-
 def test_each_language_counts_the_same_in_the_macro_average() -> None:
     results = [
         QueryResult(query(str(n), code, "x"), (), {"MRR@10": value})
         for n, (code, value) in enumerate([("fr", 1.0), ("fr", 1.0), ("fr", 1.0), ("ja", 0.0)])
     ]
     assert Evaluation(tuple(results)).means("MRR@10")["macro"] == 0.5
+
+
+LABELLED = {"a": "battery", "b": "invoice", "doc#1": "wifi", "doc#2": "wifi wifi", "c": "refund"}
+
+
+def check(*relevant: str) -> None:
+    """Search one passage deep, so that most are not found, and check the labels."""
+    searcher = make_searcher(LABELLED)
+    queries = [LabelledQuery(f"q{key}", "fr", "battery", {key: 1}) for key in relevant]
+    check_labels(searcher, evaluate(searcher, queries, depth=1), "help")
+
+
+def test_passages_chunks_and_documents_match_found_or_not() -> None:
+    check("a", "b", "c", "doc", "doc#2")
+
+
+def test_what_matches_nothing_is_told_with_its_number_and_an_example() -> None:
+    message = r"2 of 4 labels match no passage of collection 'help', 'd' of the query 'qd' among them.*Ingest"
+    with pytest.raises(InputError, match=message):
+        check("a", "d", "doc#3", "b")
+
+
+def test_answers_need_no_passage() -> None:
+    searcher = make_searcher(LABELLED)
+    check_labels(searcher, evaluate(searcher, [LabelledQuery("1", "fr", "wifi", answers=("wifi",))]), "help")

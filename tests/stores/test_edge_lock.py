@@ -12,8 +12,9 @@ import pytest
 
 from tests.stores.samples import METADATA, make_point
 from xqg.errors import StoreError
+from xqg.folder_lock import LOCK, FolderLock
 from xqg.stores.edge import EdgeStore
-from xqg.stores.edge_lock import LOCK, FolderLock
+from xqg.stores.edge_files import lock_collection
 
 
 def test_of_many_that_make_one_collection_at_once_one_does_and_nothing_is_lost(tmp_path):
@@ -47,7 +48,7 @@ def test_a_lock_whose_holder_cannot_be_told_holds_all_the_same(tmp_path, content
     first, second = FolderLock(tmp_path / "docs"), tmp_path / "docs" / LOCK
     second.write_text(content)
     with pytest.raises(StoreError, match="open elsewhere: by another process"):
-        FolderLock(tmp_path / "docs")
+        lock_collection(tmp_path / "docs")
     first.release()
     first.release()
     FolderLock(tmp_path / "docs").release()

@@ -46,5 +46,5 @@ def tiny_settings(folder: Path, base: Path, **options) -> TrainingSettings:
     if not data.exists():
         write_lines(data, pair_lines())
     values = {"data": [str(data)], "base": str(base), "out": folder / "out", "max_steps": 3, "rank": 4, "alpha": 4}
-    values |= {"batch_tokens": 200, "evaluations": 1, "bf16": "off", "device": "cpu"}
+    values |= {"accumulation": 1, "evaluations": 1, "bf16": "off", "device": "cpu"}
     return TrainingSettings(**(values | options))

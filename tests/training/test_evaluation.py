@@ -14,7 +14,6 @@ from xqg.errors import EncodingError, InputError, SettingsError
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery
 from xqg.settings import validated
-from xqg.training.card import replace_section
 from xqg.training.evaluation import HUMAN, EveryLanguage, draw_samples, evaluate_generators, read_evaluation_data
 from xqg.training.evaluation_report import language_rows, macro_averages, to_json, write_report
 from xqg.training.training_settings import EvaluationSettings, writer_name
@@ -192,21 +191,6 @@ def test_names_in_reports_hide_folders(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("# T\n\n## A\n\na\n", "# T\n\n## A\n\na\n\n## R\n\nnew\n"),
-        ("# T\n\n## R\n\nold\n\n| x |\n\n## B\n\nb\n", "# T\n\n## R\n\nnew\n\n## B\n\nb\n"),
-        ("# T\n\n## R\n\nold\n", "# T\n\n## R\n\nnew\n"),
-        ("## R\nold\n### deeper\n", "## R\n\nnew\n"),
-        ("# T\n\n## R more\n\nstays\n", "# T\n\n## R more\n\nstays\n\n## R\n\nnew\n"),
-    ],
-)
-def test_a_section_is_replaced_or_added(text, wanted):
-    assert replace_section(text, "R", ["new"]) == wanted
-    assert replace_section(wanted, "R", ["new"]) == wanted
-
-
 def test_the_command_measures_a_file_of_queries(pairs, monkeypatch):
     monkeypatch.chdir(pairs.parent)
     lines = [{"passage_id": name, "language": "fr", "query": f"quel {name} ?"} for name in TEXTS]
@@ -222,5 +206,3 @@ def test_the_command_measures_a_file_of_queries(pairs, monkeypatch):
     assert numbers["macro"]["file:mine.jsonl"]["queries"] == 4
     assert np.isclose(numbers["macro"]["file:mine.jsonl"]["first"], 1.0)
     assert Path("report/report.md").exists()
-    refused = CliRunner().invoke(main, [*command, "--card", "report"])
-    assert refused.exit_code == 2 and "xqg train generator" in refused.output

@@ -3,12 +3,11 @@
 import gzip
 import json
 
-import numpy as np
 import pytest
 
 from tests.training.samples import pair_lines, write_lines
 from xqg.errors import InputError
-from xqg.training.pairs import clear_groups, lead, query_problem, require_enough
+from xqg.training.pairs import query_problem, require_enough
 from xqg.training.sources import read_pairs
 from xqg.training.training_settings import DataSource
 
@@ -154,64 +153,6 @@ def test_too_little_data_is_refused_with_the_number_needed(tmp_path):
         require_enough(data)
 
 
-class ByInitial:
-    """An encoder whose vectors tell the first letter of a text alone."""
-
-    def encode_queries(self, texts):
-        return np.array([[float(text[0].lower() == letter) for letter in "ab"] for text in texts], dtype=np.float32)
-
-    def encode_passages(self, passages):
-        return self.encode_queries([passage.content for passage in passages])
-
-
-def test_queries_that_do_not_find_their_passage_are_dropped(tmp_path):
-    lines = [
-        {"text": "apple", "language": "en", "query": "a fruit"},
-        {"text": "apple", "language": "en", "query": "brown"},
-        {"text": "banana", "language": "en", "query": "black"},
-    ]
-    groups = read(write_lines(tmp_path / "pairs.jsonl", lines)).groups
-
-    kept = clear_groups(groups, ByInitial(), keep_rank=1)
-
-    assert [[query.text for query in group.queries] for group in kept] == [["a fruit"], ["black"]]
-    assert clear_groups(groups, ByInitial(), keep_rank=2) == groups
-
-
 def test_query_problems():
     assert query_problem("fr", "Quoi ?") is None
     assert query_problem("fr", None) == "the query is empty"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Short.", "Short."),
-        ("One one. Two two. Three three.", "One one. Two two."),
-        ("一句话。二句话。三句话还有很多很多很多字。", "一句话。二句话。"),
-        ("no end of a sentence in all these words", "no end of a"),
-        ("withoutanyblankatallinit", "withoutanyblankatall"),
-    ],
-)
-def test_a_lead_is_whole_sentences_where_there_are_any(text, expected):
-    assert lead(text, 20) == expected
-
-
-def test_passages_to_write_come_from_translations(tmp_path):
-    for code, text in {"en": "The bridge is old.", "de": "Die Brücke ist alt.", "el": "Η γέφυρα είναι παλιά."}.items():
-        content = json.dumps(squad([("T", text, [("q1", "?")])]), ensure_ascii=False)
-        (tmp_path / f"pairs.{code}.json").write_text(content, encoding="utf-8")
-    (group,) = read(tmp_path, style="passage").groups
-    assert group.style == "passage"
-    assert [(query.language, query.text) for query in group.queries] == [
-        ("de", "Die Brücke ist alt."),
-        ("el", "Η γέφυρα είναι παλιά."),
-    ]
-
-
-def test_a_file_of_translations_gives_passages_to_write(tmp_path):
-    passages = write_lines(tmp_path / "passages.jsonl", [{"id": "a", "text": "The bridge is old."}])
-    lines = [{"passage_id": "a", "language": "de", "text": "Die Brücke ist alt. " + "Sehr alt. " * 40}]
-    data = read(write_lines(tmp_path / "translations.jsonl", lines), style="passage", passages=passages)
-    assert data.groups[0].queries[0].text.startswith("Die Brücke ist alt. Sehr alt.")
-    assert len(data.groups[0].queries[0].text) <= 200

@@ -16,10 +16,10 @@ def settings(**options):
 
 
 def test_a_source_carries_its_options():
-    source = settings(data=["folder/xquad?style=search&articles=0-23&share=0.7&keep_rank=2"]).data[0]
+    source = settings(data=["folder/xquad?style=search&articles=0-23&home=de"]).data[0]
 
     assert source.path == Path("folder/xquad")
-    assert (source.style, source.articles, source.share, source.keep_rank) == ("search", (0, 23), 0.7, 2)
+    assert (source.style, source.articles, source.home) == ("search", (0, 23), "de")
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,7 @@ def test_a_source_carries_its_options():
         ({"data": []}, "data"),
         ({"data": ["a?style=poem"]}, "style"),
         ({"data": ["a?articles=7-3"]}, "FIRST-LAST"),
+        ({"data": ["a?articles=²"]}, "FIRST-LAST"),
         ({"data": ["a?colour=red"]}, "colour"),
         ({"data": ["a?home=xx"]}, "xx"),
         ({"base": "gemma"}, "bundled"),
@@ -44,9 +45,9 @@ def test_wrong_options_are_named(options, found):
 def test_defaults_depend_on_the_kind_of_model_and_what_was_given_stays():
     causal, seq2seq = (settings(epochs=2).completed(seq2seq=kind) for kind in (False, True))
 
-    assert (causal.learning_rate, causal.accumulation, causal.epochs) == (5e-4, 1, 2)
-    assert (seq2seq.learning_rate, seq2seq.accumulation, seq2seq.max_passage_tokens) == (1e-4, 4, 128)
-    assert settings(max_steps=3).completed(seq2seq=False).epochs is None
+    assert (causal.learning_rate, causal.max_passage_tokens, causal.epochs) == (5e-4, 320, 2)
+    assert (seq2seq.learning_rate, seq2seq.max_passage_tokens, seq2seq.epochs) == (1e-4, 128, 2)
+    assert settings(max_passage_tokens=64).completed(seq2seq=True).max_passage_tokens == 64
     assert settings(method="full").completed(seq2seq=False).learning_rate == pytest.approx(5e-5)
 
 

@@ -2,8 +2,6 @@
 
 import importlib.util
 import json
-import os
-import signal
 
 import pytest
 import torch
@@ -39,7 +37,6 @@ def test_sixty_pairs_train_an_adapter_that_loads(tmp_path, base):
     assert report.pairs + report.dev_pairs == 60
     assert len(report.dev_losses) == 1
     assert seen[-1].share == 1.0 and seen[-1].dev_loss == pytest.approx(report.dev_losses[-1][1])
-    assert seen[-1].queries == report.queries_seen > 0
     assert {tensor.dtype for tensor in adapter_of(report.out).values()} == {torch.bfloat16}
     layers = json.loads((report.out / "adapter_config.json").read_text(encoding="utf-8"))["target_modules"]
     assert layers == sorted(layers) and any(layer.endswith("q_proj") for layer in layers)
@@ -105,8 +102,8 @@ def test_an_adapter_is_sampled_at_its_own_temperature_unless_another_is_asked_fo
 def test_an_adapter_that_does_not_fit_is_no_start(tmp_path, base):
     first = train_generator(tiny_settings(tmp_path, base, max_steps=1, out=tmp_path / "first"))
     start = {"start": str(first.out), "out": tmp_path / "second"}
-    with pytest.raises(SettingsError, match="Add --rank 4 --alpha 4"):
-        train_generator(tiny_settings(tmp_path, base, **start, rank=8))
+    again = train_generator(tiny_settings(tmp_path, base, **(start | {"out": tmp_path / "again"}), rank=8))
+    assert "| rank | 4 |" in (again.out / "README.md").read_text(encoding="utf-8")
     with pytest.raises(SettingsError, match="was trained on the base"):
         train_generator(tiny_settings(tmp_path, save_gemma(tmp_path / "other"), **start))
     with pytest.raises(SettingsError, match="holds no adapter"):
@@ -124,27 +121,19 @@ def test_training_lowers_the_dev_loss(tmp_path, base):
 
 
 def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, base):
-    before = signal.getsignal(signal.SIGINT)  # ignored where the tests run in the background of a script
     whole = train_generator(tiny_settings(tmp_path, base, max_steps=6, evaluations=3, out=tmp_path / "whole"))
 
-    sent = []
-
-    def stop(progress):
-        if progress.step >= 2 and not sent:
-            sent.append(progress.step)
-            os.kill(os.getpid(), signal.SIGINT)
-
+    seen = []
     settings = tiny_settings(tmp_path, base, max_steps=6, evaluations=3, out=tmp_path / "parts")
-    first = train_generator(settings, stop)
+    first = train_generator(settings, seen.append, stopped=lambda: bool(seen) and seen[-1].step >= 2)
     assert first.interrupted and first.steps < 6 and "--resume" in first.remedy
     assert not (settings.out / "adapter_model.safetensors").exists()
     second = train_generator(settings.model_copy(update={"resume": True}))
 
-    assert second.steps == 6 and second.queries_seen == whole.queries_seen
+    assert second.steps == 6 and second.minutes > first.minutes
     wanted, found = adapter_of(whole.out), adapter_of(second.out)
     assert wanted.keys() == found.keys()
     assert all(torch.equal(wanted[name], found[name]) for name in wanted)
-    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_others(tmp_path, base):
@@ -175,8 +164,10 @@ def test_training_stops_when_the_dev_loss_no_longer_falls(tmp_path, base):
     assert report.steps == 3
 
 
-def test_the_weights_kept_are_those_of_the_lowest_dev_loss(tmp_path, base):
-    settings = tiny_settings(tmp_path, base, max_steps=8, evaluations=8, learning_rate=0.9, warmup=0.5)
+def test_the_weights_kept_are_those_of_the_lowest_dev_loss(tmp_path, base, monkeypatch):
+    # after four steps the learning rate is negative, so that the loss rises
+    monkeypatch.setattr("xqg.training.run.Schedule.factor", lambda self, step: 1.0 if step < 4 else -1.0)
+    settings = tiny_settings(tmp_path, base, max_steps=8, evaluations=8, learning_rate=0.02)
 
     report = train_generator(settings)
 
@@ -210,7 +201,7 @@ def test_the_card_names_base_data_licences_settings_and_dev_results(tmp_path, ba
 
 def test_full_training_of_an_encoder_decoder(tmp_path):
     mt5 = save_mt5(tmp_path / "tiny-mt5")
-    report = train_generator(tiny_settings(tmp_path, mt5, method="full", batch_tokens=None))
+    report = train_generator(tiny_settings(tmp_path, mt5, method="full"))
 
     trained = AutoModelForSeq2SeqLM.from_pretrained(report.out)
     tokenizer = AutoTokenizer.from_pretrained(report.out)
@@ -233,13 +224,6 @@ def test_full_training_of_a_causal_model(tmp_path, base):
     trained, before = (AutoModelForCausalLM.from_pretrained(folder).state_dict() for folder in (report.out, base))
     changed = {name for name in before if not torch.equal(before[name], trained[name])}
     assert "model.layers.0.mlp.up_proj.weight" in changed
-
-
-def test_the_softmax_can_be_estimated(tmp_path, base):
-    exact = train_generator(tiny_settings(tmp_path, base, out=tmp_path / "exact"))
-    sampled = train_generator(tiny_settings(tmp_path, base, out=tmp_path / "sampled", output_sample=64))
-
-    assert sampled.dev_losses[-1][1] == pytest.approx(exact.dev_losses[-1][1], rel=0.05)
 
 
 def test_rejects_are_reported(tmp_path, base):

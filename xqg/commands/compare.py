@@ -12,6 +12,7 @@ import click
 from xqg.assembly import build_generator, open_store
 from xqg.commands.evaluation_parts import check_choices, measure, measuring_options, output
 from xqg.errors import SettingsError
+from xqg.folder_lock import locked_folder
 from xqg.languages import LanguageDetector
 from xqg.options import collect, settings_options
 from xqg.settings import GeneratorSettings, StoreSettings, validated
@@ -46,23 +47,24 @@ def compare(ctx: click.Context, /, against: str, queries: Path | None, **params:
     With labelled --queries this is `xqg evaluate`. Without, questions are generated for passages that both collections
     hold, other ones than are stored; every question should find its own passage. Needs: pip install "xqg[evaluate]"
     """
+    from xqg.evaluation.evaluate import require_packages
     from xqg.evaluation.queries import read_queries
     from xqg.evaluation.report import query_notes
-    from xqg.evaluation.requirements import require_packages
 
     require_packages()
-    check_choices(params, against)
     quiet = ctx.obj["quiet"]
-    if queries is not None:
-        read = read_queries(queries, params["qrels"], params["query_language"])
-        asked: Sequence[LabelledQuery] = read.queries
-        notes = query_notes(read)
-    else:
-        if params["qrels"] is not None:
-            raise SettingsError("--qrels judges queries", "asked to generate the queries", "Add --queries")
-        asked, note = _generate(against, params, quiet)
-        notes = [note]
-    output(measure(asked, params, against, notes, quiet), params["report"], params["as_json"])
+    with locked_folder(params["report"]):
+        check_choices(params, against)
+        if queries is not None:
+            read = read_queries(queries, params["qrels"], params["query_language"])
+            asked: Sequence[LabelledQuery] = read.queries
+            notes = query_notes(read)
+        else:
+            if params["qrels"] is not None:
+                raise SettingsError("--qrels without --queries", "", "Add the file of the queries that it judges")
+            asked, note = _generate(against, params, quiet)
+            notes = [note]
+        output(measure(asked, params, against, notes, quiet), params["report"], params["as_json"])
 
 
 def _generate(against: str, params: dict[str, Any], quiet: bool) -> tuple[list[LabelledQuery], str]:
@@ -82,7 +84,7 @@ def _generate(against: str, params: dict[str, Any], quiet: bool) -> tuple[list[L
         if generator is None:
             raise SettingsError(
                 "--generator none writes no queries",
-                "asked for held-out queries",
+                "a generator of held-out queries",
                 "Name --languages, or give --queries",
             )
         passages = sample_passages(first, second, params["sample"], settings.seed)

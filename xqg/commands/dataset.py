@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from xqg.options import make_folder
+from xqg.folder_lock import locked_folder
 
 
 @click.command()
@@ -28,14 +28,13 @@ def dataset(path: Path, kind: str, pool: str, out: Path, as_json: bool, **option
     """
     from xqg.console import print_json, print_lines
     from xqg.errors import SettingsError
+    from xqg.evaluation.datasets.dataset import ReadingOptions
+    from xqg.evaluation.datasets.formats import read_dataset
     from xqg.evaluation.datasets.pools import PASSAGES, QUERIES, check_pool, write_pool
-    from xqg.evaluation.datasets.records import ReadingOptions
-    from xqg.evaluation.datasets.sources import read_dataset
     from xqg.languages import language_name
     from xqg.readers.squad import parse_articles
 
     check_pool(pool)
-    make_folder(out)
     language = options["language"]
     if language is not None:
         language_name(language)
@@ -43,15 +42,14 @@ def dataset(path: Path, kind: str, pool: str, out: Path, as_json: bool, **option
         articles = None if options["articles"] is None else parse_articles(options["articles"])
     except ValueError as error:
         raise SettingsError(str(error)) from None
-    read = read_dataset(path, kind, ReadingOptions(articles, language, options["split"]))
-    report = write_pool(read, pool, out, options["seed"])
+    with locked_folder(out):
+        read = read_dataset(path, kind, ReadingOptions(articles, language, options["split"]))
+        report = write_pool(read, pool, out, options["seed"])
     if as_json:
         print_json(report.to_json())
         return
     print_lines(
-        f"{out / PASSAGES}: {_counts(report.passages)}"
-        if report.passages
-        else "no passages: they are not in this data set",
+        f"{out / PASSAGES}: {_counts(report.passages)}" if report.passages else "no passages: this data set has none",
         f"{out / QUERIES}: {_counts(report.queries)}; {report.left_out} left out, which no passage of the pool answers",
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from xqg.commands.evaluation_parts import check_choices, measure, measuring_options, output
+from xqg.folder_lock import locked_folder
 from xqg.options import settings_options
 
 
@@ -32,12 +33,13 @@ def evaluate(
     --qrels. Recall, MRR and nDCG look for passages, R@2kt and R@5kt (XOR-Retrieve) for answers in the first 2,000 and
     5,000 tokens found. 100 passages are searched. Needs: pip install "xqg[evaluate]"
     """
+    from xqg.evaluation.evaluate import require_packages
     from xqg.evaluation.queries import read_queries
     from xqg.evaluation.report import query_notes
-    from xqg.evaluation.requirements import require_packages
 
     require_packages()
-    check_choices(params, against)
-    read = read_queries(queries, qrels, query_language)
-    report = measure(read.queries, params, against, query_notes(read), ctx.obj["quiet"])
-    output(report, params["report"], params["as_json"])
+    with locked_folder(params["report"]):
+        check_choices(params, against)
+        read = read_queries(queries, qrels, query_language)
+        report = measure(read.queries, params, against, query_notes(read), ctx.obj["quiet"])
+        output(report, params["report"], params["as_json"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xqg.assembly import build_encoder, build_generator
-from xqg.errors import SettingsError
+from xqg.folder_lock import locked_folder
 from xqg.options import given, model_options
 from xqg.settings import EncoderSettings, GeneratorSettings, validated
 from xqg.training.training_settings import EvaluationSettings, writer_name
@@ -23,16 +23,9 @@ if TYPE_CHECKING:
 @click.option(
     "--report", type=click.Path(path_type=Path, file_okay=False), help="folder for tables, random outputs and queries"
 )
-@click.option(
-    "--card",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="folder of a trained generator, one of those measured: write the tables into its model card",
-)
 @click.option("--json", "as_json", is_flag=True, help="print the numbers as JSON")
 @click.pass_context
-def evaluate_generator(
-    ctx: click.Context, /, report: Path | None, card: Path | None, as_json: bool, **options: Any
-) -> None:
+def evaluate_generator(ctx: click.Context, /, report: Path | None, as_json: bool, **options: Any) -> None:
     """Measure query generators on passages they never saw, side by side with people's queries of the same passages.
 
     Share in the right language, round trip with the bundled encoder (does a query bring back its own passage?),
@@ -40,35 +33,21 @@ def evaluate_generator(
     """
     from xqg.console import print_json, status_display
     from xqg.languages import LanguageDetector
-    from xqg.training.card import check_card, write_section
     from xqg.training.evaluation import evaluate_generators, read_evaluation_data
-    from xqg.training.evaluation_report import tables, to_json, write_report
+    from xqg.training.evaluation_report import to_json, write_report
 
     settings: EvaluationSettings = validated(EvaluationSettings, given(options))
-    if card is not None:
-        check_card(card)
-        _check_measured(card, settings)
-    data = read_evaluation_data(settings)
-    generators = _build(settings, data)
-    encoder = build_encoder(EncoderSettings())
-    with status_display(ctx.obj["quiet"]) as tell:
+    with locked_folder(report), status_display(ctx.obj["quiet"]) as tell:
+        data = read_evaluation_data(settings)
+        generators = _build(settings, data)
+        encoder = build_encoder(EncoderSettings())
         evaluation = evaluate_generators(settings, data, generators, encoder, LanguageDetector(), tell)
-    if report is not None:
-        write_report(evaluation, report)
-    if card is not None:
-        write_section(card, "Held-back results", tables(evaluation))
+        if report is not None:
+            write_report(evaluation, report)
     if as_json:
         print_json(to_json(evaluation))
     else:
         _print(evaluation)
-
-
-def _check_measured(card: Path, settings: EvaluationSettings) -> None:
-    folders = [Path(spec.removeprefix("hf:")) for spec in settings.generator if spec.startswith("hf:")]
-    if card.resolve() not in [folder.resolve() for folder in folders]:
-        raise SettingsError(
-            f"{card} is not among the generators", "asked to write its card", f"Add --generator hf:{card}"
-        )
 
 
 def _build(settings: EvaluationSettings, data: EvaluationData) -> dict[str, QueryGenerator]:

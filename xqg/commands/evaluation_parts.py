@@ -11,7 +11,7 @@ import click
 
 from xqg.assembly import open_searcher
 from xqg.errors import SettingsError
-from xqg.options import make_folder, search_settings
+from xqg.options import search_settings
 
 if TYPE_CHECKING:
     from xqg.evaluation.queries import LabelledQuery
@@ -24,7 +24,7 @@ def measuring_options(command: Command) -> Command:
     """Add the options of both commands."""
     for option in (
         click.option("--encoder", "encoder_spec", help="must be the one of the collection; default: it"),
-        click.option("--qrels", type=click.Path(path_type=Path), help="who answers what: a BEIR or TREC file"),
+        click.option("--qrels", type=click.Path(path_type=Path), help="relevance judgements: a BEIR or TREC file"),
         click.option("--query-language", metavar="CODE", help="of queries that name none"),
         click.option("--exact", is_flag=True, help="look at every point; without it, search as users do"),
         click.option("--report", type=click.Path(path_type=Path, file_okay=False), help="folder for a full report"),
@@ -51,18 +51,14 @@ def measure(
 
 
 def check_choices(params: Mapping[str, Any], against: str | None) -> None:
-    """See, before any work, that two collections are there to be compared and that a report can be written.
+    """See, before any work, that two collections are there to be compared.
 
     :raises SettingsError: if a collection is compared with itself. :raises StoreError: if the other one is missing.
     """
-    if params["report"] is not None:
-        make_folder(params["report"])
     if against is None:
         return
     if against == params["store_collection"]:
-        raise SettingsError(
-            f"Both collections are {against!r}", "asked for two collections", "Choose another --against"
-        )
+        raise SettingsError(f"Both collections are {against!r}", "two collections", "Choose another --against")
     open_searcher(search_settings(params, against, params["store_collection"])).close()
 
 
@@ -92,8 +88,7 @@ def _evaluate(
     queries: Sequence[LabelledQuery], params: Mapping[str, Any], collection: str, beside: str | None, quiet: bool
 ) -> NamedEvaluation:
     from xqg.console import count_display
-    from xqg.evaluation.evaluate import evaluate
-    from xqg.evaluation.labels import check_labels
+    from xqg.evaluation.evaluate import check_labels, evaluate
     from xqg.evaluation.report import NamedEvaluation
 
     settings = search_settings(params, collection, beside)

@@ -10,6 +10,7 @@ import click
 
 from xqg.assembly import build_encoder, build_generator
 from xqg.errors import InputError, SettingsError
+from xqg.folder_lock import locked_folder
 from xqg.ingest.plan import asked_languages
 from xqg.languages import LanguageDetector
 from xqg.options import collect, settings_options
@@ -32,7 +33,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command()
 @click.option("--passages", "corpus", type=FILE, required=True, help="JSONL, CSV or whatever `xqg ingest` reads")
 @click.option("--queries", type=FILE, required=True, help="labelled queries, JSON lines")
-@click.option("--qrels", type=FILE, help="who answers what: a BEIR or TREC file")
+@click.option("--qrels", type=FILE, help="relevance judgements: a BEIR or TREC file")
 @click.option(
     "--generated", type=FILE, help="generated queries, as for --generator file:; without, --languages has them made"
 )
@@ -59,17 +60,18 @@ def sweep(ctx: click.Context, /, out: Path, as_json: bool, **params: Any) -> Non
     Needs: pip install "xqg[evaluate]"
     """
     from xqg.console import count_display, print_json, print_lines, print_table
-    from xqg.evaluation.requirements import require_packages
+    from xqg.evaluation.evaluate import require_packages
     from xqg.evaluation.sweep.grid import run_sweep
     from xqg.evaluation.sweep.output import COLUMNS, table_rows, write_sweep
 
     require_packages()
     quiet = ctx.obj["quiet"]
     grid = _grid(params)
-    material = _gather(params, grid, out, quiet)
-    with count_display(quiet, "cells measured") as show:
-        rows = run_sweep(material, grid, show)
-    paths = write_sweep(rows, material.own_language, out)
+    with locked_folder(out):
+        material = _gather(params, grid, out, quiet)
+        with count_display(quiet, "cells measured") as show:
+            rows = run_sweep(material, grid, show)
+        paths = write_sweep(rows, material.own_language, out)
     if as_json:
         print_json([row.to_json() for row in rows])
         return
@@ -126,9 +128,7 @@ def _read_passages(params: dict[str, Any]) -> list[Passage]:
     passages = []
     for record in passages_from([str(params["corpus"])], settings, len, LanguageDetector()):
         if isinstance(record, Reject):
-            raise InputError(
-                f"{record.file}, line {record.line}: {record.reason}", "asked for passages", "Mend the line"
-            )
+            raise InputError(f"{record.file}, line {record.line}: {record.reason}", "", "Correct the line")
         passages.append(record)
     return passages
 
@@ -160,11 +160,10 @@ def _generate(
 
 def _check_needless(kind: Kind, grid: Grid) -> None:
     """:raises SettingsError: if something is to be fused of which there is none."""
-    needing = [rule.value for rule in grid.rules if rule.needs_queries]
-    if needing or grid.augmentations != ("queries",):
+    if grid.augmentations != ("queries",) or any(rule.needs_queries for rule in grid.rules):
         raise SettingsError(
             f"There are no generated {kind} to fuse",
-            f"asked for --rules {','.join(rule.value for rule in grid.rules)} with {', '.join(grid.augmentations)}",
+            "",
             "Name --languages, give a file of them, or sweep --rules neutral,views without",
         )
 
@@ -176,7 +175,7 @@ def _parts(text: str) -> list[str]:
 def _rule(part: str) -> FusionRule:
     known = [rule.value for rule in FusionRule if rule is not FusionRule.PLAIN]
     if part not in known:
-        raise SettingsError(f"--rules: {part!r}", f"asked for {', '.join(known)}; plain vectors are always measured")
+        raise SettingsError(f"--rules: {part!r}", f"one of {', '.join(known)}; plain vectors are always measured")
     return FusionRule(part)
 
 
@@ -186,11 +185,11 @@ def _number(part: str, flag: str) -> float:
     except ValueError:
         number = -1.0
     if not 0 <= number <= 1:
-        raise SettingsError(f"{flag}: {part!r}", f"asked for numbers from 0 to 1, and {DEFAULT}")
+        raise SettingsError(f"{flag}: {part!r}", f"numbers from 0 to 1, and {DEFAULT}")
     return number
 
 
 def _count(part: str, flag: str, least: int) -> int:
-    if not part.isdigit() or int(part) < least:
-        raise SettingsError(f"{flag}: {part!r}", f"asked for numbers from {least}")
+    if not part.isdecimal() or len(part) > 9 or int(part) < least:
+        raise SettingsError(f"{flag}: {part!r}", f"numbers from {least}")
     return int(part)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from xqg.commands.interruption import stop_on_signal
 from xqg.errors import EXIT_REJECTS
 from xqg.options import given, model_options
 from xqg.settings import validated
@@ -33,12 +34,12 @@ def generator(ctx: click.Context, /, rejects: Path, as_json: bool, **options: An
     from xqg.training.train import train_generator
 
     settings: TrainingSettings = validated(TrainingSettings, given(options))
-    with training_display(ctx.obj["quiet"]) as progress, RejectsFile(rejects) as kept:
-        report = train_generator(settings, progress)
+    with stop_on_signal() as stop, training_display(ctx.obj["quiet"]) as progress, RejectsFile(rejects) as kept:
+        report = train_generator(settings, progress, stop.is_set)
         for reject in report.rejects:
             kept.write(reject)
     if as_json:
         print_json({**report.__dict__, "out": str(report.out), "rejects": len(report.rejects)})
     else:
         print_training(report, str(rejects))
-    ctx.exit(130 if report.interrupted else EXIT_REJECTS if report.rejects else 0)
+    ctx.exit(stop.exit_code if report.interrupted else EXIT_REJECTS if report.rejects else 0)

@@ -5,22 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
-from xqg.evaluation.measures import (
-    CUT,
-    MEASURES,
-    MRR,
-    NDCG,
-    RECALL_CUTS,
-    TOKEN_CUTS,
-    ndcg,
-    recall,
-    reciprocal_rank,
-    token_recall,
-)
+from xqg.errors import InputError, MissingDependencyError
+from xqg.evaluation.measures import CUT, MEASURES, TOKEN_CUTS, rank_measures, token_recall
 from xqg.evaluation.queries import LabelledQuery
-from xqg.evaluation.requirements import require_packages
 from xqg.records import Hit
 from xqg.search.searcher import Searcher
 
@@ -86,7 +76,6 @@ class Evaluation:
 def evaluate(
     searcher: Searcher,
     queries: Sequence[LabelledQuery],
-    measures: Sequence[str] = MEASURES,
     depth: int = DEPTH,
     exact: bool = False,
     progress: Callable[[int], None] = lambda done: None,
@@ -96,50 +85,63 @@ def evaluate(
     A hit counts under the id of its document, chunks of one document once, at the best rank; where a relevant id is
     that of a chunk, that chunk counts by itself. A hit whose score is not finite is no hit.
 
-    :param measures: some of `MEASURES`; all but nDCG@10 need no extra package.
     :param depth: passages to search; recall@100 cannot see beyond them.
     :param exact: look at every point. The default searches as users do, index and all.
     :param progress: called after every batch with the number of queries done.
-    :raises MissingDependencyError: for nDCG@10 without ir-measures. :raises StoreError: if the store fails.
+    :raises StoreError: if the store fails.
     """
-    if NDCG in measures:
-        require_packages("ir_measures")
     results: list[QueryResult] = []
     for start in range(0, len(queries), BATCH_SIZE):
         batch = queries[start : start + BATCH_SIZE]
         found = searcher.search_many([query.text for query in batch], depth, exact=exact)
-        results += _measure(batch, found, measures)
+        results += [_measure(query, hits) for query, hits in zip(batch, found, strict=True)]
         progress(len(results))
     return Evaluation(tuple(results))
 
 
-def _measure(
-    queries: Sequence[LabelledQuery], found: Sequence[Sequence[Hit]], measures: Sequence[str]
-) -> list[QueryResult]:
-    sound = [[hit for hit in hits if math.isfinite(hit.score)] for hits in found]
-    rankings = [_documents(query, hits) for query, hits in zip(queries, sound, strict=True)]
-    keys = [[document.id for document in ranking] for ranking in rankings]
-    gains = ndcg(keys, [query.relevant for query in queries]) if NDCG in measures else [0.0] * len(queries)
-    results = []
-    for query, hits, ranking, ranked, gain in zip(queries, sound, rankings, keys, gains, strict=True):
-        values = _token_values(query, hits, measures) | _rank_values(query, ranked, gain)
-        asked = {name: values[name] for name in measures if name in values}
-        results.append(QueryResult(query, tuple(ranking), asked))
-    return results
+def check_labels(searcher: Searcher, evaluation: Evaluation, collection: str) -> None:
+    """See that every label matches a passage or a document: of one that is missing a query would count 0.
+
+    :raises InputError: tells how many do not, and one of them. :raises StoreError: if the store fails.
+    """
+    found = {document.id for result in evaluation.results for document in result.ranking}
+    labels = {key: result.query.id for result in evaluation.results for key in result.query.relevant}
+    missing = [key for key in labels if key not in found and not _is_stored(searcher, key)]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(labels)} labels match no passage of collection {collection!r}, "
+            f"{missing[0]!r} of the query {labels[missing[0]]!r} among them",
+            "ids of its passages or documents",
+            "Ingest these passages, name the collection they are in, or take the labels out",
+        )
 
 
-def _token_values(query: LabelledQuery, hits: Sequence[Hit], measures: Sequence[str]) -> dict[str, float]:
-    texts = [hit.passage.text for hit in hits]
-    asked = {name: tokens for name, tokens in TOKEN_CUTS.items() if name in measures}
-    values = {name: token_recall(texts, query.answers, tokens) for name, tokens in asked.items()}
-    return {name: value for name, value in values.items() if value is not None}
+def require_packages() -> None:
+    """See that the extra ``evaluate`` is installed, without importing it.
+
+    :raises MissingDependencyError: names the install line.
+    """
+    missing = [name for name in ("matplotlib", "nltk", "scipy") if find_spec(name) is None]
+    if missing:
+        raise MissingDependencyError(
+            f"Evaluation needs {', '.join(missing)}, which is not installed", "", 'Run: pip install "xqg[evaluate]"'
+        )
 
 
-def _rank_values(query: LabelledQuery, ranked: Sequence[str], gain: float) -> dict[str, float]:
-    if not query.relevant:
-        return {}
-    recalls = {name: recall(ranked, query.relevant, cut) for name, cut in RECALL_CUTS.items()}
-    return {**recalls, MRR: reciprocal_rank(ranked, query.relevant, CUT), NDCG: gain}
+def _is_stored(searcher: Searcher, key: str) -> bool:
+    """Whether there is such a passage, or a document that was split into chunks: its first is ID#1."""
+    return any(searcher.look_up(found) is not None for found in (key, f"{key}#1"))
+
+
+def _measure(query: LabelledQuery, hits: Sequence[Hit]) -> QueryResult:
+    sound = [hit for hit in hits if math.isfinite(hit.score)]
+    ranking = _documents(query, sound)
+    texts = [hit.passage.text for hit in sound]
+    found = {name: token_recall(texts, query.answers, tokens) for name, tokens in TOKEN_CUTS.items()}
+    values = {name: value for name, value in found.items() if value is not None}
+    if query.relevant:
+        values |= rank_measures([document.id for document in ranking], query.relevant)
+    return QueryResult(query, tuple(ranking), values)
 
 
 def _documents(query: LabelledQuery, hits: Sequence[Hit]) -> list[RankedDocument]:

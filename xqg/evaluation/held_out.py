@@ -38,7 +38,7 @@ def choose_seed(asked: int | None, collections: Sequence[Collection]) -> int:
     if asked in used:
         raise SettingsError(
             f"The collection's queries were generated with the seed {asked}",
-            "asked for another one",
+            "",
             "Choose another --seed",
         )
     return asked
@@ -62,7 +62,7 @@ def sample_passages(first: VectorStore, second: VectorStore, count: int, seed: i
     if not chosen:
         raise StoreError(
             "The two collections share no passage",
-            "asked for passages with the same id and content in both",
+            "passages with the same id and content in both",
             "Compare others",
         )
     return sorted(chosen, key=lambda passage: passage.id)
@@ -100,7 +100,7 @@ def generate_queries(
     if not fresh:
         raise StoreError(
             f"None of {len(generated)} generated queries is new",
-            "asked for queries that are not stored already",
+            "queries that are not stored already",
             "Choose another --seed or --generator, or give --queries",
         )
     return _labelled(fresh)

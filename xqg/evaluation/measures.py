@@ -5,10 +5,10 @@ No hits count 0. A measure that a query has no label for has no value.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
-
-from xqg.evaluation.tokens import word_tokens
+from functools import cache, lru_cache
+from typing import Any
 
 TOKEN_CUTS = {"R@2kt": 2000, "R@5kt": 5000}
 RECALL_CUTS = {"recall@1": 1, "recall@5": 5, "recall@10": 10, "recall@100": 100}
@@ -39,17 +39,23 @@ def reciprocal_rank(ranked: Sequence[str], relevant: Collection[str], k: int) ->
     return 0.0
 
 
-def ndcg(ranked: Sequence[Sequence[str]], relevant: Sequence[Mapping[str, int]]) -> list[float]:
-    """nDCG@10 of each list against the gains of its relevant ids, with ir_measures (gain / log2(rank + 1)).
+def ndcg(ranked: Sequence[str], gains: Mapping[str, int], k: int) -> float:
+    """nDCG@k as in trec_eval: the sum of gain / log2(rank + 1) of the first ``k``, over that of the best order.
 
-    The lists go over by rank, not by score: trec_eval would put ties into an order of its own.
+    :param gains: of the relevant ids, above 0; at least one.
     """
-    import ir_measures
+    found = _discounted([gains.get(identifier, 0) for identifier in ranked[:k]])
+    return found / _discounted(sorted(gains.values(), reverse=True)[:k])
 
-    qrels = {str(row): dict(gains) for row, gains in enumerate(relevant)}
-    run = {str(row): {key: -rank for rank, key in enumerate(keys)} for row, keys in enumerate(ranked)}
-    found = {item.query_id: item.value for item in ir_measures.iter_calc([ir_measures.nDCG @ CUT], qrels, run)}
-    return [float(found.get(str(row), 0.0)) for row in range(len(ranked))]
+
+def _discounted(gains: Sequence[int]) -> float:
+    return math.fsum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
+
+
+def rank_measures(ranked: Sequence[str], relevant: Mapping[str, int]) -> dict[str, float]:
+    """All measures of a ranked list against the gains of at least one relevant id."""
+    recalls = {name: recall(ranked, relevant, cut) for name, cut in RECALL_CUTS.items()}
+    return {**recalls, MRR: reciprocal_rank(ranked, relevant, CUT), NDCG: ndcg(ranked, relevant, CUT)}
 
 
 def spans(answers: Sequence[str]) -> list[str]:
@@ -81,3 +87,21 @@ def token_recall(texts: Iterable[str], answers: Sequence[str], tokens: int) -> f
 def _cached_tokens(text: str) -> tuple[str, ...]:
     """Good passages come back for many queries."""
     return tuple(word_tokens(text))
+
+
+def word_tokens(text: str) -> list[str]:
+    """The tokens in which XOR-Retrieve counts text: English words and punctuation, as the Penn Treebank splits.
+
+    The task's script calls NLTK's ``word_tokenize``, whose model of sentences has to be downloaded; here sentencex
+    splits sentences and NLTK their words. Where a script has no spaces a whole sentence is one token.
+    """
+    import sentencex
+
+    return [token for sentence in sentencex.segment("en", text) for token in _tokenizer().tokenize(sentence)]
+
+
+@cache
+def _tokenizer() -> Any:
+    from nltk.tokenize.destructive import NLTKWordTokenizer
+
+    return NLTKWordTokenizer()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from xqg.evaluation.evaluate import MACRO
-from xqg.evaluation.requirements import require_packages
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,10 +18,7 @@ HEIGHT, DOTS_PER_INCH = 4.0, 150
 
 
 def plot_languages(rows: Sequence[Row], measure: str, path: Path) -> Path:
-    """Bars of a measure by language, one for each value of ``collection``; returns ``path``.
-
-    :raises MissingDependencyError: without matplotlib.
-    """
+    """Bars of a measure by language, one for each value of ``collection``; returns ``path``."""
     languages = list(dict.fromkeys(row["language"] for row in rows))
     collections = list(dict.fromkeys(row["collection"] for row in rows))
     width = 0.8 / max(1, len(collections))
@@ -38,22 +34,9 @@ def plot_languages(rows: Sequence[Row], measure: str, path: Path) -> Path:
     return _save(draw, measure, path, max(5.0, 0.5 * len(languages) * max(1, len(collections)) ** 0.5 + 2))
 
 
-def plot_alpha(rows: Sequence[Row], measure: str, path: Path) -> Path:
-    """A measure against ``alpha``, a line for each language; returns ``path``."""
-    return _plot_lines(rows, "alpha", "α, weight of the queries", measure, path)
+def plot_lines(rows: Sequence[Row], varied: str, label: str, measure: str, path: Path) -> Path:
+    """A measure against ``varied``, an axis called ``label``, a line for each language; returns ``path``."""
 
-
-def plot_queries_per_language(rows: Sequence[Row], measure: str, path: Path) -> Path:
-    """A measure against ``queries_per_language``, a line for each language; returns ``path``."""
-    return _plot_lines(rows, "queries_per_language", "generated queries per language", measure, path)
-
-
-def plot_target_languages(rows: Sequence[Row], measure: str, path: Path) -> Path:
-    """A measure against the number ``target_languages``, a line for each language; returns ``path``."""
-    return _plot_lines(rows, "target_languages", "number of target languages", measure, path)
-
-
-def _plot_lines(rows: Sequence[Row], varied: str, label: str, measure: str, path: Path) -> Path:
     def draw(axes: Axes) -> None:
         for language in dict.fromkeys(row["language"] for row in rows):
             points = sorted((row[varied], row[measure]) for row in rows if row["language"] == language)
@@ -66,7 +49,6 @@ def _plot_lines(rows: Sequence[Row], varied: str, label: str, measure: str, path
 
 def _save(draw: Any, measure: str, path: Path, width: float) -> Path:
     """Draw on a figure of its own: matplotlib's ``pyplot`` would keep every figure of the process."""
-    require_packages("matplotlib")
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, HEIGHT), layout="constrained")

@@ -47,8 +47,8 @@ class QuerySet:
 def read_queries(path: Path, qrels: Path | None = None, language: str | None = None) -> QuerySet:
     """All queries of a file of JSON: ``id``, ``language``, ``query``, ``passage_id`` and ``answers``, or BEIR's.
 
-    :param qrels: who answers what, as BEIR's or TREC's file; queries it does not judge are left out, as BEIR does. So
-        are queries that are answered by "yes" or "no" alone, as XOR-Retrieve does.
+    :param qrels: relevance judgements, as BEIR's or TREC's file; queries it does not judge are left out, as BEIR does,
+        and so are those answered by "yes" or "no" alone, as in XOR-Retrieve.
     :param language: of queries that name none, as ISO 639-1; None: they count as the language "und".
     :raises InputError: if a file cannot be read, a line is no query, or no query has a label.
     """
@@ -56,15 +56,13 @@ def read_queries(path: Path, qrels: Path | None = None, language: str | None = N
     queries: dict[str, LabelledQuery] = {}
     for place, query in _read_lines(path, known_code(language) or language or UNKNOWN_LANGUAGE):
         if query.id in queries:
-            raise InputError(
-                f"{place}: the id {query.id!r} was used before", "asked for one id for each query", "Rename one"
-            )
+            raise InputError(f"{place}: the id {query.id!r} was used before", "one id for each query", "Rename one")
         queries[query.id] = query if judged is None else replace(query, relevant=judged.get(query.id, {}))
     labelled = tuple(query for query in queries.values() if query.relevant or spans(query.answers))
     if not labelled:
         raise InputError(
             f"{path} holds {len(queries)} queries, and none has a label" + (f" in {qrels}" if qrels else ""),
-            "asked for passage_id or answers beside each query, or --qrels with ids of these queries",
+            "passage_id or answers beside each query, or --qrels with ids of these queries",
             "Check the files",
         )
     return QuerySet(labelled, len(queries) - len(labelled))
@@ -128,6 +126,4 @@ def _answers(value: Any, place: str) -> tuple[str, ...]:
 
 
 def _unfit(place: str, reason: str) -> InputError:
-    return InputError(
-        f"{place}: {reason}", "asked for queries and labels that can be read", "Mend the line or take it out"
-    )
+    return InputError(f"{place}: {reason}", "", "Correct the line or take it out")

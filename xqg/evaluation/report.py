@@ -16,6 +16,7 @@ from xqg.evaluation.plots import plot_languages
 from xqg.evaluation.queries import UNKNOWN_LANGUAGE, QuerySet
 from xqg.evaluation.statistics import LEVEL, Interval, bootstrap_intervals
 from xqg.languages import NAMES
+from xqg.messages import markdown_table
 
 SIGNIFICANT = "*"
 HEADLINES = (MRR, next(iter(TOKEN_CUTS)))
@@ -206,17 +207,11 @@ def _markdown(report: EvaluationReport, plots: Sequence[Path]) -> str:
             f"p: paired t-test over queries, corrected for the number of languages (Holm); {SIGNIFICANT}: p < {LEVEL}. "
             "Intervals are of the change, by bootstrap."
         )
-    parts.append(_markdown_table(*report.macro_rows()))
+    parts.append("\n".join(markdown_table(*report.macro_rows())))
     for measure, plot in zip(report.measures, plots, strict=True):
-        parts += [f"## {measure}", _markdown_table(*report.language_rows(measure)), f"![{measure}]({plot.name})"]
+        table = "\n".join(markdown_table(*report.language_rows(measure)))
+        parts += [f"## {measure}", table, f"![{measure}]({plot.name})"]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|").replace("*", "\\*") for cell in line) + " |" for line in lines
-    )
 
 
 def _query_lines(sides: Sequence[NamedEvaluation]) -> list[str]:

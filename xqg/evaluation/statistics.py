@@ -8,7 +8,7 @@ with Satterthwaite's degrees of freedom (Cochran 1977, *Sampling Techniques*, se
 percentile bootstrap intervals over queries, drawn within each language (Efron and Tibshirani 1993, chapters 8 and 13).
 
 Both take queries to be independent. Translations of one question are not, so where all languages ask the same
-questions the test and the interval of the macro average are too sure of themselves; those of one language are not.
+questions the p-value and the interval of the macro average are too small; those of one language are not.
 """
 
 from __future__ import annotations

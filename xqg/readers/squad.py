@@ -48,10 +48,10 @@ class SquadParagraph:
 
 def parse_articles(text: str) -> tuple[int, int]:
     """First and last article of a range written FIRST-LAST, or of one number. :raises ValueError: if it is none."""
-    first, _, last = text.partition("-")
-    if not first.isdigit() or (last and not last.isdigit()) or int(last or first) < int(first):
+    found = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text)
+    if found is None or int(found[2] or found[1]) < int(found[1]):
         raise ValueError(f"articles: {text!r} is no range; write FIRST-LAST, for example 0-23")
-    return int(first), int(last or first)
+    return int(found[1]), int(found[2] or found[1])
 
 
 def squad_files(path: Path) -> list[Path]:

@@ -15,6 +15,7 @@ import numpy as np
 import qdrant_edge as engine
 
 from xqg.errors import SettingsError, StoreError
+from xqg.folder_lock import FolderLock
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors, point_id
 from xqg.stores.edge_engine import (
@@ -30,11 +31,11 @@ from xqg.stores.edge_files import (
     SHARD,
     Sidecar,
     collection_exists,
+    lock_collection,
     read_sidecar,
     require_room,
     write_sidecar,
 )
-from xqg.stores.edge_lock import FolderLock
 from xqg.stores.filters import Test, check_fields, is_hopeless
 from xqg.stores.payload import KEY, OWN, read_entry, read_hits, read_point
 
@@ -221,8 +222,7 @@ class EdgeStore:
             return self._shard, self._sidecar
 
     def _hold(self) -> None:
-        if self._lock is None:
-            self._lock = FolderLock(self._place)
+        self._lock = lock_collection(self._place) if self._lock is None else self._lock
 
     def _let_go(self) -> None:
         lock, self._lock = self._lock, None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import PARSING_ERRORS, StoreError
-from xqg.stores.edge_lock import LOCK
+from xqg.folder_lock import LOCK, FolderLock
 
 SIDECAR = "xqg.json"
 SIDECAR_DRAFT = "xqg.json.draft"
@@ -77,6 +77,12 @@ def collection_exists(place: Path) -> bool:
     if strangers:
         raise _no_store(place, f"is no xqg store: it holds {', '.join(strangers[:3])}")
     return False
+
+
+def lock_collection(place: Path) -> FolderLock:
+    """Have the folder of a collection to oneself. :raises StoreError: tells who has it."""
+    remedy = "Wait for it or end it, or use a Qdrant server, which serves many"
+    return FolderLock(place, f"The collection at {place} is open elsewhere", remedy, StoreError)
 
 
 def read_sidecar(place: Path) -> Sidecar:

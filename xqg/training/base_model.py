@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 
 from xqg.errors import READING_ERRORS, ModelError, SettingsError
-from xqg.generators.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Adapter, bundled_adapter, find_adapter
+from xqg.generators.adapters import Adapter, bundled_adapter, find_adapter
 from xqg.generators.gemma import base_revision, bundled_folder
 from xqg.messages import brief
 from xqg.models import (
@@ -23,11 +22,12 @@ from xqg.models import (
     load_weights,
     model_revision,
 )
-from xqg.training.causal import check_packable
 from xqg.training.training_settings import TrainingSettings
 
 BUNDLED_NAME = "google/gemma-3-270m"
 BUNDLED_LICENCE = "Gemma Terms of Use (https://ai.google.dev/gemma/terms)"
+
+_UNREADABLE: tuple[type[Exception], ...] = (RuntimeError, *READING_ERRORS)
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,15 @@ def load_base(settings: TrainingSettings) -> BaseModel:
     :raises ModelError: if it cannot be found, loaded or trained here.
     :raises SettingsError: if the adapter to start from does not fit.
     """
-    start = find_start(settings)
+    start = _find_start(settings)
     source = _find(settings)
     config = load_config(source)
     device = choose_device(settings.device)
     bf16 = choose_dtype(device) == torch.bfloat16 if settings.bf16 == "auto" else settings.bf16 == "on"
     seq2seq = bool(config.is_encoder_decoder)
     model = _load_model(source, seq2seq, device, bf16 and settings.method == "lora")
-    if not seq2seq:
-        check_packable(model)
     if settings.method == "lora":
-        model = _with_adapter(model, settings, seq2seq)
-        if start is not None:
-            _fill_adapter(model, start)
+        model = _new_adapter(model, settings, seq2seq) if start is None else _load_adapter(model, start)
     bundled = settings.base == "bundled"
     return BaseModel(
         model=model,
@@ -84,34 +80,17 @@ def load_base(settings: TrainingSettings) -> BaseModel:
     )
 
 
-def find_start(settings: TrainingSettings) -> Adapter | None:
-    """The adapter that training is to go on from, None where it begins a new one.
-
-    :raises SettingsError: if there is none, or if its base, rank or alpha are others than those asked for.
-    """
+def _find_start(settings: TrainingSettings) -> Adapter | None:
     if settings.start is None:
         return None
     adapter = bundled_adapter() if settings.start == "bundled" else find_adapter(Path(settings.start))
     if adapter is None:
-        raise SettingsError(f"{settings.start} holds no adapter", "asked to start from it", "Name bundled or a folder")
+        raise SettingsError(f"{settings.start} holds no adapter", "bundled, or the folder of a trained adapter")
     if adapter.base != settings.base:
         raise SettingsError(
             f"The adapter {settings.start} was trained on the base {adapter.base}",
-            f"asked for {settings.base}",
+            f"one trained on {settings.base}",
             f"Add --base {adapter.base}",
-        )
-    try:
-        config = json.loads((adapter.folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-        rank, alpha = int(config["r"]), int(config["lora_alpha"])
-    except READING_ERRORS as error:
-        raise ModelError(
-            f"The adapter {settings.start} cannot be read: {brief(str(error))}", "", "Train it again"
-        ) from error
-    if (rank, alpha) != (settings.rank, settings.alpha):
-        raise SettingsError(
-            f"The adapter {settings.start} has rank {rank} and alpha {alpha}",
-            f"asked for {settings.rank} and {settings.alpha}",
-            f"Add --rank {rank} --alpha {alpha}",
         )
     return adapter
 
@@ -122,7 +101,7 @@ def _find(settings: TrainingSettings) -> ModelSource:
     name = settings.base if Path(settings.base).is_dir() else settings.base.removeprefix("hf:")
     source = find_source(name, settings.revision)
     if source.is_gguf:
-        raise ModelError(f"{name} is a GGUF file", "training needs unquantised weights", "Name a model in safetensors")
+        raise ModelError(f"{name} is a GGUF file", "unquantised weights to train", "Name a model in safetensors")
     return source
 
 
@@ -130,14 +109,10 @@ def _load_model(source: ModelSource, seq2seq: bool, device: str, half: bool) -> 
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     kind = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
-    options: dict[str, Any] = {"dtype": torch.bfloat16 if half else torch.float32}
-    if device == "cpu" and not seq2seq:
-        # With a mask, the fused attention of torch takes twice as long as the plain one on a CPU.
-        options["attn_implementation"] = "eager"
-    return load_weights(source, kind.from_pretrained, **options)
+    return load_weights(source, kind.from_pretrained, dtype=torch.bfloat16 if half else torch.float32)
 
 
-def _with_adapter(model: Any, settings: TrainingSettings, seq2seq: bool) -> Any:
+def _new_adapter(model: Any, settings: TrainingSettings, seq2seq: bool) -> Any:
     from peft import LoraConfig, TaskType, get_peft_model
 
     torch.manual_seed(settings.seed)
@@ -150,15 +125,12 @@ def _with_adapter(model: Any, settings: TrainingSettings, seq2seq: bool) -> Any:
     return get_peft_model(model, config)
 
 
-def _fill_adapter(model: Any, start: Adapter) -> None:
-    from peft import set_peft_model_state_dict
-    from safetensors.torch import load_file
+def _load_adapter(model: Any, start: Adapter) -> Any:
+    from peft import PeftModel
 
-    result: Any = set_peft_model_state_dict(model, load_file(str(start.folder / ADAPTER_WEIGHTS)))
-    missing = [name for name in result.missing_keys if "lora_" in name]
-    if missing or result.unexpected_keys:
+    try:
+        return PeftModel.from_pretrained(model, str(start.folder), is_trainable=True)
+    except _UNREADABLE as error:
         raise ModelError(
-            f"The adapter in {start.folder} does not fit the base at {[*missing, *result.unexpected_keys][0]}",
-            "",
-            "Take the base it names",
-        )
+            f"The adapter in {start.folder} cannot be loaded: {brief(str(error))}", "", "Train it again"
+        ) from error

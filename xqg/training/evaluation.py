@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
 from xqg.errors import InputError, SettingsError
+from xqg.fusion.arrays import refuse_non_finite
 from xqg.generators.cleaning import LanguageCheck
 from xqg.generators.prompts import TrainedStyle
 from xqg.protocols import Encoder, QueryGenerator
 from xqg.records import GeneratedQuery, Passage, Vectors, content_hash
-from xqg.training.encoding import Tell, encode_all
 from xqg.training.query_measures import QueryMeasures, distinct_bigrams, measure_queries, own_ranks
 from xqg.training.sources import read_pairs
 from xqg.training.training_settings import EvaluationSettings
@@ -24,6 +25,11 @@ SAMPLES = 10
 """Outputs shown for each language, drawn at random."""
 
 _PASSAGES_AT_ONCE = 16
+_TEXTS_AT_ONCE = 64
+
+Item = TypeVar("Item", str, Passage)
+Tell = Callable[[str], None]
+"""Is told in a few words what is being done."""
 
 
 class EveryLanguage:
@@ -177,8 +183,7 @@ class _Ranker:
     def rank(self, name: str, queries: Sequence[GeneratedQuery]) -> tuple[RankedQuery, ...]:
         """The queries with the ranks of their own passages."""
         texts = [query.text for query in queries]
-        encoder = self._encoder
-        vectors = encode_all(f"{name}: encoding queries", texts, encoder.encode_queries, encoder.dimension, self._tell)
+        vectors = self._encode(f"{name}: encoding queries", texts, self._encoder.encode_queries)
         own = np.array([self._rows[query.passage_id] for query in queries], dtype=np.int64)
         ranks = own_ranks(vectors, self._pool, own)
         return tuple(
@@ -187,8 +192,16 @@ class _Ranker:
 
     @cached_property
     def _pool(self) -> Vectors:
-        encoder, pool = self._encoder, self._data.pool
-        return encode_all("encoding passages", pool, encoder.encode_passages, encoder.dimension, self._tell)
+        return self._encode("encoding passages", self._data.pool, self._encoder.encode_passages)
+
+    def _encode(self, what: str, items: Sequence[Item], encode: Callable[[Sequence[Item]], Vectors]) -> Vectors:
+        parts = [np.empty((0, self._encoder.dimension), dtype=np.float32)]
+        for first in range(0, len(items), _TEXTS_AT_ONCE):
+            self._tell(f"{what}: {first} of {len(items)}")
+            parts.append(encode(items[first : first + _TEXTS_AT_ONCE]))
+        vectors = np.concatenate(parts)
+        refuse_non_finite(vectors, what)
+        return vectors
 
     def _is_right(self, query: GeneratedQuery) -> bool:
         rivals = dict.fromkeys([self._passages[query.passage_id].language, *self._data.languages])

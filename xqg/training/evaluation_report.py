@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from xqg.languages import language_name
-from xqg.training.card import markdown_table, source_line
+from xqg.messages import markdown_table
+from xqg.training.card import source_line
 from xqg.training.evaluation import HUMAN, SAMPLES, GeneratorEvaluation, Writer, draw_samples
 from xqg.training.query_measures import DEPTH, QueryMeasures, macro_average
 
@@ -62,17 +63,6 @@ def language_rows(evaluation: GeneratorEvaluation) -> list[list[str]]:
     return rows
 
 
-def tables(evaluation: GeneratorEvaluation) -> list[str]:
-    """Description and both tables in Markdown."""
-    return [
-        f"{describe(evaluation)} {EXPLANATION}",
-        "",
-        *markdown_table(("macro average", *COLUMNS), macro_rows(evaluation)),
-        "",
-        *markdown_table(("language", "writer", *COLUMNS), language_rows(evaluation)),
-    ]
-
-
 def to_json(evaluation: GeneratorEvaluation) -> dict[str, Any]:
     """All numbers, shares from 0 to 1."""
     data = evaluation.data
@@ -96,7 +86,17 @@ def to_json(evaluation: GeneratorEvaluation) -> dict[str, Any]:
 def write_report(evaluation: GeneratorEvaluation, folder: Path) -> None:
     """Write ``report.md`` (tables, random outputs), ``report.json`` and a file of queries for each generator."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = ["# Query generators", "", *tables(evaluation), "", *_samples(evaluation)]
+    lines = [
+        "# Query generators",
+        "",
+        f"{describe(evaluation)} {EXPLANATION}",
+        "",
+        *markdown_table(("macro average", *COLUMNS), macro_rows(evaluation)),
+        "",
+        *markdown_table(("language", "writer", *COLUMNS), language_rows(evaluation)),
+        "",
+        *_samples(evaluation),
+    ]
     (folder / "report.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     values = json.dumps(to_json(evaluation), ensure_ascii=False, indent=1)
     (folder / "report.json").write_text(values + "\n", encoding="utf-8")

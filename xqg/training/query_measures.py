@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -85,19 +86,11 @@ def measure_queries(
 
 def macro_average(measures: Sequence[QueryMeasures]) -> QueryMeasures:
     """The mean over languages, at least one: each counts the same, however many queries it has."""
-
-    def mean(name: str) -> float:
-        return float(sum(getattr(item, name) for item in measures)) / len(measures)
-
-    return QueryMeasures(
-        queries=sum(item.queries for item in measures),
-        kept=None if any(item.kept is None for item in measures) else mean("kept"),
-        right_language=mean("right_language"),
-        first=mean("first"),
-        first_ten=mean("first_ten"),
-        distinct_2=mean("distinct_2"),
-        characters=mean("characters"),
-    )
+    columns = {field.name: [getattr(item, field.name) for item in measures] for field in fields(QueryMeasures)}
+    means: dict[str, Any] = {
+        name: None if None in values else sum(values) / len(values) for name, values in columns.items()
+    }
+    return QueryMeasures(**(means | {"queries": sum(columns["queries"])}))
 
 
 def _words(text: str) -> list[str]:

@@ -1,158 +1,240 @@
-"""One training run: from loaded parts to a folder with weights and card."""
+"""One training run with the Hugging Face Trainer: from loaded parts to a folder with weights and card."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Sequence
+import math
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PrinterCallback
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from xqg.errors import READING_ERRORS, ModelError
+from xqg.generators.adapters import ADAPTER_WEIGHTS
 from xqg.models import quiet
 from xqg.training.base_model import BaseModel
 from xqg.training.card import write_card
-from xqg.training.pairs import GroupSplit, PairData, PassageGroup
-from xqg.training.sampling import PackPlan, fixed_plans
-from xqg.training.tasks import CausalTask, Seq2SeqTask, Task
-from xqg.training.trainer import (
-    CLOCK_FILE,
-    GeneratorTrainer,
-    PlannedBatches,
-    ProgressListener,
-    RunCallback,
-    Schedule,
-    TrainerParts,
-    training_arguments,
-)
-from xqg.training.training_report import CHECKPOINTS, TrainingReport, checkpoint_step, last_checkpoint
-from xqg.training.training_settings import TrainingSettings, filled
+from xqg.training.examples import CausalCollator, Seq2SeqCollator, dev_examples, draw_examples
+from xqg.training.pairs import GroupSplit, PairData
+from xqg.training.training_report import CHECKPOINTS, TrainingProgress, TrainingReport, checkpoint_step
+from xqg.training.training_settings import TrainingSettings
 
-MAX_DEV_QUERIES = 48
-"""Queries of one dev passage that the dev loss is taken on."""
+WARMUP = 0.05
+"""Share of the run in which the learning rate rises."""
+
+NEVER = 10**9
+"""Steps; evaluations and checkpoints are asked for by `RunCallback`."""
+
+
+class Schedule:
+    """How far a run is, by its steps or by the clock, whichever is further."""
+
+    def __init__(self, steps: int, limit: float | None, earlier: float) -> None:
+        """``limit`` and ``earlier``, what was trained before a resume, are in minutes."""
+        self.steps, self._limit = steps, limit
+        self._start = time.monotonic() - 60 * earlier
+
+    def minutes(self) -> float:
+        """Minutes trained so far."""
+        return (time.monotonic() - self._start) / 60
+
+    def share(self, step: int) -> float:
+        """Share of the run that is done, from 0 to 1."""
+        return min(1.0, max(step / self.steps, 0.0 if self._limit is None else self.minutes() / self._limit))
+
+    def factor(self, step: int) -> float:
+        """Learning rate relative to its peak: a linear rise, then a linear fall to zero."""
+        # The first step already learns: with a rise from zero it would be lost.
+        done = max(self.share(step), 1 / (self.steps + 1))
+        return done / WARMUP if done < WARMUP else (1 - done) / (1 - WARMUP)
+
+
+class ScheduledTrainer(Trainer):  # type: ignore[misc]
+    """A Trainer whose learning rate follows a `Schedule`, and whose log tells the minutes, for a resume."""
+
+    lr_scheduler: Any
+
+    def __init__(self, schedule: Schedule, **options: Any) -> None:
+        super().__init__(**options)
+        self._schedule = schedule
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The learning rate by the schedule, which may follow the clock."""
+        if self.lr_scheduler is None:
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, self._schedule.factor)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    def log(self, logs: dict[str, float], *rest: Any) -> None:
+        """Log the minutes too."""
+        super().log({**logs, "minutes": self._schedule.minutes()}, *rest)
+
+
+class RunCallback(TrainerCallback):  # type: ignore[misc]
+    """Takes the dev loss at even shares of the run, ends it in time, reports, and saves when it is stopped."""
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        evaluations: int,
+        progress: Callable[[TrainingProgress], None],
+        stopped: Callable[[], bool],
+    ) -> None:
+        self._schedule, self._evaluations, self._progress, self._stopped = schedule, evaluations, progress, stopped
+        self._done = 0
+        self._loss: float | None = None
+        self._dev_loss: float | None = None
+        self.interrupted = False
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
+        """Begin with the evaluations that a resumed run has still to make."""
+        self._done = int(self._schedule.share(state.global_step) * self._evaluations)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **unused: Any) -> None:
+        """Evaluate, save or stop where it is time to."""
+        share = self._schedule.share(state.global_step)
+        due = int(share * self._evaluations)
+        if due > self._done or share >= 1:
+            self._done = due
+            control.should_evaluate = control.should_save = True
+        if share >= 1:
+            control.should_training_stop = True
+        elif self._stopped():
+            self.interrupted = control.should_save = control.should_training_stop = True
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **unused: Any) -> None:
+        """Tell where the run stands. :raises ModelError: if the loss is not finite."""
+        self._loss = logs.get("loss", self._loss)
+        self._dev_loss = logs.get("eval_loss", self._dev_loss)
+        if self._loss is not None and not math.isfinite(self._loss):
+            raise ModelError(
+                f"The loss is {self._loss} after {state.global_step} steps",
+                "",
+                "Lower --learning-rate, or use --bf16 off",
+            )
+        share = self._schedule.share(state.global_step)
+        self._progress(TrainingProgress(state.global_step, share, logs["minutes"], self._loss, self._dev_loss))
 
 
 def run_training(
-    settings: TrainingSettings, split: GroupSplit, base: BaseModel, listener: ProgressListener | None
+    settings: TrainingSettings,
+    split: GroupSplit,
+    base: BaseModel,
+    checkpoint: Path | None,
+    progress: Callable[[TrainingProgress], None],
+    stopped: Callable[[], bool],
 ) -> TrainingReport:
     """Train ``base`` and write the result to ``settings.out``.
 
-    :param settings: with the defaults of the method filled in.
+    :param settings: with the defaults of the kind of model filled in. :param checkpoint: to go on from.
     """
-    task, dev_task = _task(settings, base, split.train), _task(settings, base, split.dev)
-    batches = PlannedBatches(split.train, task, settings)
-    schedule = Schedule(_steps(settings, split.train, batches), settings.max_minutes, settings.warmup)
-    batches.size = schedule.steps * filled(settings.accumulation)
-    callback = RunCallback(schedule, settings.evaluations, listener)
-    plans = fixed_plans(split.dev, MAX_DEV_QUERIES, settings.seed)
-    trainer = GeneratorTrainer(
-        TrainerParts(task, dev_task, schedule, [[plan] for plan in plans]),
+    at_once = settings.batch_size * settings.accumulation
+    pairs = PairData(split.train).pairs
+    steps = settings.max_steps or max(1, round(settings.epochs * pairs / at_once))
+    schedule = Schedule(steps, settings.max_minutes, _minutes_before(checkpoint))
+    callback = RunCallback(schedule, settings.evaluations, progress, stopped)
+    trainer = ScheduledTrainer(
+        schedule,
         model=base.model,
-        args=training_arguments(settings, settings.out / CHECKPOINTS, schedule.steps, base.device, base.bf16),
-        train_dataset=batches,
-        eval_dataset=batches,  # the Trainer asks for one; `evaluate` has its own
-        data_collator=_one_batch,
-        callbacks=[callback, _early_stop(settings)],
+        args=_arguments(settings, steps, base),
+        train_dataset=draw_examples(split.train, steps * at_once, settings.language_balance, settings.seed),
+        eval_dataset=dev_examples(split.dev, settings.seed),
+        data_collator=(Seq2SeqCollator if base.is_seq2seq else CausalCollator)(base.tokenizer, settings),
+        callbacks=[callback, EarlyStoppingCallback(settings.patience)],
     )
     trainer.pop_callback(PrinterCallback)
-    callback.trainer = trainer
-    checkpoint = last_checkpoint(settings.out) if settings.resume else None
-    schedule.restart(_restore_clock(trainer, checkpoint))
     with quiet(), _plain_adapter_inputs(base.model):
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    interrupted = callback.interrupted and schedule.share(trainer.state.global_step) < 1
-    report = _report(settings, split, trainer, schedule, interrupted)
+    report = _report(settings, split, trainer.state, schedule, callback.interrupted)
     if not report.interrupted:
-        save_generator(settings, base, report)
+        _save(settings, base)
+        write_card(settings, base, report)
     return report
 
 
-def _task(settings: TrainingSettings, base: BaseModel, groups: Sequence[PassageGroup]) -> Task:
-    kind = Seq2SeqTask if base.is_seq2seq else CausalTask
-    return kind(base.tokenizer, groups, settings)
+def _arguments(settings: TrainingSettings, steps: int, base: BaseModel) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(settings.out / CHECKPOINTS),
+        max_steps=steps,
+        learning_rate=settings.learning_rate,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulation,
+        logging_first_step=True,
+        logging_steps=1 if steps < 100 else 5,
+        eval_strategy="steps",
+        eval_steps=NEVER,
+        save_strategy="steps",
+        save_steps=NEVER,
+        save_total_limit=3,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        prediction_loss_only=True,
+        remove_unused_columns=False,
+        seed=settings.seed,
+        use_cpu=base.device == "cpu",
+        bf16=base.bf16,
+        disable_tqdm=True,
+        report_to=[],
+        dataloader_pin_memory=False,
+        logging_nan_inf_filter=False,
+    )
 
 
-def _early_stop(settings: TrainingSettings) -> Any:
-    from transformers import EarlyStoppingCallback
-
-    return EarlyStoppingCallback(settings.patience)
+def _minutes_before(checkpoint: Path | None) -> float:
+    if checkpoint is None:
+        return 0.0
+    try:
+        state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        return float(state["log_history"][-1]["minutes"])
+    except READING_ERRORS as error:
+        raise ModelError(f"{checkpoint} is damaged: {error}", "", "Delete this checkpoint and resume again") from error
 
 
 def _report(
-    settings: TrainingSettings, split: GroupSplit, trainer: GeneratorTrainer, schedule: Schedule, interrupted: bool
+    settings: TrainingSettings, split: GroupSplit, state: Any, schedule: Schedule, interrupted: bool
 ) -> TrainingReport:
-    history, best = trainer.state.log_history, trainer.state.best_model_checkpoint
-    data = PairData(split.train)
+    data, best = PairData(split.train), state.best_model_checkpoint
     return TrainingReport(
         out=settings.out,
         pairs=data.pairs,
         dev_pairs=PairData(split.dev).pairs,
-        unclear=split.unclear,
         languages=data.languages(),
         rejects=split.rejects,
-        steps=trainer.state.global_step,
-        queries_seen=trainer.seen,
-        minutes=schedule.seconds() / 60,
-        dev_losses=tuple((int(entry["step"]), float(entry["eval_loss"])) for entry in history if "eval_loss" in entry),
-        kept_step=trainer.state.global_step if best is None else checkpoint_step(Path(best)),
+        steps=state.global_step,
+        minutes=schedule.minutes(),
+        dev_losses=tuple((entry["step"], entry["eval_loss"]) for entry in state.log_history if "eval_loss" in entry),
+        kept_step=state.global_step if best is None else checkpoint_step(Path(best)),
         interrupted=interrupted,
         remedy="Run the same command with --resume to go on from here" if interrupted else "",
     )
 
 
-def save_generator(settings: TrainingSettings, base: BaseModel, report: TrainingReport) -> None:
-    """Write the weights and the card to the output folder; an adapter in bfloat16, the rest as it was trained."""
-    if settings.method == "lora":
-        _save_adapter(settings.out, base)
-    else:
+def _save(settings: TrainingSettings, base: BaseModel) -> None:
+    """Write the weights to the output folder; an adapter in bfloat16, the rest as it was trained."""
+    if settings.method == "full":
         base.model.save_pretrained(settings.out)
         base.tokenizer.save_pretrained(settings.out)
-    write_card(settings, base, report)
-
-
-def _save_adapter(out: Path, base: BaseModel) -> None:
-    from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
+        return
+    from safetensors.torch import load_file, save_file
 
     for config in base.model.peft_config.values():
         # peft would write down where the bundled base lies in this machine's cache.
         config.base_model_name_or_path = base.name if base.spec == "bundled" else base.spec.removeprefix("hf:")
         config.target_modules = sorted(config.target_modules)  # a set, else written in any order
-    base.model.save_pretrained(out, save_embedding_layers=False)
-    (out / "README.md").unlink(missing_ok=True)  # peft's own card, an empty form
-    state = get_peft_model_state_dict(base.model, save_embedding_layers=False)
-    halved = {name: value.detach().to("cpu", torch.bfloat16).contiguous() for name, value in state.items()}
-    save_file(halved, str(out / "adapter_model.safetensors"), metadata={"format": "pt"})
-
-
-def _steps(settings: TrainingSettings, groups: Sequence[PassageGroup], batches: PlannedBatches) -> int:
-    if settings.max_steps is not None:
-        return settings.max_steps
-    pairs = sum(len(group.queries) for group in groups)
-    each = batches.mean_queries() * filled(settings.accumulation)
-    return max(1, round(filled(settings.epochs) * pairs / each))
-
-
-def _one_batch(items: list[list[PackPlan]]) -> dict[str, Any]:
-    return {"plans": [plan for item in items for plan in item]}
-
-
-def _restore_clock(trainer: GeneratorTrainer, checkpoint: Path | None) -> float:
-    if checkpoint is None:
-        return 0.0
-    try:
-        clock = json.loads((checkpoint / CLOCK_FILE).read_text(encoding="utf-8"))
-        trainer.seen = int(clock["queries"])
-        return float(clock["seconds"])
-    except READING_ERRORS as error:
-        raise ModelError(f"{checkpoint} is damaged: {error}", "", "Delete this checkpoint and resume again") from error
+    base.model.save_pretrained(settings.out, save_embedding_layers=False)
+    weights = settings.out / ADAPTER_WEIGHTS
+    halved = {name: value.to(torch.bfloat16) for name, value in load_file(weights).items()}
+    save_file(halved, weights, metadata={"format": "pt"})
 
 
 def _plain_adapter_inputs(model: Any) -> contextlib.AbstractContextManager[Any]:
-    """Adapters in float32 would else lift their inputs to float32, at twice the time; autocast knows better."""
+    """Adapters in float32 would else convert their inputs to float32, at twice the time, before autocast does."""
     if not hasattr(model, "peft_config"):
         return contextlib.nullcontext()
     from peft.helpers import disable_input_dtype_casting

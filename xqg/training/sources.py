@@ -11,7 +11,7 @@ from xqg.readers.beir import Judgement, find_file, judgement_files, read_judgeme
 from xqg.readers.jsonl import PlacedObject, read_objects
 from xqg.readers.squad import SQUAD_SUFFIXES, read_squad, squad_files
 from xqg.records import Passage, Reject, digest
-from xqg.training.pairs import PairCollector, PairData, lead, unreadable
+from xqg.training.pairs import PairCollector, PairData, unreadable
 from xqg.training.training_settings import DataSource
 
 
@@ -20,13 +20,13 @@ def read_pairs(sources: Sequence[DataSource]) -> PairData:
 
     :raises InputError: if a file cannot be read at all; a bad record is a reject.
     """
-    parts = [_read_source(number, source) for number, source in enumerate(sources)]
+    parts = [_read_source(source) for source in sources]
     groups = tuple(group for part in parts for group in part.groups)
     return PairData(groups, tuple(reject for part in parts for reject in part.rejects))
 
 
-def _read_source(number: int, source: DataSource) -> PairData:
-    collector = PairCollector(number, source)
+def _read_source(source: DataSource) -> PairData:
+    collector = PairCollector(source)
     path = source.path
     if not path.exists():
         raise unreadable(str(path), "does not exist", "Check the path")
@@ -85,16 +85,7 @@ def _read_jsonl(path: Path, collector: PairCollector) -> None:
             if not _take_passage(key, own, place, collector):
                 continue
         language = value.get("language") or collector.source.language
-        collector.add_query(_name(key), language, _written(value, collector.source), place, value)
-
-
-def _written(value: Mapping[str, Any], source: DataSource) -> Any:
-    """What is to be written: the query; in the style ``passage`` the beginning of a text in another language."""
-    query = value.get("query")
-    if source.style != "passage" or query is not None or "passage_id" not in value:
-        return query
-    text = value.get("text")
-    return lead(text) if isinstance(text, str) else text
+        collector.add_query(_name(key), language, value.get("query"), place, value)
 
 
 def _read_beir(folder: Path, collector: PairCollector) -> None:

@@ -1,4 +1,4 @@
-"""What a training run did, and where its parts lie."""
+"""Where a training run stands, and what it did."""
 
 from __future__ import annotations
 
@@ -15,19 +15,16 @@ CHECKPOINTS = "checkpoints"
 class TrainingReport:
     """What a run did. ``out`` holds a usable generator unless it was ``interrupted``; ``remedy`` then says what to do.
 
-    ``pairs`` were trained on, ``dev_pairs`` measured; ``unclear`` were dropped because they do not find their own
-    passage. ``languages``: pairs trained on by language. ``dev_losses``: step and mean loss of a target token.
-    ``kept_step``: the step whose weights were kept, that of the lowest dev loss.
+    ``pairs`` were trained on, ``dev_pairs`` measured. ``languages``: pairs trained on by language. ``dev_losses``: step
+    and mean loss of a query token. ``kept_step``: the step whose weights were kept, that of the lowest dev loss.
     """
 
     out: Path
     pairs: int
     dev_pairs: int
-    unclear: int
     languages: Mapping[str, int]
     rejects: tuple[Reject, ...]
     steps: int
-    queries_seen: int
     minutes: float
     dev_losses: tuple[tuple[int, float], ...]
     kept_step: int
@@ -35,10 +32,15 @@ class TrainingReport:
     remedy: str = ""
 
 
-def last_checkpoint(out: Path) -> Path | None:
-    """The newest whole checkpoint in an output folder, None where there is none."""
-    found = [path for path in (out / CHECKPOINTS).glob("checkpoint-*") if (path / "trainer_state.json").exists()]
-    return max(found, key=checkpoint_step, default=None)
+@dataclass(frozen=True)
+class TrainingProgress:
+    """Where a run stands: ``share`` done from 0 to 1, and losses, None before the first."""
+
+    step: int
+    share: float
+    minutes: float
+    loss: float | None
+    dev_loss: float | None
 
 
 def checkpoint_step(checkpoint: Path) -> int:

@@ -1,44 +1,16 @@
-"""What a training run is told: data, base model, method and schedule."""
+"""Options of a training run and of the evaluation of query generators."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from xqg.errors import SettingsError
-from xqg.generators.prompts import TrainedStyle
 from xqg.languages import known_language, language_code
 from xqg.readers.squad import parse_articles
 from xqg.settings import BUNDLED_BASE, Settings, check_spec
-
-MINIMUM_PAIRS = 50
-"""Fewer pairs than this teach a model nothing but themselves."""
-
-MAXIMUM_ADAPTER_RANK = 256
-
-CAUSAL_DEFAULTS: Mapping[str, Any] = {
-    "learning_rate": 5e-4,
-    "batch_tokens": 1300,
-    "accumulation": 1,
-    "epochs": 3.0,
-    "pack_queries": 20,
-    "max_passage_tokens": 320,
-}
-"""Measured with Gemma 3 270M and an adapter; full fine-tuning wants a tenth of the learning rate."""
-
-SEQ2SEQ_DEFAULTS: Mapping[str, Any] = {
-    "learning_rate": 1e-4,
-    "batch_tokens": 4 * 128,
-    "accumulation": 4,
-    "epochs": 3.0,
-    "pack_queries": 4,
-    "max_passage_tokens": 128,
-}
-"""Those of DSI-QG, whose generator the paper (arXiv 2305.03950) takes over: 128 tokens, 4 x 4 sequences a step."""
 
 Value = TypeVar("Value")
 
@@ -47,16 +19,11 @@ class DataSource(Settings):
     """One place to read pairs from, written as ``PATH?option=value&option=value``."""
 
     path: Path = Field(description="a JSONL file, a SQuAD-format file or folder, or a BEIR folder")
-    style: TrainedStyle = Field("question", description="what is written: question, search, or passage (translations)")
+    style: Literal["question", "search"] = Field("question", description="what people wrote: question or search")
     passages: Path | None = Field(None, description="JSONL file of the passages that a pairs file names by passage_id")
     language: str | None = Field(None, description="language of passages or queries that do not tell their own")
     articles: tuple[int, int] | None = Field(None, description="first and last article of SQuAD files, counted from 0")
-    home: str = Field("en", description="language of the passages that most packs are made of")
-    home_share: float = Field(0.6, ge=0, le=1, description="share of packs that use the passage in its home language")
-    share: float | None = Field(None, gt=0, description="weight of this source among all; None: its number of pairs")
-    keep_rank: int | None = Field(
-        None, ge=1, description="drop queries that do not find their own passage among the first so many"
-    )
+    home: str = Field("en", description="of passages in several languages, the one that is read most often")
 
     @field_validator("articles", mode="before")
     @classmethod
@@ -65,25 +32,27 @@ class DataSource(Settings):
 
     _known_language = field_validator("language", "home")(known_language)
 
-    @classmethod
-    def parse(cls, text: str) -> dict[str, Any]:
-        """The options in ``PATH?option=value&…``, to be validated."""
-        path, _, options = text.partition("?")
-        return {"path": path, **dict(parse_qsl(options, keep_blank_values=True, strict_parsing=bool(options)))}
-
 
 def _parse_sources(value: Any) -> Any:
     """Sources that may be written as text, or a single one."""
-    if isinstance(value, str):
-        value = (value,)
-    return tuple(DataSource.parse(item) if isinstance(item, str) else item for item in value)
+    return tuple(map(_parse_source, (value,) if isinstance(value, str) else value))
+
+
+def _parse_source(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    path, _, options = value.partition("?")
+    return {"path": path, **dict(parse_qsl(options, keep_blank_values=True, strict_parsing=bool(options)))}
+
+
+Sources = Annotated[tuple[DataSource, ...], BeforeValidator(_parse_sources)]
 
 
 class TrainingSettings(Settings):
     """Everything that decides what a training run makes."""
 
-    data: tuple[DataSource, ...] = Field(min_length=1, description="where the pairs are: PATH?option=value&…")
-    dev: tuple[DataSource, ...] = Field((), description="pairs to stop early by; none: a share of the passages of data")
+    data: Sources = Field(min_length=1, description="where the pairs are: PATH?option=value&…")
+    dev: Sources = Field((), description="pairs for the dev loss; none: a share of the passages of data")
     base: str = Field("bundled", description="bundled, hf:MODEL, or a folder")
     start: str | None = Field(
         None, description="adapter to go on from: bundled, or the folder of an earlier training; None: a new one"
@@ -93,37 +62,30 @@ class TrainingSettings(Settings):
     data_licence: tuple[str, ...] = Field((), description="licences of the data, for the model card")
     out: Path = Field(description="folder for the trained generator")
     method: Literal["lora", "full"] = Field("lora", description="train a low-rank adapter, or every weight")
-    rank: int = Field(32, ge=1, le=MAXIMUM_ADAPTER_RANK, description="rank of the adapter")
-    alpha: int = Field(32, ge=1, description="the adapter's output is multiplied by alpha / rank")
-    learning_rate: float | None = Field(None, gt=0, lt=1, description="peak; None: the default of the kind of model")
-    epochs: float | None = Field(None, gt=0, description="passes over as many pairs as there are; None: the default")
+    rank: int = Field(32, ge=1, le=256, description="rank of a new adapter")
+    alpha: int = Field(32, ge=1, description="the output of a new adapter is multiplied by alpha / rank")
+    learning_rate: float | None = Field(
+        None, gt=0, lt=1, description="peak; None: 5e-4, for encoder-decoders 1e-4, for all weights of others 5e-5"
+    )
+    epochs: float = Field(3.0, gt=0, description="passes over as many pairs as there are")
     max_steps: int | None = Field(None, ge=1, description="optimiser steps; replaces epochs")
     max_minutes: float | None = Field(None, gt=0, description="end, learning rate annealed, after so long")
-    warmup: float = Field(0.05, ge=0, lt=1, description="share of the run in which the learning rate rises")
-    pack_queries: int | None = Field(None, ge=1, le=256, description="queries of one passage read in one sequence")
-    batch_tokens: int | None = Field(None, ge=64, description="tokens in one batch; None: the default")
-    accumulation: int | None = Field(None, ge=1, description="batches in one optimiser step; None: the default")
-    max_passage_tokens: int | None = Field(None, ge=16, le=4096, description="passages are cut after so many tokens")
+    batch_size: int = Field(4, ge=1, description="pairs in one batch")
+    accumulation: int = Field(4, ge=1, description="batches in one optimiser step")
+    max_passage_tokens: int | None = Field(
+        None, ge=16, le=4096, description="passages are cut after so many tokens; None: 320, encoder-decoders 128"
+    )
     max_query_tokens: int = Field(64, ge=4, le=512, description="queries are cut after so many tokens")
     language_balance: float = Field(
         0.3, ge=0, le=1, description="1: languages as often as in the data, 0: all equally often"
     )
-    untitled_share: float = Field(0.2, ge=0, le=1, description="share of packs in which the title is left out")
-    output_sample: int | None = Field(
-        None, ge=64, description="other tokens drawn to estimate the softmax in training; None: all of them"
-    )
-    dev_share: float = Field(0.05, gt=0, le=0.5, description="share of the passages to stop early by")
+    dev_share: float = Field(0.05, gt=0, le=0.5, description="share of the passages for the dev loss")
     evaluations: int = Field(8, ge=1, le=1000, description="how often the dev loss is taken and a checkpoint kept")
     patience: int = Field(3, ge=1, description="stop after so many evaluations without a better dev loss")
     seed: int = Field(0, ge=0, description="same seed, same data, same machine: same weights")
     device: str = Field("auto", description="auto, cpu, cuda or mps")
     bf16: Literal["auto", "on", "off"] = Field("auto", description="compute in bfloat16; auto: where it is fast")
     resume: bool = Field(False, description="go on from the last checkpoint in the output folder")
-
-    @field_validator("data", "dev", mode="before")
-    @classmethod
-    def _parse_sources(cls, value: Any) -> Any:
-        return _parse_sources(value)
 
     @field_validator("base")
     @classmethod
@@ -132,30 +94,33 @@ class TrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _options_fit(self) -> TrainingSettings:
-        if self.max_steps is not None and self.epochs is not None:
+        if self.max_steps is not None and "epochs" in self.model_fields_set:
             raise ValueError("max_steps and epochs both say when to end; drop one of them")
         if self.start is not None and self.method != "lora":
             raise ValueError("--start names an adapter, and --method full trains none; drop one of them")
         return self
 
     def completed(self, seq2seq: bool) -> TrainingSettings:
-        """The settings with the defaults of this kind of model filled in; what was given stays."""
-        defaults = SEQ2SEQ_DEFAULTS if seq2seq else CAUSAL_DEFAULTS
-        missing = {name: value for name, value in defaults.items() if getattr(self, name) is None}
-        if self.max_steps is not None:
-            missing.pop("epochs", None)
-        if not seq2seq and self.method == "full" and "learning_rate" in missing:
-            missing["learning_rate"] = defaults["learning_rate"] / 10
-        return self.model_copy(update=missing)
+        """The settings with the defaults of this kind of model filled in; what was given stays.
+
+        Those of encoder-decoders, and four batches of four, are DSI-QG's, whose generator the paper (arXiv 2305.03950)
+        takes over.
+        """
+        causal_rate = 5e-4 if self.method == "lora" else 5e-5
+        defaults = {
+            "learning_rate": 1e-4 if seq2seq else causal_rate,
+            "max_passage_tokens": 128 if seq2seq else 320,
+        }
+        return self.model_copy(update={name: value for name, value in defaults.items() if getattr(self, name) is None})
 
 
 class EvaluationSettings(Settings):
     """What query generators are measured on."""
 
-    data: tuple[DataSource, ...] = Field(
+    data: Sources = Field(
         min_length=1, description="passages with people's queries: PATH?option=value&…, as for training"
     )
-    pool: tuple[DataSource, ...] = Field((), description="more passages to find the own one among: PATH?option=value&…")
+    pool: Sources = Field((), description="more passages to find the own one among: PATH?option=value&…")
     generator: tuple[str, ...] = Field(
         (BUNDLED_BASE, "bundled"), min_length=1, description="bundled-base, bundled, hf:FOLDER, …; repeatable"
     )
@@ -164,11 +129,6 @@ class EvaluationSettings(Settings):
     queries_per_language: int = Field(3, ge=1, le=100, description="outputs for each passage in each language")
     passages: int | None = Field(None, ge=1, description="take so many passages at random; None: all of data")
     seed: int = Field(0, ge=0, description="of the sampling, of the passages taken and of the outputs shown")
-
-    @field_validator("data", "pool", mode="before")
-    @classmethod
-    def _parse_sources(cls, value: Any) -> Any:
-        return _parse_sources(value)
 
     @field_validator("generator")
     @classmethod
@@ -201,10 +161,3 @@ def writer_name(spec: str) -> str:
     """What a generator is called in a report: its spec without the folders of this machine."""
     kind, separator, value = spec.partition(":")
     return f"{kind}{separator}{Path(value).name}" if kind in ("hf", "file") and Path(value).exists() else spec
-
-
-def filled(value: Value | None) -> Value:
-    """An option that `TrainingSettings.completed` has filled in. :raises SettingsError: if it has not."""
-    if value is None:
-        raise SettingsError("an option depends on the kind of base model", "", "Call completed() on the settings first")
-    return value

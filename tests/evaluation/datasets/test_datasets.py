@@ -12,9 +12,9 @@ from click.testing import CliRunner, Result
 from tests.evaluation.datasets.samples import XOR_TYDI, lines, squad, write, write_lines
 from xqg.cli import main
 from xqg.errors import InputError, SettingsError
+from xqg.evaluation.datasets.dataset import ReadingOptions
+from xqg.evaluation.datasets.formats import read_dataset
 from xqg.evaluation.datasets.pools import write_pool
-from xqg.evaluation.datasets.records import ReadingOptions
-from xqg.evaluation.datasets.sources import read_dataset
 from xqg.evaluation.queries import read_queries
 from xqg.languages import LanguageDetector
 from xqg.readers.sources import read_passages
@@ -203,7 +203,7 @@ class TestCommand:
     def test_a_folder_that_cannot_be_made(self, xquad: Path, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         result = xqg("dataset", str(xquad), "--pool", "en", "--out", str(tmp_path / "file" / "out"))
-        assert (result.exit_code, "cannot be made" in result.output) == (2, True)
+        assert (result.exit_code, "cannot be used" in result.output) == (2, True)
 
     def test_a_missing_path(self, tmp_path: Path) -> None:
         result = xqg("dataset", str(tmp_path / "nowhere"), "--pool", "en", "--out", str(tmp_path / "out"))

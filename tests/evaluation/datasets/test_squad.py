@@ -8,8 +8,8 @@ import pytest
 
 from tests.evaluation.datasets.samples import lines, squad, write
 from xqg.errors import InputError
+from xqg.evaluation.datasets.formats import read_dataset
 from xqg.evaluation.datasets.pools import write_pool
-from xqg.evaluation.datasets.sources import read_dataset
 from xqg.evaluation.queries import read_queries
 
 MLQA = Path(__file__).parents[4] / "shared" / "data" / "mlqa"

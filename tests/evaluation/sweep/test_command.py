@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 
 from tests.fakes import FakeEncoder, FakeGenerator, fake_profile
 from xqg.cli import main
+from xqg.folder_lock import FolderLock
 
 
 @pytest.fixture
@@ -75,6 +77,8 @@ def test_views_need_nothing_generated(run):
         (["--rules", "plain"], "always measured"),
         (["--alphas", "2"], "numbers from 0 to 1"),
         (["--queries-per-language", "0"], "numbers from 1"),
+        (["--queries-per-language", "²"], "numbers from 1"),
+        (["--languages-counts", "--5"], "numbers from 0"),
         (["--languages-counts", "3"], "3 target languages"),
         ([], "no generated queries"),
         (["--rules", "views", "--augment-with", "both"], "no generated queries"),
@@ -85,3 +89,14 @@ def test_what_cannot_be_swept_is_told(run, options, message):
     result = run(*given, *options)
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_a_folder_that_another_process_has_is_left_alone(run):
+    lock = FolderLock(Path("out"))
+    result = run("--rules", "views")
+    assert result.exit_code == 2
+    assert f"out is in use: by process {os.getpid()} on " in result.output
+    assert [path.name for path in Path("out").iterdir()] == ["xqg.lock"]
+    lock.release(remove=True)
+    assert run("--rules", "views").exit_code == 0
+    assert not (Path("out") / "xqg.lock").exists()

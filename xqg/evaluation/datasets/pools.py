@@ -2,8 +2,8 @@
 
 One language is MTEB's convention. In a mixed pool a retriever that prefers passages in the question's language loses:
 language bias shows there and only there. LAReQA (Roy et al. 2020) puts every language of every passage into the pool;
-so does ``all``. In ``mixed`` each passage exists in one language, drawn by lot, as in a corpus of many hands; where its
-questions are not answered in all of its languages (MLQA), the lot is among those that answer them all.
+so does ``all``. In ``mixed`` each passage exists in one language, drawn at random, as in a corpus of many authors;
+where its questions are not answered in all of its languages (MLQA), it is drawn from those that answer them all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import InputError
-from xqg.evaluation.datasets.records import Dataset, ParallelPassage, Question
+from xqg.evaluation.datasets.dataset import Dataset, ParallelPassage, Question
 from xqg.languages import language_name
 from xqg.records import Passage
 
@@ -69,7 +69,7 @@ def write_pool(dataset: Dataset, pool: str, folder: Path, seed: int = 0) -> Pool
         if not records:
             raise InputError(
                 f"No question can be asked of the pool {pool!r}",
-                "asked for passages with questions",
+                "passages with questions",
                 "Choose another --pool",
             )
         if passages:  # XOR-TyDi's questions may come without a corpus
@@ -141,7 +141,7 @@ def _check_labels(questions: Sequence[Question], places: Mapping[str, Sequence[P
     if twice:
         raise InputError(
             f"{len(twice)} ids are used by several questions, {twice[0]!r} among them",
-            "asked for one id for each question",
+            "one id for each question",
             "Rename them or read the files one by one",
         )
     missing = {
@@ -155,7 +155,7 @@ def _check_labels(questions: Sequence[Question], places: Mapping[str, Sequence[P
         key = min(missing)
         raise InputError(
             f"{len(missing)} labels match no passage, {key!r} of the question {missing[key]!r} among them",
-            "asked for passages that the data set holds",
+            "passages that the data set holds",
             "Complete the corpus or take these labels out",
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xqg.evaluation.evaluate import Evaluation, QueryResult
-from xqg.evaluation.measures import CUT, MRR, NDCG, ndcg, recall, reciprocal_rank
+from xqg.evaluation.measures import CUT, MRR, NDCG, rank_measures
 from xqg.evaluation.sweep.material import Kind, Material, Texts
 from xqg.fusion.arrays import unit_rows
 from xqg.fusion.rules import Flags, Fusion, Rows, StoredRows, fuse, limit_views, select_pieces
@@ -65,16 +65,10 @@ def build(material: Material, cell: Cell) -> StoredRows:
 def evaluate_stored(material: Material, stored: StoredRows) -> Evaluation:
     """Ask all queries, exactly: every row is looked at, ties go to the earlier passage."""
     ids = np.array([passage.id for passage in material.passages], dtype=object)
-    rankings = [list(ids[places]) for places in best_passages(material.asked, stored)]
-    gains = ndcg(rankings, [query.relevant for query in material.queries])
     results = []
-    for query, ranking, gain in zip(material.queries, rankings, gains, strict=True):
-        values = {
-            HIT: recall(ranking, query.relevant, 1),
-            MRR: reciprocal_rank(ranking, query.relevant, CUT),
-            NDCG: gain,
-        }
-        results.append(QueryResult(query, (), values))
+    for query, places in zip(material.queries, best_passages(material.asked, stored), strict=True):
+        values = rank_measures(list(ids[places]), query.relevant)
+        results.append(QueryResult(query, (), {name: values[name] for name in MEASURES}))
     return Evaluation(tuple(results))
 
 

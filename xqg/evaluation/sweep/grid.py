@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 from xqg.errors import SettingsError
-from xqg.evaluation.clustered import clustered_p
+from xqg.evaluation.comparison import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import holm
@@ -65,7 +65,7 @@ class Row:
 
 
 def draw_languages(languages: Sequence[str], count: int, draw: int, seed: int) -> tuple[str, ...]:
-    """``count`` of the languages: the first ones of an order by lot, so fewer languages are a part of more."""
+    """``count`` of the languages: the first ones of a random order, so fewer languages are a subset of more."""
     order = sorted(languages)
     random.Random(f"{seed} {draw}").shuffle(order)  # noqa: S311 - no secret
     return tuple(sorted(order[:count]))
@@ -80,7 +80,7 @@ def make_cells(grid: Grid, languages: Sequence[str]) -> Iterator[tuple[int, Cell
         if count > len(languages):
             raise SettingsError(
                 f"{count} target languages",
-                f"asked for at most {len(languages)}: texts were generated in {', '.join(languages) or 'none'}",
+                f"at most {len(languages)}, since texts were generated in {', '.join(languages) or 'none'}",
                 "Change --languages-counts",
             )
         for draw in range(1 if count in (0, len(languages)) else grid.draws):

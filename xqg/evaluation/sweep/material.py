@@ -90,7 +90,7 @@ def gather(
     if not asked:
         raise InputError(
             f"None of {len(queries)} queries asks for one of the {len(passages)} passages",
-            "asked for queries whose passage_id is the id of a passage",
+            "queries whose passage_id is the id of a passage",
             "Check that the two files belong together",
         )
     texts = [*(_own(passages) if neutral else ()), *_foreign(passages, generated)]

@@ -11,16 +11,18 @@ from typing import Any
 
 from xqg.evaluation.evaluate import MACRO
 from xqg.evaluation.measures import MRR
-from xqg.evaluation.plots import plot_alpha, plot_queries_per_language, plot_target_languages
+from xqg.evaluation.plots import plot_lines
 from xqg.evaluation.sweep.cells import HIT, MEASURES, Cell
 from xqg.evaluation.sweep.grid import Row
+from xqg.messages import markdown_table
 
 COLUMNS = ["rule", "texts", "a language", "languages", "α", HIT, *MEASURES[1:], "own R@1", "own MRR", "p"]
 PLOTS = {
-    "alpha": plot_alpha,
-    "queries_per_language": plot_queries_per_language,
-    "target_languages": plot_target_languages,
+    "alpha": "α, weight of the queries",
+    "queries_per_language": "generated queries per language",
+    "target_languages": "number of target languages",
 }
+"""What can be varied, with the label of its axis."""
 
 
 def write_sweep(rows: Sequence[Row], own: str | None, folder: Path) -> list[Path]:
@@ -95,7 +97,7 @@ def _plot(rows: Sequence[Row], varied: str, folder: Path) -> Path | None:
         return None
     lines = [{"language": name, varied: place, MRR: _mean(own, MRR, MACRO)} for (name, place), own in groups.items()]
     lines += [{"language": "plain", varied: place, MRR: rows[0].means[MRR][MACRO]} for place in axis]
-    return PLOTS[varied](lines, MRR, folder / f"{varied.replace('_', '-')}.png")
+    return plot_lines(lines, varied, PLOTS[varied], MRR, folder / f"{varied.replace('_', '-')}.png")
 
 
 def _places(cell: Cell) -> dict[str, float | None]:
@@ -119,8 +121,7 @@ def _write_csv(values: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def _markdown(rows: Sequence[Row], own: str | None, plots: Sequence[Path]) -> str:
-    lines = [COLUMNS, ["---"] * len(COLUMNS), *table_rows(rows, own)]
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    table = "\n".join(markdown_table(COLUMNS, table_rows(rows, own)))
     notes = (
         "Macro averages over the languages other than the passages' own. p: MRR@10 against plain, passages as units, "
         "corrected for the number of cells (Holm); draws of languages are averaged."

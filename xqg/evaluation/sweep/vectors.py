@@ -85,4 +85,4 @@ def _read(path: Path) -> dict[str, Vectors]:
         with np.load(path) as stored:
             return dict(zip(stored["keys"].tolist(), stored["vectors"], strict=True))
     except _UNREADABLE as error:
-        raise InputError(f"{path} holds no vectors: {error}", "asked for what a sweep wrote", "Delete it") from error
+        raise InputError(f"{path} holds no vectors: {error}", "a file that a sweep wrote", "Delete it") from error

@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import InputError, SettingsError
-from xqg.evaluation.datasets.records import Dataset, ParallelPassage, Question, ReadingOptions, unfit
-from xqg.evaluation.datasets.splits import choose_splits, split_of
-from xqg.evaluation.datasets.squad import read_squad_dataset
+from xqg.evaluation.datasets.dataset import (
+    Dataset,
+    ParallelPassage,
+    Question,
+    ReadingOptions,
+    choose_splits,
+    split_of,
+    unfit,
+)
+from xqg.evaluation.datasets.squad_languages import read_squad_dataset
 from xqg.languages import language_code
 from xqg.readers.beir import find_file, read_judgements, told_language
 from xqg.readers.jsonl import PlacedObject, read_objects
@@ -30,7 +37,7 @@ def read_dataset(path: Path, kind: str = "auto", options: ReadingOptions | None 
         or the split is not there or not told.
     """
     if not path.exists():
-        raise InputError(f"{path} does not exist", "asked for the file or folder of a data set", "Check the path")
+        raise InputError(f"{path} does not exist", "the file or folder of a data set", "Check the path")
     options = ReadingOptions() if options is None else options
     readers: dict[str, Callable[[Path, ReadingOptions], Dataset]] = {
         "squad": read_squad_dataset,
@@ -39,9 +46,7 @@ def read_dataset(path: Path, kind: str = "auto", options: ReadingOptions | None 
     }
     found = _find_format(path) if kind == "auto" else kind
     if options.articles is not None and found != "squad":
-        raise SettingsError(
-            f"{path} is read as {found}", "asked for --articles, which only SQuAD files have", "Drop one of them"
-        )
+        raise SettingsError(f"{path} is read as {found}", "SQuAD files for --articles", "Drop one of them")
     return readers[found](path, options)
 
 
@@ -54,7 +59,7 @@ def _find_format(path: Path) -> str:
         return "xor-tydi"
     raise InputError(
         f"{path} holds no data set",
-        "asked for SQuAD-format JSON, XOR-TyDi's JSON lines or a BEIR folder",
+        "SQuAD-format JSON, XOR-TyDi's JSON lines or a BEIR folder",
         "Check the folder",
     )
 
@@ -63,7 +68,7 @@ def _read_xor_tydi(path: Path, options: ReadingOptions) -> Dataset:
     """Questions with answers as JSON lines, and beside them, where it is there, the Wikipedia in DPR's TSV format."""
     files = _question_files(path) if path.is_dir() else [path]
     if not files:
-        raise InputError(f"{path} holds no JSON lines", "asked for XOR-TyDi's questions", "Check the folder")
+        raise InputError(f"{path} holds no JSON lines", "XOR-TyDi's questions", "Check the folder")
     by_split: dict[str, list[Question]] = {}
     for file in files:
         for place, value in _objects(file):
@@ -106,9 +111,7 @@ def _read_beir(path: Path, options: ReadingOptions) -> Dataset:
     corpus, asked = find_file(path, "corpus.jsonl"), find_file(path, "queries.jsonl")
     files = sorted((path / "qrels").glob("*.tsv"))
     if corpus is None or asked is None or not files:
-        raise InputError(
-            f"{path} is no whole BEIR folder", "asked for corpus.jsonl, queries.jsonl and qrels/*.tsv", "Check it"
-        )
+        raise InputError(f"{path} is no whole BEIR folder", "corpus.jsonl, queries.jsonl and qrels/*.tsv", "Check it")
     splits = choose_splits((file.stem for file in files), options.split, path)
     relevant = _read_relevant([file for file in files if file.stem in splits])
     questions = []
@@ -121,7 +124,7 @@ def _read_beir(path: Path, options: ReadingOptions) -> Dataset:
     if lost:
         raise InputError(
             f"{len(lost)} judged questions are not in {asked}, {min(lost)!r} among them",
-            "asked for the text of every question",
+            "the text of every question",
             "Complete the file or take their judgements out",
         )
     return Dataset(_read_corpus(corpus, options), questions)
@@ -164,5 +167,5 @@ def _string(value: Mapping[str, Any], name: str, place: str) -> str:
 def _language(told: Any, options: ReadingOptions, place: str) -> str:
     code = options.language if told is None else told
     if not isinstance(code, str):
-        raise SettingsError(f"{place}: no language is named", "asked for an ISO 639-1 code", "Name it with --language")
+        raise SettingsError(f"{place}: no language is named", "an ISO 639-1 code", "Name it with --language")
     return language_code(code)

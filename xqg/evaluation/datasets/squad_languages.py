@@ -12,8 +12,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 from xqg.errors import InputError
-from xqg.evaluation.datasets.records import Dataset, ParallelPassage, Question, ReadingOptions, unfit
-from xqg.evaluation.datasets.splits import choose_splits, split_of
+from xqg.evaluation.datasets.dataset import (
+    Dataset,
+    ParallelPassage,
+    Question,
+    ReadingOptions,
+    choose_splits,
+    split_of,
+    unfit,
+)
 from xqg.languages import language_code
 from xqg.readers.squad import SquadParagraph, SquadQuestion, read_squad, squad_files
 from xqg.records import Passage, digest
@@ -38,7 +45,7 @@ def read_squad_dataset(path: Path, options: ReadingOptions) -> Dataset:
     """
     files = squad_files(path)
     if not files:
-        raise InputError(f"{path} holds no JSON files", "asked for files in SQuAD's format", "Check the folder")
+        raise InputError(f"{path} holds no JSON files", "files in SQuAD's format", "Check the folder")
     splits = choose_splits(map(split_of, files), options.split, path)
     collector = _Collector()
     chosen = [file for file in files if split_of(file) in splits]

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from xqg.errors import InputError
+from xqg.errors import InputError, SettingsError
 from xqg.records import Passage
+
+ALL_SPLITS = "all"
+UNNAMED = ""
+"""The split of files and lines that name none."""
+_NAMES = frozenset({"train", "dev", "val", "valid", "validation", "test"})
 
 
 @dataclass(frozen=True)
@@ -58,4 +65,26 @@ class Dataset:
 
 def unfit(place: str, reason: str) -> InputError:
     """The error for a line that cannot be read."""
-    return InputError(f"{place}: {reason}", "asked for a data set that can be read", "Mend the line or take it out")
+    return InputError(f"{place}: {reason}", "", "Correct the line or take it out")
+
+
+def split_of(file: Path) -> str:
+    """The split that a file name like ``dev-context-en-question-de.json`` tells; "" if it tells none."""
+    return next((part for part in re.split(r"[._-]", file.name.lower()) if part in _NAMES), UNNAMED)
+
+
+def choose_splits(found: Iterable[str], asked: str | None, place: Path) -> frozenset[str]:
+    """The splits to read, of those found in ``place``.
+
+    :param asked: a split, "all", or None: the only one that is there.
+    :raises SettingsError: if ``asked`` is not there, or several are and none was asked for; names those that are.
+    """
+    splits = frozenset(found)
+    if asked == ALL_SPLITS or (asked is None and len(splits) < 2):
+        return splits
+    if asked is not None and asked in splits - {UNNAMED}:
+        return frozenset({asked})
+    named = ", ".join(sorted(splits - {UNNAMED}))
+    told = f"the splits {named}" + (" and files that name none" if UNNAMED in splits else "") if named else "no splits"
+    remedy = "Name one with --split, or all" if named else "Drop --split"
+    raise SettingsError(f"{place} holds {told}", "" if asked is None else f"the split {asked!r}", remedy)
