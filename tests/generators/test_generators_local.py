@@ -156,7 +156,7 @@ def test_few_shot_examples_are_read_once(folders):
 
 def test_a_model_that_shared_prefixes_do_not_suit_is_decoded_plainly(folders, monkeypatch):
     expected = texts(generator_of(folders["gemma"]).generate([(OWL, ("fr",))]))
-    monkeypatch.setattr("xqg.generators.decoding.choice.agrees", lambda model, prompt, attention=None: False)
+    monkeypatch.setattr("xqg.generators.decoding.shared_prefix.agrees", lambda model, prompt, attention=None: False)
     generator = generator_of(folders["gemma"])
     assert texts(generator.generate([(OWL, ("fr",))])) == expected
     assert isinstance(generator._decoder, GenerateDecoder)

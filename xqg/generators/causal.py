@@ -8,10 +8,9 @@ from pathlib import Path
 
 from xqg.errors import ModelError
 from xqg.generators.adapters import check_style
-from xqg.generators.decoding.choice import choose_decoder
-from xqg.generators.decoding.decoder import Decoder, Limits, Prompt
-from xqg.generators.decoding.stops import StopTokens
-from xqg.generators.decoding.trees import common_prefix
+from xqg.generators.decoding.decoder import Decoder, Limits, Prompt, StopTokens
+from xqg.generators.decoding.rows import common_prefix
+from xqg.generators.decoding.shared_prefix import choose_decoder
 from xqg.generators.gguf import converted_folder, file_key
 from xqg.generators.local import LocalGenerator, Task
 from xqg.generators.prompts import EXAMPLES, PromptStyle, chat_message, few_shot_prompt, trained_line, trained_passage
