@@ -158,6 +158,10 @@ def _build_translator(settings: GeneratorSettings, engine: str) -> Translator:
         from xqg.generators.translation.huggingface import HuggingFaceTranslator
 
         return HuggingFaceTranslator(settings, name)
+    if kind == "ct2":
+        from xqg.generators.translation.ctranslate2 import CTranslate2Translator
+
+        return CTranslate2Translator(settings, name)
     if kind == "openai":
         from xqg.generators.translation.openai import OpenAITranslator
 

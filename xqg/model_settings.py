@@ -113,7 +113,7 @@ class GeneratorSettings(ModelSettings):
     def _known_kind(cls, spec: str) -> str:
         first, _, second = spec.partition("+") if spec.startswith(TRANSLATE) else ("", "", spec)
         if first.startswith(f"{TRANSLATE}:"):
-            check_spec(first.removeprefix(f"{TRANSLATE}:"), ("firefox",), ("hf", "openai", "libretranslate"))
+            check_spec(first.removeprefix(f"{TRANSLATE}:"), ("firefox",), ("hf", "ct2", "openai", "libretranslate"))
         elif first not in ("", TRANSLATE):
             raise ValueError(f"{first!r} is not known; choose {TRANSLATE} or {TRANSLATE}:ENGINE")
         if second or not first:

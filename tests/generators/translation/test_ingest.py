@@ -62,7 +62,7 @@ def test_a_collection_is_translated_explained_and_fused_anew(run, monkeypatch):
 
 @pytest.mark.parametrize(
     "spec",
-    ["translate", "translate:firefox", "translate:hf:a/b", "translate:openai:m", "translate:libretranslate:http://h/",
+    ["translate", "translate:firefox", "translate:hf:a/b", "translate:ct2:a/b", "translate:openai:m", "translate:libretranslate:http://h/",
      "translate+bundled", "translate:hf:a/b+openai:m", "translate+file:q.jsonl"],
 )  # fmt: skip
 def test_generators_that_translate(spec):
