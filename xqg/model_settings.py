@@ -95,6 +95,11 @@ class GeneratorSettings(ModelSettings):
     seed: int = Field(0, ge=0, description="same seed, same queries")
     models: str | None = Field(None, description="folder with models of translate:firefox; None: fetched where needed")
     batch_rows: int = Field(640, ge=1, description="queries written at once")
+    keep_texts: Literal["all", "none"] = Field(
+        "all",
+        description="the generated texts to store in the payload; none: --explain names sentences of the passage only, "
+        "and --update writes the texts again where neither the translation memory nor the kept answers have them",
+    )
 
     @property
     def token_limit(self) -> int:

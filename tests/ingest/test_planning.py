@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from xqg.ingest.plan import Target, by_passage, plan
+from xqg.ingest.plan import NOT_KEPT, Target, by_passage, plan
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery, LedgerEntry, Passage, Texts, Translation, content_hash, record_hash
 
@@ -85,3 +85,11 @@ def test_queries_and_translations_are_grouped_in_order() -> None:
         "b": Texts({"fr": ("2",)}),
         "c": Texts({}, {"de": ("s3",)}),
     }
+
+
+def test_texts_that_were_not_kept_are_written_again_only_where_they_are_needed() -> None:
+    stored = entry(PASSAGE, generation=f"g{NOT_KEPT}", texts=Texts({"fr": (), "ja": ()}))
+    assert plan([PASSAGE], {"a": stored}, TARGET) == []
+    for target in (replace(TARGET, fingerprint="f2"), replace(TARGET, languages=("fr", "ja", "de"))):
+        (work,) = plan([PASSAGE], {"a": stored}, target)
+        assert (work.kept, work.missing, work.generation) == (Texts(), target.languages, "g")

@@ -89,6 +89,28 @@ def test_a_second_run_does_nothing(bench: Bench) -> None:
     )
 
 
+def test_without_kept_texts_the_vectors_are_the_same_and_a_second_run_does_nothing(bench: Bench) -> None:
+    generator = {"spec": "hf:unused", "languages": ("fr", "ja"), "queries_per_language": 2}
+    dropping = settings(generator={**generator, "keep_texts": "none"})
+    bench.ingest(CORPUS, dropping)
+    other = Bench()
+    other.ingest(CORPUS)
+    for passage in CORPUS:
+        np.testing.assert_array_equal(only_row(bench, passage.id), only_row(other, passage.id))
+        texts = bench.store.stored[passage.id].entry.texts
+        assert (texts.queries, texts.translations) == ({"fr": (), "ja": ()}, {})
+    bench.generator.asked.clear()
+    assert (bench.ingest(CORPUS, dropping).skipped, bench.generator.asked) == (3, [])
+    assert (bench.ingest(CORPUS).skipped, bench.generator.asked) == (3, [])
+    stronger = settings(fusion={"rule": "sum", "alpha": 0.5}, update=True)
+    bench.ingest(CORPUS, stronger)
+    assert [passage_id for passage_id, _ in bench.generator.asked] == ["a", "b", "c"]
+    other.ingest(CORPUS, stronger)
+    for passage in CORPUS:
+        assert bench.store.stored[passage.id].entry == other.store.stored[passage.id].entry
+        np.testing.assert_array_equal(only_row(bench, passage.id), only_row(other, passage.id))
+
+
 def test_only_the_changed_passage_is_generated_again(bench: Bench) -> None:
     bench.ingest(CORPUS)
     bench.generator.asked.clear()

@@ -127,6 +127,7 @@ def _asked_for(
         languages=languages,
         own_language=settings.generator.own_language,
         written=generator is not None and generator.get("kind") == WRITTEN,
+        keeps_texts=settings.generator.keep_texts == "all",
     )
     metadata = {
         "state": READY,

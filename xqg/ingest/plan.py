@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from xqg.protocols import Failure, Generation
 from xqg.records import LedgerEntry, Passage, Texts, content_hash, record_hash
 
+NOT_KEPT = "-not-kept"
+"""Stands behind the ``generation`` of a stored passage whose generated texts are not in its payload."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -15,7 +18,7 @@ class Target:
 
     ``fingerprint`` stands for all that changes a vector, ``generation`` for all that changes a query (it
     leaves the list of languages out, so that a new language costs only itself); None takes the stored queries as they
-    are. ``written``: people wrote the queries (`asked_languages`).
+    are. ``written``: people wrote the queries (`asked_languages`). ``keeps_texts``: generated texts are stored too.
     """
 
     fingerprint: str
@@ -23,6 +26,7 @@ class Target:
     languages: tuple[str, ...]
     own_language: bool
     written: bool = False
+    keeps_texts: bool = True
 
     def languages_for(self, passage: Passage) -> tuple[str, ...]:
         """The languages in which ``passage`` gets queries."""
@@ -78,13 +82,16 @@ def _plan_one(passage: Passage, entry: LedgerEntry | None, target: Target) -> Wo
     wanted = target.languages_for(passage)
     if entry is None:
         return Work(passage, Texts(), wanted, target.generation or "")
-    generation = entry.generation if target.generation is None else target.generation
-    reusable = entry.content_hash == content_hash(passage) and entry.generation == generation
+    stored_generation = entry.generation.removesuffix(NOT_KEPT)
+    generation = stored_generation if target.generation is None else target.generation
+    reusable = entry.content_hash == content_hash(passage) and stored_generation == generation
     kept = entry.texts if reusable else Texts()
     missing = tuple(language for language in wanted if language not in kept.queries)
     unchanged = entry.record_hash == record_hash(passage) and entry.fingerprint == target.fingerprint
     if unchanged and reusable and not missing:
         return None
+    if entry.generation != stored_generation:
+        return Work(passage, Texts(), wanted, generation)
     stored = entry.texts.only(wanted) if unchanged else None
     return Work(passage, kept, missing, generation, stored)
 

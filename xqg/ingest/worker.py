@@ -16,7 +16,7 @@ from xqg.fusion.rules import PieceVectors, fuse, limit_views, piece_vectors, sel
 from xqg.ingest.collection import Opened, finish_update
 from xqg.ingest.failures import FailureTally
 from xqg.ingest.ingest_report import IngestReport
-from xqg.ingest.plan import Work, by_passage, open_languages, plan
+from xqg.ingest.plan import NOT_KEPT, Work, by_passage, open_languages, plan
 from xqg.protocols import Encoder, Point, QueryGenerator, VectorStore, WrittenQueries
 from xqg.records import LedgerEntry, Passage, Reject, Texts, content_hash, record_hash
 
@@ -207,8 +207,10 @@ class IngestWorker:
         return piece_vectors(pieces, vectors, self._opened.fusion.profile)
 
     def _entry(self, item: Work, texts: Texts) -> LedgerEntry:
-        passage, fingerprint = item.passage, self._opened.target.fingerprint
-        return LedgerEntry(record_hash(passage), content_hash(passage), item.generation, fingerprint, texts)
+        passage, target, generation = item.passage, self._opened.target, item.generation
+        if not target.keeps_texts:
+            generation, texts = generation + NOT_KEPT, Texts(dict.fromkeys(texts.queries, ()))
+        return LedgerEntry(record_hash(passage), content_hash(passage), generation, target.fingerprint, texts)
 
 
 def _accepted(records: Iterable[Passage | Reject], refuse: Callable[[Reject], None]) -> Iterator[Passage]:
