@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from xqg.languages import language_code
+from xqg.models import COMMIT
 from xqg.validation import ConflictError, Settings, check_spec
 
 QUERY_TOKENS, PASSAGE_TOKENS = 48, 160
@@ -62,9 +63,13 @@ class EncoderSettings(ModelSettings):
             raise ConflictError(message, "spec", *given)
         return self
 
-    def portable(self) -> dict[str, Any]:
-        """What is needed to open the same encoder again: no secrets and no addresses; the spec as it was given."""
-        return self.model_dump(include=set(PORTABLE), exclude_defaults=True) | {"spec": self.spec}
+    def portable(self, revision: str | None = None) -> dict[str, Any]:
+        """What is needed to open the same encoder again: no secrets and no addresses; the spec as it was given.
+
+        :param revision: in the encoder's identity; the commit of a hub's model is noted, so that no other is opened.
+        """
+        pinned = {"revision": revision} if revision is not None and COMMIT.fullmatch(revision) else {}
+        return self.model_dump(include=set(PORTABLE), exclude_defaults=True) | {"spec": self.spec} | pinned
 
 
 class GeneratorSettings(ModelSettings):

@@ -10,14 +10,13 @@ from safetensors.torch import load_file, save_file
 from tests.models import make_gemma, make_llama, make_mt5, make_tokenizer, save_model
 from xqg import models as loading
 from xqg.errors import GenerationError, ModelError
-from xqg.generators.adapters import base_source, find_adapter
+from xqg.generators.adapters import base_source, find_adapter, is_encoder_decoder
 from xqg.generators.causal import CausalGenerator
 from xqg.generators.decoding.generate import GenerateDecoder
 from xqg.generators.decoding.top_k import gumbel_noise
 from xqg.generators.local import Task
 from xqg.generators.prompts import seq2seq_prompt
 from xqg.generators.seq2seq import Seq2SeqGenerator
-from xqg.models import is_encoder_decoder
 from xqg.records import Passage
 from xqg.settings import GeneratorSettings
 

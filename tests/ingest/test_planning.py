@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from xqg.ingest.plan import NOT_KEPT, Target, by_passage, plan
+from xqg.fingerprints import NOT_KEPT
+from xqg.ingest.plan import Target, by_passage, plan
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery, LedgerEntry, Passage, Texts, Translation, content_hash, record_hash
 
@@ -93,3 +94,13 @@ def test_texts_that_were_not_kept_are_written_again_only_where_they_are_needed()
     for target in (replace(TARGET, fingerprint="f2"), replace(TARGET, languages=("fr", "ja", "de"))):
         (work,) = plan([PASSAGE], {"a": stored}, target)
         assert (work.kept, work.missing, work.generation) == (Texts(), target.languages, "g")
+
+
+def test_a_new_revision_of_the_generator_is_taken_for_new_texts_only() -> None:
+    target = replace(TARGET, generation="g@2")
+    old = entry(PASSAGE, generation="g@1")
+    assert plan([PASSAGE], {"a": old}, target) == []
+    (again,) = plan([PASSAGE], {"a": old}, replace(target, fingerprint="f2"))
+    assert (again.missing, again.generation) == ((), "g@1")
+    (new,) = plan([replace(PASSAGE, text="Replace the valve.")], {"a": old}, target)
+    assert (new.missing, new.generation) == (("fr", "ja"), "g@2")

@@ -11,10 +11,10 @@ from xqg.generators.adapters import check_style
 from xqg.generators.decoding.decoder import Decoder, Limits, Prompt, StopTokens
 from xqg.generators.decoding.rows import common_prefix
 from xqg.generators.decoding.shared_prefix import choose_decoder
-from xqg.generators.gguf import converted_folder, file_key
+from xqg.generators.gguf import converted_folder
 from xqg.generators.local import LocalGenerator, Task
 from xqg.generators.prompts import EXAMPLES, PromptStyle, chat_message, few_shot_prompt, trained_line, trained_passage
-from xqg.models import ModelSource, quiet
+from xqg.models import ModelSource, file_hash, quiet
 from xqg.records import Passage
 
 _TRIAL = Passage(id="", text=EXAMPLES[0][0])
@@ -64,7 +64,7 @@ class CausalGenerator(LocalGenerator):
     @cached_property
     def _revision(self) -> str:
         if self._source.path is not None and self._source.is_gguf:
-            return file_key(self._source.path)
+            return file_hash(self._source.path)
         return super()._revision
 
     @cached_property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import logging
@@ -21,19 +20,6 @@ logger = logging.getLogger(__name__)
 
 Converter = Callable[[Path, Path], None]
 """Writes the model in a file (first) into a folder (second), with a ``config.json``."""
-
-
-def file_key(path: Path) -> str:
-    """The key of a converted file: the SHA-256 of its content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file: io.BufferedReader) -> str:
-    hasher = hashlib.sha256()  # Python 3.10 has no file_digest
-    while block := file.read(2**20):
-        hasher.update(block)
-    return hasher.hexdigest()
 
 
 def find_converted(key: str) -> Path | None:

@@ -23,11 +23,11 @@ from xqg.models import (
     check_weights,
     choose_device,
     choose_dtype,
-    find_source,
     load_config,
     load_tokenizer,
     load_weights,
     model_revision,
+    pinned_source,
 )
 from xqg.protocols import Generation
 from xqg.records import Passage, content_hash
@@ -70,7 +70,8 @@ class LocalGenerator(Remade, ABC):
             "kind": self.kind,
             "model": self._source.label,
             "revision": self._revision,
-            "prompt": prompt_identity(self._style, settings.augment_with),
+            "prompt": self._style,
+            "wording": prompt_identity(self._style, settings.augment_with),
             "top_k": settings.top_k,
             "temperature": self._temperature,
             "max_new_tokens": settings.token_limit,
@@ -134,7 +135,7 @@ class LocalGenerator(Remade, ABC):
 
     @cached_property
     def _source(self) -> ModelSource:
-        return find_source(self._settings.spec.removeprefix("hf:"), self._settings.revision)
+        return pinned_source(self._settings.spec.removeprefix("hf:"), self._settings.revision)
 
     @cached_property
     def _adapter(self) -> Adapter | None:
@@ -161,7 +162,7 @@ class LocalGenerator(Remade, ABC):
     def _revision(self) -> str:
         if self._adapter is not None:
             return self._adapter.revision
-        return model_revision(self._source, load_config(self._source))
+        return model_revision(self._source)
 
     @cached_property
     def _tokenizer(self) -> Any:

@@ -88,7 +88,7 @@ class OpenAIGenerator(Remade):
         return {
             "kind": "openai",
             "model": self._model,
-            "prompt": prompt_identity("json", self._settings.augment_with),
+            "wording": prompt_identity("json", self._settings.augment_with),
             "seed": self._settings.seed,
         }
 

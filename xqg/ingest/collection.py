@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xqg.errors import FingerprintError, StoreError
-from xqg.fingerprints import GENERATION, SCHEMA, differences, fingerprint, vector_settings
+from xqg.fingerprints import SCHEMA, differences, fingerprint, generation, vector_settings
 from xqg.fusion.profile import EncoderProfile
 from xqg.fusion.rules import Fusion
 from xqg.ingest.plan import Target
 from xqg.metadata import check_metadata
 from xqg.protocols import Collection, Encoder, QueryGenerator, VectorStore
-from xqg.records import FusionRule, digest
+from xqg.records import FusionRule
 from xqg.settings import IngestSettings
 
 READY, UPDATING = "ready", "updating"
@@ -121,9 +121,7 @@ def _asked_for(
     frozen = profile if rule.is_neutral else None
     target = Target(
         fingerprint=fingerprint(asked, None if frozen is None else frozen.digest),
-        generation=digest(
-            [GENERATION, generator, settings.generator.augment_with, settings.generator.queries_per_language]
-        ),
+        generation=generation(settings.generator, generator),
         languages=languages,
         own_language=settings.generator.own_language,
         written=generator is not None and generator.get("kind") == WRITTEN,
@@ -134,7 +132,7 @@ def _asked_for(
         "fingerprint": target.fingerprint,
         "settings": asked,
         "profile": None if frozen is None else frozen.to_json(),
-        "encoder": settings.encoder.portable(),
+        "encoder": settings.encoder.portable(asked["encoder"].get("revision")),
     }
     fusion = PLAIN if dry_run else Fusion(rule, settings.fusion.weight, settings.fusion.beta, frozen)
     return Opened(target, metadata, fusion, settings.fusion.most_views, True)

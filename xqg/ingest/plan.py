@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from xqg.fingerprints import NOT_KEPT, generation_key
 from xqg.protocols import Failure, Generation
 from xqg.records import LedgerEntry, Passage, Texts, content_hash, record_hash
-
-NOT_KEPT = "-not-kept"
-"""Stands behind the ``generation`` of a stored passage whose generated texts are not in its payload."""
 
 
 @dataclass(frozen=True)
 class Target:
     """What every stored passage should look like.
 
-    ``fingerprint`` stands for all that changes a vector, ``generation`` for all that changes a query (it
-    leaves the list of languages out, so that a new language costs only itself); None takes the stored queries as they
-    are. ``written``: people wrote the queries (`asked_languages`). ``keeps_texts``: generated texts are stored too.
+    ``fingerprint`` stands for all that changes a vector, ``generation`` for all that changes a query and for the
+    generator's revision (it leaves the list of languages out, so that a new language costs only itself); None takes
+    the stored queries as they are. ``written``: people wrote the queries (`asked_languages`). ``keeps_texts``:
+    generated texts are stored too.
     """
 
     fingerprint: str
@@ -82,18 +81,17 @@ def _plan_one(passage: Passage, entry: LedgerEntry | None, target: Target) -> Wo
     wanted = target.languages_for(passage)
     if entry is None:
         return Work(passage, Texts(), wanted, target.generation or "")
-    stored_generation = entry.generation.removesuffix(NOT_KEPT)
-    generation = stored_generation if target.generation is None else target.generation
-    reusable = entry.content_hash == content_hash(passage) and stored_generation == generation
+    asked = entry.generation if target.generation is None else target.generation
+    reusable = entry.content_hash == content_hash(passage) and generation_key(entry.generation) == generation_key(asked)
     kept = entry.texts if reusable else Texts()
     missing = tuple(language for language in wanted if language not in kept.queries)
     unchanged = entry.record_hash == record_hash(passage) and entry.fingerprint == target.fingerprint
     if unchanged and reusable and not missing:
         return None
-    if entry.generation != stored_generation:
-        return Work(passage, Texts(), wanted, generation)
+    if entry.generation.endswith(NOT_KEPT):
+        return Work(passage, Texts(), wanted, asked.removesuffix(NOT_KEPT))
     stored = entry.texts.only(wanted) if unchanged else None
-    return Work(passage, kept, missing, generation, stored)
+    return Work(passage, kept, missing, entry.generation if reusable and not missing else asked, stored)
 
 
 def by_passage(generation: Generation) -> dict[str, Texts]:

@@ -10,13 +10,14 @@ from itertools import islice
 import numpy as np
 
 from xqg.errors import StoreUnreachableError, XqgError
+from xqg.fingerprints import NOT_KEPT
 from xqg.fusion.arrays import finite_rows
 from xqg.fusion.pieces import Piece, PieceKind, passage_pieces, query_pieces
 from xqg.fusion.rules import PieceVectors, fuse, limit_views, piece_vectors, select_pieces
 from xqg.ingest.collection import Opened, finish_update
 from xqg.ingest.failures import FailureTally
 from xqg.ingest.ingest_report import IngestReport
-from xqg.ingest.plan import NOT_KEPT, Work, by_passage, open_languages, plan
+from xqg.ingest.plan import Work, by_passage, open_languages, plan
 from xqg.protocols import Encoder, Point, QueryGenerator, VectorStore, WrittenQueries
 from xqg.records import LedgerEntry, Passage, Reject, Texts, content_hash, record_hash
 

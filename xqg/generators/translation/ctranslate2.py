@@ -22,9 +22,9 @@ QUANTIZATION = "int8"
 class CTranslate2Translator(HuggingFaceTranslator):
     """A model of transformers, converted into the cache folder at its first use."""
 
-    @property
+    @cached_property
     def identity(self) -> Mapping[str, Any]:
-        """Model, revision and precision; loads the configuration, no weights."""
+        """Model, revision and precision; as that of `HuggingFaceTranslator`."""
         return {**super().identity, "engine": "ct2", "precision": QUANTIZATION}
 
     def check(self) -> None:

@@ -15,11 +15,11 @@ from xqg.models import (
     check_weights,
     choose_device,
     choose_dtype,
-    find_source,
     load_config,
     load_tokenizer,
     load_weights,
     model_revision,
+    pinned_source,
     quiet,
 )
 from xqg.remade import Remade
@@ -42,10 +42,10 @@ class HuggingFaceTranslator(Remade):
     def __init__(self, settings: GeneratorSettings, name: str) -> None:
         self._settings, self._name = settings, name
 
-    @property
+    @cached_property
     def identity(self) -> Mapping[str, Any]:
-        """Model and revision; loads the configuration, no weights."""
-        return {"engine": "hf", "model": self._source.label, "revision": model_revision(self._source, self._config)}
+        """Model and revision; loads the configuration, and of a folder reads all files once."""
+        return {"engine": "hf", "model": self._source.label, "revision": model_revision(self._source)}
 
     def check(self) -> None:
         """:raises ModelError: if the model cannot be found, or has weights that are no safetensors."""
@@ -95,7 +95,7 @@ class HuggingFaceTranslator(Remade):
 
     @cached_property
     def _source(self) -> ModelSource:
-        return find_source(self._name, self._settings.revision)
+        return pinned_source(self._name, self._settings.revision)
 
     @cached_property
     def _config(self) -> Any:

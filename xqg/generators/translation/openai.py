@@ -35,7 +35,7 @@ class OpenAITranslator:
     @property
     def identity(self) -> Mapping[str, Any]:
         """The model and how it is asked; asks the endpoint nothing."""
-        return {"engine": "openai", "model": self._model, "prompt": _PROMPT}
+        return {"engine": "openai", "model": self._model, "wording": _PROMPT}
 
     def check(self) -> None:
         """:raises SettingsError: if there is no key or the address is none."""
