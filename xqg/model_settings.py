@@ -20,6 +20,9 @@ BUNDLED_BASE = "bundled-base"
 """The bundled generator without its adapter, behind the few-shot prompt: what the adapter is compared with."""
 
 
+_UNKNOWN_TO_ENDPOINTS = {"top_k": "--top-k", "max_new_tokens": "--max-new-tokens", "style": "--style"}
+
+
 class ModelSettings(Settings):
     """What every model needs to be found and run."""
 
@@ -152,4 +155,13 @@ class GeneratorSettings(ModelSettings):
             raise ConflictError(message, "spec", "languages")
         if self.spec not in ("none",) and not self.spec.startswith("file:") and not self.languages:
             raise ValueError("no target languages; name them, for example --languages fr,ja,ar")
+        return self
+
+    @model_validator(mode="after")
+    def _endpoints_know_few_options(self) -> GeneratorSettings:
+        if self.spec.rpartition("+")[2].startswith("openai:"):
+            for name, flag in _UNKNOWN_TO_ENDPOINTS.items():
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    message = f"{flag} has no meaning for an openai: model; drop it (--temperature and --seed are sent)"
+                    raise ConflictError(message, "spec", name)
         return self
