@@ -163,10 +163,9 @@ def test_all_threads_share_one_client_which_is_closed_with_its_endpoint(monkeypa
         return made[-1]
 
     monkeypatch.setattr(httpx, "Client", slowly)
-    with serve(answers((200, {}, {"data": 1}))) as script:
+    with serve(answers((200, {}, {"data": 1}))) as script, ThreadPoolExecutor(8) as pool:
         endpoint = endpoint_of(script)
-        with ThreadPoolExecutor(8) as pool:
-            assert list(pool.map(lambda _: endpoint.post_json("models", {}), range(8))) == [{"data": 1}] * 8
+        assert list(pool.map(endpoint.post_json, ["models"] * 8, [{}] * 8)) == [{"data": 1}] * 8
     assert len(made) == 1
     assert not made[0].is_closed
     del endpoint

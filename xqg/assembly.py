@@ -110,7 +110,7 @@ def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> Que
         from xqg.generators.adapters import is_encoder_decoder
 
         if is_encoder_decoder(name, settings.revision, settings.base):
-            from xqg.generators.seq2seq import Seq2SeqGenerator
+            from xqg.generators.local import Seq2SeqGenerator
 
             generator = Seq2SeqGenerator(settings, detector)
         else:
@@ -164,10 +164,10 @@ def _build_translator(settings: GeneratorSettings, engine: str) -> Translator:
 
         return CTranslate2Translator(settings, name)
     if kind == "openai":
-        from xqg.generators.translation.openai import OpenAITranslator
+        from xqg.generators.translation.endpoints import OpenAITranslator
 
         return OpenAITranslator(settings, name)
-    from xqg.generators.translation.libretranslate import LibreTranslator
+    from xqg.generators.translation.endpoints import LibreTranslator
 
     return LibreTranslator(settings, name)
 

@@ -21,7 +21,7 @@ from xqg.settings import ModelSettings
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 LONGEST_PAUSE_SECONDS = 120.0
-"""An endpoint that asks for a longer pause is asked again after this."""
+"""The longest wait between tries, also where an endpoint asks for a longer one."""
 
 LARGEST_ANSWER = 2**28
 """Bytes of an answer that are read: 20,000 vectors of 1,000 numbers, written out, are fewer."""
@@ -196,7 +196,7 @@ class JsonEndpoint(Remade):
             raise TransientError(f"no answer within {self._timeout:g} seconds") from None
         except httpx.TransportError as error:
             if isinstance(error, httpx.ConnectError) and not self._answered:
-                # nobody listens there: more likely a wrong address than an endpoint that is about to start
+                # more likely a wrong address than an endpoint that is starting
                 raise EndpointError(
                     f"Nothing answers at {self.address}: {self._brief(str(error))}", "", _unanswered_remedy()
                 ) from None
@@ -252,7 +252,7 @@ def _written(value: Any) -> str:
 
 
 def _unanswered_remedy() -> str:
-    """Behind a proxy, it is the proxy that was asked."""
+    """Names the proxies of the environment, which may be what did not answer."""
     names = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
     proxies = [name for name in names if os.environ.get(name) or os.environ.get(name.lower())]
     hint = f"; {', '.join(proxies)} is set: for addresses that need no proxy, set NO_PROXY" if proxies else ""

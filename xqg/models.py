@@ -25,11 +25,8 @@ Loaded = TypeVar("Loaded")
 HUB_TIMEOUT_SECONDS = 5.0
 """How long the model hub may take to be found before the local cache is used instead."""
 
-COMMIT = re.compile("[0-9a-f]{40}")
-"""A revision of a model on a hub that stays what it is."""
-
-_MODEL_FILES = (".safetensors", ".json", ".jinja", ".model", ".spm", ".txt")
-"""What a model is made of, beside its description."""
+COMMIT = re.compile("[0-9a-f]{40}")  # a revision of a model on a hub that stays what it is
+_MODEL_FILES = (".safetensors", ".json", ".jinja", ".model", ".spm", ".txt")  # all but its description
 
 
 @dataclass(frozen=True)
@@ -138,16 +135,12 @@ def _explain(source: ModelSource, error: Exception) -> ModelError:
 
 
 def _wants_code(source: ModelSource) -> ModelError:
-    return ModelError(
-        f"The model {source.name} needs code of its own, which xqg never runs",
-        "",
-        "Choose a model that transformers knows",
-    )
+    return ModelError(f"The model {source.name} needs code of its own, which xqg never runs", "", "Choose another")
 
 
 @lru_cache(maxsize=1)
 def hub_answers() -> bool:
-    """Whether the model hub can be reached at all; asked once, so that nobody waits through retries offline."""
+    """Whether the model hub can be reached at all; checked once, so that nothing waits for retries offline."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:

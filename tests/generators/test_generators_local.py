@@ -14,9 +14,8 @@ from xqg.generators.adapters import base_source, find_adapter, is_encoder_decode
 from xqg.generators.causal import CausalGenerator
 from xqg.generators.decoding.generate import GenerateDecoder
 from xqg.generators.decoding.top_k import gumbel_noise
-from xqg.generators.local import Task
+from xqg.generators.local import Seq2SeqGenerator, Task
 from xqg.generators.prompts import seq2seq_prompt
-from xqg.generators.seq2seq import Seq2SeqGenerator
 from xqg.records import Passage
 from xqg.settings import GeneratorSettings
 

@@ -10,53 +10,40 @@ from xqg.generators.translation.memory import TranslationMemory
 
 RUNS, TEXTS = 4, 25
 
-START = (
-    """
+WRITE = """
 import sys, time
 from pathlib import Path
-folder, run = Path(sys.argv[1]), int(sys.argv[2])
-(folder / f"ready-{run}").touch()
-while len(list(folder.glob("ready-*"))) < %d:
-    time.sleep(0.001)
-"""
-    % RUNS
-)
-
-WRITE_ANSWERS = (
-    """
 from xqg.generators.answer_cache import KeptAnswers
-kept = KeptAnswers(folder / "kept.sqlite")
-for number in range(%d):
-    kept.keep(f"{run} {number}", [f"answer {number}"])
-"""
-    % TEXTS
-)
-
-WRITE_TRANSLATIONS = (
-    """
 from xqg.generators.translation.memory import TranslationMemory
-memory = TranslationMemory(folder / "kept.sqlite")
-for number in range(%d):
-    memory.remember({}, "fr", f"{run} {number}", f"answer {number}")
+
+folder, kind, run, runs, texts = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:])
+(folder / f"ready-{run}").touch()
+while len(list(folder.glob("ready-*"))) < runs:
+    time.sleep(0.001)
+file = (KeptAnswers if kind == "answers" else TranslationMemory)(folder / "kept.sqlite")
+for number in range(texts):
+    if kind == "answers":
+        file.keep(f"{run} {number}", [f"answer {number}"])
+    else:
+        file.remember({}, "fr", f"{run} {number}", f"answer {number}")
 """
-    % TEXTS
-)
 
 
-@pytest.mark.parametrize("write", [WRITE_ANSWERS, WRITE_TRANSLATIONS], ids=["answers", "translations"])
-def test_runs_that_make_and_fill_one_file_at_once_lose_nothing(write, tmp_path):
-    imports, rest = write.strip().split("\n", 1)
-    code = f"{imports}\n{START}\n{rest}"
+@pytest.mark.parametrize("kind", ["answers", "translations"])
+def test_runs_that_make_and_fill_one_file_at_once_lose_nothing(kind, tmp_path):
     runs = [
-        subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(run)], stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", WRITE, str(tmp_path), kind, str(run), str(RUNS), str(TEXTS)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for run in range(RUNS)
     ]
     said = [run.communicate(timeout=120)[1] for run in runs]
     assert [(run.returncode, text) for run, text in zip(runs, said, strict=True)] == [(0, "")] * RUNS
-    keys = [f"{run} {number}" for run in range(RUNS) for number in range(TEXTS)]
-    if write is WRITE_ANSWERS:
+    expected = {f"{run} {number}": f"answer {number}" for run in range(RUNS) for number in range(TEXTS)}
+    if kind == "answers":
         kept = KeptAnswers(tmp_path / "kept.sqlite")
-        assert all(kept.find(key) == [f"answer {key.split()[1]}"] for key in keys)
+        assert {key: kept.find(key) for key in expected} == {key: [text] for key, text in expected.items()}
     else:
-        found = TranslationMemory(tmp_path / "kept.sqlite").recall({}, "fr", keys)
-        assert found == {key: f"answer {key.split()[1]}" for key in keys}
+        assert TranslationMemory(tmp_path / "kept.sqlite").recall({}, "fr", list(expected)) == expected

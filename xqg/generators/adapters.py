@@ -71,7 +71,7 @@ def find_adapter(folder: Path | None) -> Adapter | None:
     except READING_ERRORS as error:
         raise ModelError(
             f"The adapter in {folder} has no readable {CARD}",
-            "asked for one that `xqg train generator` made",
+            "an adapter that `xqg train generator` made",
             "Merge others into their base first, and name the folder of the result",
         ) from error
     return Adapter(folder, card.base.spec, card.styles, card.languages, card.sampling.temperature)
@@ -90,7 +90,7 @@ def check_style(adapter: Adapter, style: str) -> None:
     if style not in adapter.styles:
         raise SettingsError(
             f"The generator's adapter was trained to write in the style {' and '.join(adapter.styles)}",
-            f"asked for {style}",
+            f"one for {style}",
             "Take another generator (bundled-base, hf:MODEL, openai:MODEL), or train one with that style",
         )
 
@@ -123,8 +123,8 @@ def _base_name(adapter: Adapter, named: str | None) -> str:
     name = (adapter.base if named is None else named).removeprefix("hf:")
     if named is None and name != BUNDLED and (not is_hub_name(name) or Path(name).exists()):
         raise ModelError(
-            f"The adapter in {adapter.folder} was trained on the model in the folder {name}",
-            "a path in a card is not followed",
+            f"The adapter in {adapter.folder} names a folder as its base, {name}, which is not opened unasked",
+            "",
             f"Where it is yours, name it: --generator-base hf:{name}",
         )
     return name

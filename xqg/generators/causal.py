@@ -18,7 +18,7 @@ from xqg.models import ModelSource, file_hash, quiet
 from xqg.records import Passage
 
 _TRIAL = Passage(id="", text=EXAMPLES[0][0])
-"""What the decoder is tried on before it is trusted."""
+"""What the decoder is compared with the model on before it is used."""
 
 
 class CausalGenerator(LocalGenerator):
@@ -104,4 +104,4 @@ def _check_gguf(path: Path) -> None:
     with path.open("rb") as file:
         found = file.read(4)
     if found != b"GGUF":
-        raise ModelError(f"{path} is no GGUF file: it starts with {found!r}", "asked for b'GGUF'", "Fetch it again")
+        raise ModelError(f"{path} starts with {found!r}", "a GGUF file, which starts with b'GGUF'", "Fetch it again")

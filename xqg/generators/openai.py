@@ -12,8 +12,8 @@ from typing import Any
 from xqg.errors import GenerationError
 from xqg.generators.answer_cache import KeptAnswers
 from xqg.generators.answers import Answer, read_answer
-from xqg.generators.cleaning import LanguageCheck
-from xqg.generators.finishing import Output, finish_outputs, join_generations
+from xqg.generators.cleaning import LanguageCheck, Output, finish_outputs
+from xqg.generators.combined import join_generations
 from xqg.generators.prompts import json_message, prompt_identity, prompt_marks
 from xqg.http import EndpointError, JsonEndpoint
 from xqg.messages import brief
