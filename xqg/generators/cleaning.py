@@ -37,19 +37,7 @@ _LABEL = re.compile(
     rf"^(?:[^\W\d_]+\s+){{0,2}}(?:{'|'.join([*_LABEL_WORDS.split(), 'câu hỏi'])})\s*\d*\s*[:：]\s*", re.IGNORECASE
 )
 _BULLET = re.compile(r"^(?:[-*•–—#>]+\s+|\(?\d{1,2}[.)、．:]\s+)")
-_QUOTES = {
-    '"': '"',
-    "'": "'",
-    "“": "”",
-    "„": "“",
-    "«": "»",
-    "‹": "›",
-    "「": "」",
-    "『": "』",
-    "`": "`",
-    "‘": "’",
-    "**": "**",
-}
+_QUOTES = dict(zip("\"'“„«‹「『`‘", "\"'”“»›」』`’", strict=True)) | {"**": "**"}
 _JOINERS = "\u200c\u200d"  # Persian and the Indic scripts spell with them
 _LOOP = re.compile(r"([^\W\d_].{0,19}?)\1{5,}")
 _WORD = re.compile(r"\w+", re.UNICODE)
