@@ -123,18 +123,13 @@ def main() -> None:
     first = (len(passages) - options.plain_passages) // 2
     few = make_prompts(generator, by_length[first:][: options.plain_passages])  # of the middle in length
     limits, prefix = decoder._limits, decoder._prefix
-    unscreened = SharedPrefixDecoder(model, limits, prefix, decoder._attention)
     usual = SharedPrefixDecoder(model, limits, prefix)
     decoders = {
         "shared prefixes": (prompts, lambda: [row for rows in decoder.decode(prompts) for row in rows]),
-        "the same, all logits computed": (
-            prompts,
-            lambda: [row for rows in unscreened.decode(prompts) for row in rows],
-        ),
         "the same, torch's own attention": (few, lambda: [row for rows in usual.decode(few) for row in rows]),
         "plain generate()": (few, lambda: decode_plainly(generator, model, few, options.plain_rows)),
     }
-    decoder.decode(prompts[: len(prompts) // 2])  # warms up; sets the screening of the output layer up
+    decoder.decode(prompts[: len(prompts) // 2])  # warms up
     usual.decode(few[:1])
     rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in decoders}
     for _ in range(options.rounds):

@@ -152,9 +152,9 @@ def test_each_outside_world_has_one_room(library: str, home: str) -> None:
             assert room(module_name(path)) in home.split(), path
 
 
-def test_private_operators_of_torch_are_in_one_file() -> None:
-    found = [path.name for path in FILES if "torch.ops" in path.read_text(encoding="utf-8")]
-    assert found == ["screening.py"]
+def test_no_private_operator_of_torch_is_used() -> None:
+    """They may change with every minor version, so that torch would need a ceiling."""
+    assert [path.name for path in FILES if "torch.ops" in path.read_text(encoding="utf-8")] == []
 
 
 def test_importing_xqg_and_its_command_line_loads_nothing_heavy() -> None:

@@ -72,7 +72,7 @@ def test_a_part_outside_is_refused(published: Path, path: str) -> None:
         published / "modules.json",
         lambda parts: [{**part, "path": path} if n == 2 else part for n, part in enumerate(parts)],
     )
-    with pytest.raises(ModelError, match="asked for a folder inside the model"):
+    with pytest.raises(ModelError, match="expected a folder inside the model"):
         encoder_of(published).check()
 
 

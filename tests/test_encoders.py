@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ from xqg.encoders.bundled import BundledEncoder
 from xqg.encoders.openai import OpenAIEncoder
 from xqg.encoders.prefixes import Prefixes, known_prefixes
 from xqg.errors import EncodingError, ModelError, XqgError
+from xqg.metadata import noted_encoder, pinned_encoder
 from xqg.records import Passage
 from xqg.settings import EncoderSettings
 
@@ -159,6 +161,47 @@ class TestHuggingFace:
         assert "_model" not in encoder.__dict__
         assert encoder_of(bert, pooling="mean").identity != identity
         assert encoder_of(bert, max_tokens=8).identity != identity
+
+    def test_a_retrained_model_of_the_same_size_is_another_one(self, bert: Path, tmp_path: Path) -> None:
+        from safetensors.torch import load_file, save_file
+
+        copied = Path(shutil.copytree(bert, tmp_path / "tiny-bert"))
+        (copied / "README.md").write_text("about it", encoding="utf-8")
+        assert encoder_of(copied).identity == encoder_of(bert).identity
+        weights = copied / "model.safetensors"
+        size = weights.stat().st_size
+        tensors = load_file(weights)
+        tensors["embeddings.word_embeddings.weight"][0, 0] += 1
+        save_file(tensors, weights, metadata={"format": "pt"})
+        assert weights.stat().st_size == size
+        assert encoder_of(copied).identity["revision"] != encoder_of(bert).identity["revision"]
+
+    def test_a_model_of_a_hub_is_pinned_to_its_commit(
+        self, bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pytest.importorskip("sentence_transformers")
+        from xqg.encoders.huggingface import HuggingFaceEncoder
+
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr("xqg.models.hub_answers", lambda: False)
+        cached, first, second = tmp_path / "models--org--tiny", "1" * 40, "2" * 40
+        for commit in (first, second):
+            shutil.copytree(bert, cached / "snapshots" / commit)
+        branch = cached / "refs" / "main"
+        branch.parent.mkdir()
+        branch.write_text(first, encoding="ascii")
+        named = EncoderSettings(spec="hf:org/tiny")
+        encoder = HuggingFaceEncoder(named)
+        encoder.check()
+        assert encoder.identity["revision"] == first
+        noted = {"encoder": named.portable(encoder.identity["revision"])}
+        assert noted["encoder"] == {"spec": "hf:org/tiny", "revision": first}
+        branch.write_text(second, encoding="ascii")
+        assert HuggingFaceEncoder(named).identity["revision"] == second
+        assert HuggingFaceEncoder(pinned_encoder(named, noted)).identity == encoder.identity
+        assert HuggingFaceEncoder(noted_encoder(noted, {}, "c")).identity == encoder.identity
+        moved = EncoderSettings(spec="hf:org/tiny", revision="main")
+        assert HuggingFaceEncoder(pinned_encoder(moved, noted)).identity["revision"] == second
 
     def test_passages_are_cut_where_asked(self, bert: Path) -> None:
         long = Passage("p", "blue moon over the sea " * 5)

@@ -1,8 +1,12 @@
+import gc
 import logging
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
+import httpx
 import pytest
 
 from tests.endpoint import serve
@@ -148,3 +152,22 @@ def test_settings_come_before_the_environment(monkeypatch):
         JsonEndpoint.from_settings(GeneratorSettings(**settings, base_url=script.url)).post_json("x", {})
     sent = [headers["Authorization"] for headers in script.headers]
     assert sent == ["Bearer sk-of-environment", "Bearer sk-given", "Bearer sk-of-environment"]
+
+
+def test_all_threads_share_one_client_which_is_closed_with_its_endpoint(monkeypatch):
+    made, create = [], httpx.Client
+
+    def slowly(**options):
+        time.sleep(0.05)
+        made.append(create(**options))
+        return made[-1]
+
+    monkeypatch.setattr(httpx, "Client", slowly)
+    with serve(answers((200, {}, {"data": 1}))) as script, ThreadPoolExecutor(8) as pool:
+        endpoint = endpoint_of(script)
+        assert list(pool.map(endpoint.post_json, ["models"] * 8, [{}] * 8)) == [{"data": 1}] * 8
+    assert len(made) == 1
+    assert not made[0].is_closed
+    del endpoint
+    gc.collect()
+    assert made[0].is_closed

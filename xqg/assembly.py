@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,7 @@ def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> Que
         from xqg.generators.adapters import is_encoder_decoder
 
         if is_encoder_decoder(name, settings.revision, settings.base):
-            from xqg.generators.seq2seq import Seq2SeqGenerator
+            from xqg.generators.local import Seq2SeqGenerator
 
             generator = Seq2SeqGenerator(settings, detector)
         else:
@@ -153,13 +154,31 @@ def _build_translator(settings: GeneratorSettings, engine: str) -> Translator:
         from xqg.generators.translation.huggingface import HuggingFaceTranslator
 
         return HuggingFaceTranslator(settings, name)
+    if kind == "ct2":
+        from xqg.generators.translation.ctranslate2 import CTranslate2Translator
+
+        return CTranslate2Translator(settings, name)
     if kind == "openai":
-        from xqg.generators.translation.openai import OpenAITranslator
+        from xqg.generators.translation.endpoints import OpenAITranslator
 
         return OpenAITranslator(settings, name)
-    from xqg.generators.translation.libretranslate import LibreTranslator
+    from xqg.generators.translation.endpoints import LibreTranslator
 
     return LibreTranslator(settings, name)
+
+
+def pin_encoder(settings: IngestSettings, store: VectorStore) -> IngestSettings:
+    """``settings`` with the encoder's revision that the collection in ``store`` was made with, where they name none."""
+    from xqg.metadata import pinned_encoder
+
+    found = store.describe() if settings.encoder.spec.startswith("hf:") and settings.encoder.revision is None else None
+    encoder = settings.encoder if found is None else pinned_encoder(settings.encoder, found.metadata)
+    return settings.model_copy(update={"encoder": encoder})
+
+
+def _pinned(settings: IngestSettings) -> IngestSettings:
+    with closing(build_store(settings.store)) as store:
+        return pin_encoder(settings, store)
 
 
 def open_ingestion(settings: IngestSettings) -> IngestJob:
@@ -172,6 +191,7 @@ def open_ingestion(settings: IngestSettings) -> IngestJob:
 
     detector = LanguageDetector()
     generator = build_generator(settings.generator, detector)
+    settings = _pinned(settings)
     encoder = build_encoder(settings.encoder)
     return IngestJob(settings, generator, encoder, build_store(settings.store), detector, find_profile)
 
@@ -194,7 +214,7 @@ def open_parts(settings: SearchSettings, for_search: bool = False) -> tuple[Coll
     :param for_search: as in `build_encoder`.
     :raises StoreError: if the collection is missing. :raises FingerprintError: if another encoder is asked for.
     """
-    from xqg.metadata import noted_encoder
+    from xqg.metadata import noted_encoder, pinned_encoder
     from xqg.search.searcher import check_encoder, require_collection
 
     store = open_store(settings.store, settings.beside)
@@ -202,7 +222,7 @@ def open_parts(settings: SearchSettings, for_search: bool = False) -> tuple[Coll
     wanted = settings.encoder
     if wanted is None:
         wanted = noted_encoder(collection.metadata, settings.endpoint, settings.store.collection)
-    encoder = build_encoder(wanted, for_search)
+    encoder = build_encoder(pinned_encoder(wanted, collection.metadata), for_search)
     check_encoder(collection, encoder, settings.store.collection)
     return collection, encoder, store
 
@@ -234,5 +254,6 @@ def open_augmentation(source: StoreSettings, settings: AugmentSettings, ingest: 
 
     server, detector = open_server(source), LanguageDetector()
     generator = build_generator(ingest.generator, detector)
+    ingest = _pinned(ingest)
     encoder = build_encoder(ingest.encoder)
     return AugmentJob(source.collection, settings, ingest, generator, encoder, server, detector, find_profile)

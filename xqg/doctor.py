@@ -29,6 +29,7 @@ OPTIONAL = {
     "nltk": ("evaluate", "evaluate, compare and sweep"),
     "peft": ("train", "training generators"),
     "fxtranslate": ("translate", "--generator translate"),
+    "ctranslate2": ("ctranslate2", "--generator translate:ct2:MODEL"),
     "langchain-qdrant": ("langchain", "LangChain"),
     "llama-index-vector-stores-qdrant": ("llamaindex", "LlamaIndex"),
     "qdrant-haystack": ("haystack", "Haystack"),

@@ -42,7 +42,7 @@ def replace_file(path: Path, content: bytes) -> None:
 def _unreachable(address: str, what: str, reason: str) -> ModelError:
     return ModelError(
         f"{what[0].upper()}{what[1:]} cannot be fetched from {address}: {reason}",
-        "asked for it over the network",
+        "",
         "Try again; or fetch it elsewhere (xqg models fetch --out DIR) and give --models DIR",
     )
 
@@ -71,6 +71,5 @@ def _receive(address: str, what: str, received: bytearray, keep: Path | None) ->
         raise TransientError(str(error)) from None
     except httpx.TransportError as error:
         if keep is not None:
-            keep.parent.mkdir(parents=True, exist_ok=True)
-            keep.write_bytes(received)
+            replace_file(keep, bytes(received))  # another process may read it
         raise TransientError(f"{type(error).__name__} {error}".strip()) from None

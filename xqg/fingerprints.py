@@ -6,13 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from xqg.records import FusionRule, digest
-from xqg.settings import IngestSettings
+from xqg.settings import GeneratorSettings, IngestSettings
 
 SCHEMA = 2
 """Version of what is stored; part of every fingerprint."""
 
 GENERATION = 1
 """Version of how queries are asked for: as long as it stays, stored queries are taken whatever changed around them."""
+
+NOT_KEPT = "-not-kept"
+"""Stands behind the ``generation`` of a stored passage whose generated texts are not in its payload."""
+
+_NOTED = ("revision", "wording")
+"""What changes with a version of a generator: new passages take the new one, stored texts stay, both are named."""
 
 
 def vector_settings(
@@ -45,12 +51,44 @@ def vector_settings(
         return values
     return values | {
         # a file of queries may grow from run to run: its content is checked passage by passage, not for the collection
-        "generator": {name: value for name, value in generator.items() if name != "sha256"},
+        "generator": {name: value for name, value in _any_revision(generator).items() if name != "sha256"},
         "languages": list(languages),
         "augment_with": settings.generator.augment_with,
         "queries_per_language": settings.generator.queries_per_language,
         "own_language": settings.generator.own_language,
     }
+
+
+def generation(settings: GeneratorSettings, generator: Mapping[str, Any] | None) -> str:
+    """What is stored of how a passage's texts were generated: a hash of all that changes them, and the revision.
+
+    :param generator: its `identity`, None where there is no generator.
+    """
+    asked = None if generator is None else _any_revision(generator)
+    key = digest([GENERATION, asked, settings.augment_with, settings.queries_per_language])
+    revision = "" if generator is None else "+".join(_revisions(generator))
+    return f"{key}@{revision}" if revision else key
+
+
+def generation_key(generation: str) -> str:
+    """The hash in a stored `generation`: of two with the same, the texts of one may stand for those of the other."""
+    return generation.removesuffix(NOT_KEPT).partition("@")[0]
+
+
+def generator_revision(generation: str) -> str | None:
+    """The generator's revision in a stored `generation`, None where it names none."""
+    return generation.removesuffix(NOT_KEPT).partition("@")[2] or None
+
+
+def _any_revision(generator: Mapping[str, Any]) -> dict[str, Any]:
+    """An identity without `_NOTED`, also within two generators together."""
+    kept = {name: value for name, value in generator.items() if name not in _NOTED}
+    return kept | ({"generators": [_any_revision(one) for one in kept["generators"]]} if "generators" in kept else {})
+
+
+def _revisions(generator: Mapping[str, Any]) -> list[str]:
+    own = [str(generator["revision"])[:40]] if generator.get("revision") else []
+    return own + [found for one in generator.get("generators", ()) for found in _revisions(one)]
 
 
 def fingerprint(values: Mapping[str, Any], profile: str | None) -> str:

@@ -6,10 +6,10 @@ import json
 import os
 import re
 import threading
+import weakref
 from collections.abc import Callable
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 from typing import Any
 
 import httpx
@@ -21,7 +21,7 @@ from xqg.settings import ModelSettings
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 LONGEST_PAUSE_SECONDS = 120.0
-"""An endpoint that asks for a longer pause is asked again after this."""
+"""The longest wait between tries, also where an endpoint asks for a longer one."""
 
 LARGEST_ANSWER = 2**28
 """Bytes of an answer that are read: 20,000 vectors of 1,000 numbers, written out, are fewer."""
@@ -86,14 +86,15 @@ class JsonEndpoint(Remade):
         self._stopped = threading.Event()
         self._sleep = self._stopped.wait if sleep is None else sleep
         self._answered = False
+        self._lock = threading.Lock()
+        self._opened: httpx.Client | None = None
         try:
             address = httpx.URL(base_url.strip().rstrip("/") + "/")
         except _UNUSABLE_ADDRESS:
-            raise SettingsError("The base URL is no address", "asked for http(s)://HOST[:PORT]/v1") from None
+            raise SettingsError("The base URL is no address", "http(s)://HOST[:PORT]/v1") from None
         if address.scheme not in ("http", "https") or not address.host:
-            raise SettingsError(
-                f"The base URL starts with {address.scheme or 'nothing'!r}", "asked for http(s)://HOST[:PORT]/v1"
-            )
+            found = f"The base URL starts with {address.scheme or 'nothing'!r}"
+            raise SettingsError(found, "http(s)://HOST[:PORT]/v1")
         if not (self._key.isascii() and self._key.isprintable()):
             raise SettingsError("The API key has characters that no key has", "", "Copy it again")
         self._address = address
@@ -143,13 +144,20 @@ class JsonEndpoint(Remade):
         self._stopped.clear()
 
     def close(self) -> None:
-        """Close the connections; calling it twice does nothing."""
-        self._client.close()
+        """Close the connections, as happens anyway when it is no longer used; calling it twice does nothing."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
 
-    @cached_property
+    @property
     def _client(self) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        return httpx.Client(base_url=self._address, headers=headers, timeout=self._timeout)
+        """One for all threads; `functools.cached_property` would make one for each, from Python 3.12 on."""
+        with self._lock:
+            if self._opened is None:
+                headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+                self._opened = httpx.Client(base_url=self._address, headers=headers, timeout=self._timeout)
+                weakref.finalize(self, self._opened.close)
+            return self._opened
 
     def _post(self, path: str, body: Any) -> Any:
         if self._stopped.is_set():
@@ -188,7 +196,7 @@ class JsonEndpoint(Remade):
             raise TransientError(f"no answer within {self._timeout:g} seconds") from None
         except httpx.TransportError as error:
             if isinstance(error, httpx.ConnectError) and not self._answered:
-                # nobody listens there: more likely a wrong address than an endpoint that is about to start
+                # more likely a wrong address than an endpoint that is starting
                 raise EndpointError(
                     f"Nothing answers at {self.address}: {self._brief(str(error))}", "", _unanswered_remedy()
                 ) from None
@@ -244,7 +252,7 @@ def _written(value: Any) -> str:
 
 
 def _unanswered_remedy() -> str:
-    """Behind a proxy, it is the proxy that was asked."""
+    """Names the proxies of the environment, which may be what did not answer."""
     names = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
     proxies = [name for name in names if os.environ.get(name) or os.environ.get(name.lower())]
     hint = f"; {', '.join(proxies)} is set: for addresses that need no proxy, set NO_PROXY" if proxies else ""

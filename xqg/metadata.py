@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xqg.errors import SettingsError, StoreError
 from xqg.model_settings import PORTABLE
-from xqg.models import is_hub_name
+from xqg.models import COMMIT, is_hub_name
 from xqg.records import TranslationRows
 from xqg.settings import EncoderSettings, validated
 
@@ -94,3 +94,13 @@ def noted_encoder(metadata: Mapping[str, Any], endpoint: Mapping[str, Any], name
             f"The encoder noted in collection {name!r} cannot be used: {error}", "", "Name it with --encoder"
         ) from None
     return found
+
+
+def pinned_encoder(settings: EncoderSettings, metadata: Mapping[str, Any]) -> EncoderSettings:
+    """``settings``, with the commit of the hub's model that a collection was made with where they name no revision."""
+    noted = metadata.get("encoder")
+    if settings.revision is not None or not isinstance(noted, Mapping) or noted.get("spec") != settings.spec:
+        return settings
+    commit = noted.get("revision")
+    known = isinstance(commit, str) and COMMIT.fullmatch(commit)
+    return settings.model_copy(update={"revision": commit}) if known else settings

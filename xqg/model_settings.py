@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from xqg.languages import language_code
+from xqg.models import COMMIT
 from xqg.validation import ConflictError, Settings, check_spec
 
 QUERY_TOKENS, PASSAGE_TOKENS = 48, 160
@@ -17,6 +18,9 @@ TRANSLATE = "translate"
 
 BUNDLED_BASE = "bundled-base"
 """The bundled generator without its adapter, behind the few-shot prompt: what the adapter is compared with."""
+
+
+_UNKNOWN_TO_ENDPOINTS = {"top_k": "--top-k", "max_new_tokens": "--max-new-tokens", "style": "--style"}
 
 
 class ModelSettings(Settings):
@@ -62,9 +66,13 @@ class EncoderSettings(ModelSettings):
             raise ConflictError(message, "spec", *given)
         return self
 
-    def portable(self) -> dict[str, Any]:
-        """What is needed to open the same encoder again: no secrets and no addresses; the spec as it was given."""
-        return self.model_dump(include=set(PORTABLE), exclude_defaults=True) | {"spec": self.spec}
+    def portable(self, revision: str | None = None) -> dict[str, Any]:
+        """What is needed to open the same encoder again: no secrets and no addresses; the spec as it was given.
+
+        :param revision: in the encoder's identity; the commit of a hub's model is noted, so that no other is opened.
+        """
+        pinned = {"revision": revision} if revision is not None and COMMIT.fullmatch(revision) else {}
+        return self.model_dump(include=set(PORTABLE), exclude_defaults=True) | {"spec": self.spec} | pinned
 
 
 class GeneratorSettings(ModelSettings):
@@ -95,6 +103,11 @@ class GeneratorSettings(ModelSettings):
     seed: int = Field(0, ge=0, description="same seed, same queries")
     models: str | None = Field(None, description="folder with models of translate:firefox; None: fetched where needed")
     batch_rows: int = Field(640, ge=1, description="queries written at once")
+    keep_texts: Literal["all", "none"] = Field(
+        "all",
+        description="the generated texts to store in the payload; none: --explain names sentences of the passage only, "
+        "and --update writes the texts again where neither the translation memory nor the kept answers have them",
+    )
 
     @property
     def token_limit(self) -> int:
@@ -113,7 +126,7 @@ class GeneratorSettings(ModelSettings):
     def _known_kind(cls, spec: str) -> str:
         first, _, second = spec.partition("+") if spec.startswith(TRANSLATE) else ("", "", spec)
         if first.startswith(f"{TRANSLATE}:"):
-            check_spec(first.removeprefix(f"{TRANSLATE}:"), ("firefox",), ("hf", "openai", "libretranslate"))
+            check_spec(first.removeprefix(f"{TRANSLATE}:"), ("firefox",), ("hf", "ct2", "openai", "libretranslate"))
         elif first not in ("", TRANSLATE):
             raise ValueError(f"{first!r} is not known; choose {TRANSLATE} or {TRANSLATE}:ENGINE")
         if second or not first:
@@ -142,4 +155,13 @@ class GeneratorSettings(ModelSettings):
             raise ConflictError(message, "spec", "languages")
         if self.spec not in ("none",) and not self.spec.startswith("file:") and not self.languages:
             raise ValueError("no target languages; name them, for example --languages fr,ja,ar")
+        return self
+
+    @model_validator(mode="after")
+    def _endpoints_know_few_options(self) -> GeneratorSettings:
+        if self.spec.rpartition("+")[2].startswith("openai:"):
+            for name, flag in _UNKNOWN_TO_ENDPOINTS.items():
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    message = f"{flag} has no meaning for an openai: model; drop it (--temperature and --seed are sent)"
+                    raise ConflictError(message, "spec", name)
         return self

@@ -9,11 +9,12 @@ import re
 import socket
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from xqg.errors import ModelError
 from xqg.messages import brief
@@ -24,8 +25,8 @@ Loaded = TypeVar("Loaded")
 HUB_TIMEOUT_SECONDS = 5.0
 """How long the model hub may take to be found before the local cache is used instead."""
 
-LOADING_ERRORS: tuple[type[Exception], ...] = (Exception,)
-"""What loading a missing, broken or unknown model raises: the libraries behind use all kinds, also plain Exception."""
+COMMIT = re.compile("[0-9a-f]{40}")  # a revision of a model on a hub that stays what it is
+_MODEL_FILES = (".safetensors", ".json", ".jinja", ".model", ".spm", ".txt")  # all but its description
 
 
 @dataclass(frozen=True)
@@ -62,24 +63,27 @@ def find_source(name: str, revision: str | None = None) -> ModelSource:
     if path.is_dir() or (path.is_file() and path.suffix == ".gguf"):
         return ModelSource(name, path, None)
     if path.exists():
-        raise ModelError(f"{name} is no model", "asked for a folder, a .gguf file or the name of a model on a hub")
+        raise ModelError(f"{name} is no model", "a folder, a .gguf file or the name of a model on a hub")
     if path.suffix == ".gguf" or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise ModelError(f"There is no model at {name}", "asked for a folder or a .gguf file", "Check the path")
+        raise ModelError(f"There is no model at {name}", "a folder or a .gguf file", "Check the path")
     return ModelSource(name, None, revision)
+
+
+def pinned_source(name: str, revision: str | None = None) -> ModelSource:
+    """The same, but a model of a hub at the commit that its revision now names, so that all its parts are of one.
+
+    :raises ModelError: if it cannot be found.
+    """
+    source = find_source(name, revision)
+    if source.path is not None:
+        return source
+    commit = _cached(source).name
+    return replace(source, revision=commit) if COMMIT.fullmatch(commit) else source
 
 
 def is_hub_name(name: str) -> bool:
     """Whether ``name`` has the form of a model on a hub, OWNER/MODEL or MODEL, and not that of a path."""
     return re.fullmatch(r"(\w[\w.-]*/)?\w[\w.-]*", name) is not None and not name.endswith(".gguf")
-
-
-def is_encoder_decoder(name: str, revision: str | None = None) -> bool:
-    """Whether the model is of the encoder-decoder kind (T5) rather than causal; reads its configuration only.
-
-    :raises ModelError: if it cannot be found or is of an unknown architecture.
-    """
-    source = find_source(name, revision)
-    return False if source.is_gguf else bool(load_config(source).is_encoder_decoder)
 
 
 def load_config(source: ModelSource) -> Any:
@@ -113,7 +117,7 @@ def load_part(source: ModelSource, load: Callable[..., Loaded], **options: Any) 
     try:
         with quiet():
             return load(place, trust_remote_code=False, **options)
-    except LOADING_ERRORS as error:
+    except Exception as error:  # the libraries behind raise all kinds
         raise _explain(source, error) from error
 
 
@@ -131,16 +135,12 @@ def _explain(source: ModelSource, error: Exception) -> ModelError:
 
 
 def _wants_code(source: ModelSource) -> ModelError:
-    return ModelError(
-        f"The model {source.name} wants to run code of its own",
-        "that is never done here",
-        "Choose a model that transformers knows",
-    )
+    return ModelError(f"The model {source.name} needs code of its own, which xqg never runs", "", "Choose another")
 
 
 @lru_cache(maxsize=1)
 def hub_answers() -> bool:
-    """Whether the model hub can be reached at all; asked once, so that nobody waits through retries offline."""
+    """Whether the model hub can be reached at all; checked once, so that nothing waits for retries offline."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
@@ -151,14 +151,7 @@ def hub_answers() -> bool:
         with socket.create_connection((address.hostname or "", port), timeout=HUB_TIMEOUT_SECONDS):
             return True
     except OSError:
-        return _has_proxy()
-
-
-def _has_proxy() -> bool:
-    """Behind a proxy a direct connection says nothing."""
-    from urllib.request import getproxies
-
-    return "https" in getproxies()
+        return "https" in getproxies()  # behind a proxy a direct connection says nothing
 
 
 def check_weights(source: ModelSource) -> None:
@@ -166,8 +159,8 @@ def check_weights(source: ModelSource) -> None:
     names = _file_names(source)
     if "adapter_config.json" in names:
         raise ModelError(
-            f"The model {source.name} is an adapter, which names its base itself",
-            "asked for a whole model",
+            f"The model {source.name} is an adapter",
+            "a whole model",
             "Merge it into its base first, and name the folder of the result",
         )
     if any(name.endswith(".safetensors") for name in names):
@@ -176,10 +169,10 @@ def check_weights(source: ModelSource) -> None:
     if pickled:
         raise ModelError(
             f"The model {source.name} has only pickled weights ({pickled[0]})",
-            "asked for safetensors, since a pickle can run any code when it is loaded",
+            "safetensors, since loading a pickle can run any code",
             "Where you trust it, load it once with transformers, save it with save_pretrained, and name that folder",
         )
-    raise ModelError(f"The model {source.name} has no weights", "asked for *.safetensors", "Check its files")
+    raise ModelError(f"The model {source.name} has no weights", "*.safetensors", "Check its files")
 
 
 def load_weights(source: ModelSource, load: Callable[..., Any], **options: Any) -> Any:
@@ -222,7 +215,7 @@ def check_loaded(source: ModelSource, found: Mapping[str, Any]) -> None:
         what = f"{len(missing)} are missing" if missing else f"{len(other)} have another shape"
         raise ModelError(
             f"The weights of {source.name} do not fit its architecture: {what}, like {(missing or other)[0]}",
-            "asked for every tensor under its name",
+            "every tensor under its name",
             "Fetch the model again, or convert its weights to the names that transformers uses",
         )
 
@@ -231,24 +224,38 @@ def _file_names(source: ModelSource) -> list[str]:
     if source.path is not None:
         return sorted(path.name for path in source.path.iterdir())
     from huggingface_hub import HfApi
-    from transformers.utils import cached_file
 
     if hub_answers():
         try:
             return sorted(HfApi().list_repo_files(source.name, revision=source.revision))
         except (OSError, ValueError, RuntimeError) as error:
             raise _explain(source, error) from error
-    config = load_part(source, cached_file, filename="config.json")
-    return sorted(path.name for path in Path(str(config)).parent.iterdir())
+    return sorted(path.name for path in _cached(source).iterdir())
 
 
-def model_revision(source: ModelSource, config: Any) -> str:
-    """What tells versions of a model apart: a hub's commit, or a digest of a folder's file names, sizes and config."""
+def _cached(source: ModelSource) -> Path:
+    """The folder of the local cache with a model of a hub, named like its commit; fetches its configuration alone."""
+    from transformers.utils import cached_file
+
+    return Path(str(load_part(source, cached_file, filename="config.json"))).parent
+
+
+def model_revision(source: ModelSource) -> str:
+    """What tells versions of a model apart: a hub's commit, or a hash of the contents of a folder's files."""
     if source.path is None:
-        return str(getattr(config, "_commit_hash", None) or source.revision or "unknown")
-    files = sorted((path.name, path.stat().st_size) for path in source.path.iterdir() if path.is_file())
-    content = hashlib.sha256((source.path / "config.json").read_bytes()).hexdigest()
-    return digest([files, content])
+        return source.revision or "unknown"
+    files = [*source.path.glob("*"), *source.path.glob("[0-9]*_*/*")]  # with those of sentence-transformers' parts
+    names = {path.relative_to(source.path).as_posix(): path for path in files if path.suffix in _MODEL_FILES}
+    return digest({name: file_hash(path) for name, path in names.items()})
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of the content of a file."""
+    hasher = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            hasher.update(block)
+    return hasher.hexdigest()
 
 
 def choose_device(device: str) -> str:

@@ -58,6 +58,7 @@ FLAGS: dict[str, str] = {
     "generator.augment_with": "--augment-with",
     "generator.max_new_tokens": "--max-new-tokens",
     "generator.seed": "--seed",
+    "generator.keep_texts": "--keep-texts",
     "generator.models": "--models",
     "generator.batch_rows": "--generator-batch",
     "generator.revision": "--generator-revision",

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xqg.generators.answers import read_answer, read_texts
-from xqg.generators.cleaning import clean_queries
-from xqg.generators.thoughts import without_thoughts
+from xqg.generators.cleaning import clean_queries, without_thoughts
 from xqg.languages import LanguageDetector
 from xqg.records import Passage
 

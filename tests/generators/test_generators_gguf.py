@@ -16,12 +16,12 @@ from xqg.generators.gemma import base_revision, cached_model
 from xqg.generators.gguf import (
     cache_folder,
     converted_folder,
-    file_key,
     load_converted_tokenizer,
     shorten_merges,
 )
 from xqg.generators.prompts import prompt_identity
 from xqg.languages import LanguageDetector
+from xqg.models import file_hash
 from xqg.records import Passage
 from xqg.settings import GeneratorSettings
 
@@ -49,7 +49,7 @@ def test_a_gguf_file_is_converted_once_and_writes_queries(cache, tmp_path, monke
     assert not cache.exists(), "a check converts nothing"
     first = generator.generate([(OWL, ("fr",))])
     assert first.queries
-    assert [folder.name for folder in cache.iterdir()] == [file_key(file)[:32]]
+    assert [folder.name for folder in cache.iterdir()] == [file_hash(file)[:32]]
     assert any(path.suffix == ".safetensors" for path in next(cache.iterdir()).iterdir())
     (folder,) = cache.iterdir()
     quick, usual = load_converted_tokenizer(str(folder)), AutoTokenizer.from_pretrained(folder)
@@ -151,7 +151,7 @@ def test_the_bundled_generator_checks_without_converting(cache):
     assert (identity["model"], len(identity["revision"])) == ("gemma-3-270m, 4-bit, with xqg's adapter", 33)
     base = build_generator(GeneratorSettings(spec="bundled-base", languages=("fr",)), EveryLanguage())
     assert base.identity["model"] == "gemma-3-270m, 4-bit"
-    assert base.identity["prompt"] == prompt_identity("few-shot") != identity["prompt"]
+    assert base.identity["wording"] == prompt_identity("few-shot") != identity["wording"]
     assert not cache.exists()
     assert cached_model() is None
     (cache / base_revision()[:32]).mkdir(parents=True)

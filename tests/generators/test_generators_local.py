@@ -10,14 +10,12 @@ from safetensors.torch import load_file, save_file
 from tests.models import make_gemma, make_llama, make_mt5, make_tokenizer, save_model
 from xqg import models as loading
 from xqg.errors import GenerationError, ModelError
-from xqg.generators.adapters import base_source, find_adapter
+from xqg.generators.adapters import base_source, find_adapter, is_encoder_decoder
 from xqg.generators.causal import CausalGenerator
 from xqg.generators.decoding.generate import GenerateDecoder
 from xqg.generators.decoding.top_k import gumbel_noise
-from xqg.generators.local import Task
+from xqg.generators.local import Seq2SeqGenerator, Task
 from xqg.generators.prompts import seq2seq_prompt
-from xqg.generators.seq2seq import Seq2SeqGenerator
-from xqg.models import is_encoder_decoder
 from xqg.records import Passage
 from xqg.settings import GeneratorSettings
 
@@ -156,7 +154,7 @@ def test_few_shot_examples_are_read_once(folders):
 
 def test_a_model_that_shared_prefixes_do_not_suit_is_decoded_plainly(folders, monkeypatch):
     expected = texts(generator_of(folders["gemma"]).generate([(OWL, ("fr",))]))
-    monkeypatch.setattr("xqg.generators.decoding.choice.agrees", lambda model, prompt, attention=None: False)
+    monkeypatch.setattr("xqg.generators.decoding.shared_prefix.agrees", lambda model, prompt, attention=None: False)
     generator = generator_of(folders["gemma"])
     assert texts(generator.generate([(OWL, ("fr",))])) == expected
     assert isinstance(generator._decoder, GenerateDecoder)

@@ -4,13 +4,13 @@ import time
 import pytest
 
 from tests.endpoint import serve
-from xqg.errors import GenerationError
+from xqg.errors import GenerationError, SettingsError
 from xqg.generators.answers import read_answer
 from xqg.generators.openai import OpenAIGenerator
 from xqg.http import JsonEndpoint
 from xqg.protocols import Failure
 from xqg.records import Passage
-from xqg.settings import GeneratorSettings
+from xqg.settings import GeneratorSettings, validated
 
 OWL = Passage(id="owl", text="Owls hunt at night.")
 BRIDGE = Passage(id="bridge", text="The bridge opened in March.")
@@ -170,3 +170,24 @@ def test_reading_answers(content, queries):
 @pytest.mark.parametrize("answer", [None, [], {}, {"choices": []}, {"choices": [{}]}, {"choices": [{"message": None}]}])
 def test_answers_of_another_shape(answer):
     assert read_queries(answer) is None
+
+
+def test_a_temperature_that_was_named_is_sent_also_in_plain_requests():
+    def refuse_schemas(body):
+        return (400, {}, {"error": "no schemas"}) if "response_format" in body else write_queries(body)
+
+    with serve(refuse_schemas) as script:
+        generator = generator_of(script, languages=("fr",), temperature=0.2)
+        assert len(generator.generate([(OWL, ("fr",))]).queries) == 2
+        assert generator.identity != generator_of(script, languages=("fr",)).identity
+    assert [body["temperature"] for body in script.requests] == [0.2, 0.2]
+
+
+@pytest.mark.parametrize(
+    ("option", "flag"),
+    [({"top_k": 5}, "--top-k"), ({"max_new_tokens": 20}, "--max-new-tokens"), ({"style": "search"}, "--style")],
+)
+@pytest.mark.parametrize("spec", ["openai:tiny", "translate+openai:tiny"])
+def test_options_that_no_endpoint_knows_are_refused(spec, option, flag):
+    with pytest.raises(SettingsError, match=f"{flag} has no meaning for an openai: model"):
+        validated(GeneratorSettings, {"spec": spec, "languages": ("fr",), **option})

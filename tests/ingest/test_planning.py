@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from xqg.fingerprints import NOT_KEPT
 from xqg.ingest.plan import Target, by_passage, plan
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery, LedgerEntry, Passage, Texts, Translation, content_hash, record_hash
@@ -85,3 +86,21 @@ def test_queries_and_translations_are_grouped_in_order() -> None:
         "b": Texts({"fr": ("2",)}),
         "c": Texts({}, {"de": ("s3",)}),
     }
+
+
+def test_texts_that_were_not_kept_are_written_again_only_where_they_are_needed() -> None:
+    stored = entry(PASSAGE, generation=f"g{NOT_KEPT}", texts=Texts({"fr": (), "ja": ()}))
+    assert plan([PASSAGE], {"a": stored}, TARGET) == []
+    for target in (replace(TARGET, fingerprint="f2"), replace(TARGET, languages=("fr", "ja", "de"))):
+        (work,) = plan([PASSAGE], {"a": stored}, target)
+        assert (work.kept, work.missing, work.generation) == (Texts(), target.languages, "g")
+
+
+def test_a_new_revision_of_the_generator_is_taken_for_new_texts_only() -> None:
+    target = replace(TARGET, generation="g@2")
+    old = entry(PASSAGE, generation="g@1")
+    assert plan([PASSAGE], {"a": old}, target) == []
+    (again,) = plan([PASSAGE], {"a": old}, replace(target, fingerprint="f2"))
+    assert (again.missing, again.generation) == ((), "g@1")
+    (new,) = plan([replace(PASSAGE, text="Replace the valve.")], {"a": old}, target)
+    assert (new.missing, new.generation) == (("fr", "ja"), "g@2")

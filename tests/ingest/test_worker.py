@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from tests.fakes import WORDS, FakeEncoder, FakeGenerator, FakeStore, fake_profile
+from xqg.assembly import pin_encoder
 from xqg.errors import FingerprintError, StoreError
 from xqg.ingest.collection import open_collection
 from xqg.ingest.ingest_report import IngestReport
 from xqg.ingest.worker import IngestWorker
 from xqg.records import Passage, Reject
+from xqg.search.show import describe_collection, describe_passage
 from xqg.settings import IngestSettings, validated
 
 CORPUS = [
@@ -87,6 +89,56 @@ def test_a_second_run_does_nothing(bench: Bench) -> None:
         encoded,
         upserts,
     )
+
+
+def test_without_kept_texts_the_vectors_are_the_same_and_a_second_run_does_nothing(bench: Bench) -> None:
+    generator = {"spec": "hf:unused", "languages": ("fr", "ja"), "queries_per_language": 2}
+    dropping = settings(generator={**generator, "keep_texts": "none"})
+    bench.ingest(CORPUS, dropping)
+    other = Bench()
+    other.ingest(CORPUS)
+    for passage in CORPUS:
+        np.testing.assert_array_equal(only_row(bench, passage.id), only_row(other, passage.id))
+        texts = bench.store.stored[passage.id].entry.texts
+        assert (texts.queries, texts.translations) == ({"fr": (), "ja": ()}, {})
+    bench.generator.asked.clear()
+    assert (bench.ingest(CORPUS, dropping).skipped, bench.generator.asked) == (3, [])
+    assert (bench.ingest(CORPUS).skipped, bench.generator.asked) == (3, [])
+    stronger = settings(fusion={"rule": "sum", "alpha": 0.5}, update=True)
+    bench.ingest(CORPUS, stronger)
+    assert [passage_id for passage_id, _ in bench.generator.asked] == ["a", "b", "c"]
+    other.ingest(CORPUS, stronger)
+    for passage in CORPUS:
+        assert bench.store.stored[passage.id].entry == other.store.stored[passage.id].entry
+        np.testing.assert_array_equal(only_row(bench, passage.id), only_row(other, passage.id))
+
+
+def test_the_collection_notes_the_commit_of_a_hubs_encoder_and_is_reopened_by_it(bench: Bench) -> None:
+    commit = "0123456789" * 4
+    bench.encoder.revision = commit
+    hub = settings(encoder={"spec": "hf:org/model"})
+    bench.ingest(CORPUS, hub)
+    assert bench.store.collection is not None
+    assert bench.store.collection.metadata["encoder"] == {"spec": "hf:org/model", "revision": commit}
+    assert pin_encoder(hub, bench.store).encoder.revision == commit
+    other = settings(encoder={"spec": "hf:org/model", "revision": "v2"})
+    assert pin_encoder(other, bench.store).encoder.revision == "v2"
+    assert pin_encoder(settings(), bench.store).encoder.revision is None
+
+
+def test_a_new_revision_of_the_generator_is_taken_for_new_passages_and_shown(bench: Bench) -> None:
+    identity = dict(bench.generator.identity)
+    for revision, records in (("r1", CORPUS[:2]), ("r2", CORPUS)):
+        bench.generator = type("Revised", (FakeGenerator,), {"identity": {**identity, "revision": revision}})()
+        bench.ingest(records)
+    assert [passage_id for passage_id, _ in bench.generator.asked] == ["c"]
+    assert bench.store.collection is not None
+    assert describe_collection(bench.store.collection, bench.store)["generator_revisions"] == {"r1": 2, "r2": 1}
+    assert describe_passage(bench.store, "c")["generator_revision"] == "r2"
+    for size in (3,):
+        bench.generator = FakeGenerator(count=size)
+        with pytest.raises(FingerprintError, match=r"generator\.count"):
+            bench.ingest(CORPUS)
 
 
 def test_only_the_changed_passage_is_generated_again(bench: Bench) -> None:

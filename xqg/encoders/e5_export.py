@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from xqg.encoders.e5_file import PREFIXES, E5File, find_file
 from xqg.encoders.e5_tokens import build_tokenizer
+from xqg.errors import ModelError
 from xqg.models import quiet
 
 _LAYER = {
@@ -32,10 +34,24 @@ _PARTS = {
 def export_encoder(folder: Path) -> None:
     """Write weights (float32, safetensors), tokenizer, pooling, normalisation and prompts into ``folder``, 470 MB.
 
-    :raises ModelError: if the bundled encoder is damaged.
+    They are moved there as a whole, so that no other run sees a half.
+
+    :raises ModelError: if the bundled encoder is damaged, or the folder is not empty.
     """
     file = E5File(find_file())
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as workshop:
+        draft = Path(workshop) / "model"
+        _write(file, draft)
+        try:
+            draft.replace(folder)
+        except OSError as error:
+            raise ModelError(
+                f"{folder} cannot be written: {error.strerror}", "an empty folder", "Name another"
+            ) from error
+
+
+def _write(file: E5File, folder: Path) -> None:
     with quiet():
         _model(file).save_pretrained(folder)
     _save_tokenizer(file, folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import importlib.metadata
 import importlib.util
 import struct
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xqg.errors import READING_ERRORS, MissingDependencyError, ModelError
+from xqg.models import file_hash
 
 FILE_NAME = "e5-small-q4.bin"
 MAGIC = b"E5S1"
@@ -192,8 +192,4 @@ def weights_hash(path: Path) -> str:
             continue
         if Path(str(file.locate())).resolve() == path.resolve():
             return base64.urlsafe_b64decode(recorded.value + "=" * (-len(recorded.value) % 4)).hex()
-    with path.open("rb") as content:
-        hasher = hashlib.sha256()
-        while block := content.read(2**20):
-            hasher.update(block)
-    return hasher.hexdigest()
+    return file_hash(path)

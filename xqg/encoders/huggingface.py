@@ -15,15 +15,15 @@ from xqg.encoders.prefixes import known_prefixes
 from xqg.errors import READING_ERRORS, EncodingError, MissingDependencyError, ModelError
 from xqg.messages import brief
 from xqg.models import (
-    LOADING_ERRORS,
+    ModelSource,
     check_tensors,
     check_weights,
     choose_device,
-    find_source,
     load_config,
     load_part,
     load_tokenizer,
     model_revision,
+    pinned_source,
     quiet,
 )
 from xqg.records import Passage, Vectors
@@ -41,14 +41,14 @@ class HuggingFaceEncoder(Remade):
     def __init__(self, settings: EncoderSettings) -> None:
         self._settings = settings
 
-    @property
+    @cached_property
     def identity(self) -> Mapping[str, Any]:
-        """What changes the vectors; loads the configuration, no weights."""
+        """What changes the vectors; loads the configuration, and of a folder reads all files once."""
         settings = self._settings
         return {
             "kind": "hf",
             "model": self._source.label,
-            "revision": model_revision(self._source, self._config),
+            "revision": model_revision(self._source),
             "pooling": settings.pooling or ("model" if self._parts else "cls"),
             "normalise": settings.normalise,
             "max_tokens": settings.max_tokens,
@@ -97,8 +97,8 @@ class HuggingFaceEncoder(Remade):
             return len(self._tokenizer(text).input_ids)
 
     @cached_property
-    def _source(self) -> Any:
-        return find_source(self._settings.spec.removeprefix("hf:"), self._settings.revision)
+    def _source(self) -> ModelSource:
+        return pinned_source(self._settings.spec.removeprefix("hf:"), self._settings.revision)
 
     @cached_property
     def _config(self) -> Any:
@@ -160,7 +160,7 @@ class HuggingFaceEncoder(Remade):
                     model = library.SentenceTransformer(place, device=choose_device(settings.device), **options)
                 else:
                     model = self._bare_model(place)
-        except LOADING_ERRORS as error:
+        except Exception as error:  # the library raises all kinds
             raise ModelError(
                 f"The encoder {source.name} cannot be loaded: {brief(str(error))}", "", "Check its files"
             ) from error

@@ -162,7 +162,7 @@ class OpenAIEncoder(Remade):
     def _misfit(self, what: str) -> EncodingError:
         return EncodingError(
             f"The answer of the endpoint for {self._name} {what}",
-            "asked for the OpenAI format of embeddings",
+            "the OpenAI format of embeddings",
             "Check --encoder-url and the name of the model",
         )
 

@@ -57,7 +57,7 @@ def read_parts(read_json: ReadJson, model: str) -> list[Part]:
         raise _damaged(model, "modules.json lists no parts")
     parts = [_read_part(item, model) for item in listed]
     if parts[0].kind != "Transformer":
-        raise ModelError(f"The encoder {model} begins with {parts[0].kind}", "asked for a Transformer", _CHOOSE)
+        raise ModelError(f"The encoder {model} begins with {parts[0].kind}", "a Transformer first", _CHOOSE)
     return parts
 
 
@@ -77,7 +77,7 @@ def check_parts(parts: list[Part], read_json: ReadJson, has_file: Callable[[str]
         if part.kind in WITH_WEIGHTS and not has_file(part.file("model.safetensors")):
             raise ModelError(
                 f"The part {part.path!r} of the encoder {model} has no model.safetensors",
-                "asked for safetensors, since a pickle can run any code when it is loaded",
+                "safetensors, since loading a pickle can run any code",
                 "Where you trust it, load it once with sentence-transformers, save it, and name that folder",
             )
 
@@ -98,7 +98,7 @@ def _read_part(item: Any, model: str) -> Part:
     if _TYPE.fullmatch(kind) is None:
         raise _own_code(model, f"modules.json has a part of the class {kind}")
     if _PATH.fullmatch(path) is None:
-        raise ModelError(f"The encoder {model} has a part at {path!r}", "asked for a folder inside the model", _CHOOSE)
+        raise ModelError(f"The encoder {model} has a part at {path!r}", "a folder inside the model", _CHOOSE)
     return Part(kind.rpartition(".")[2], path)
 
 
@@ -122,7 +122,7 @@ _CHOOSE = "Choose another model"
 
 def _own_code(model: str, found: str) -> ModelError:
     return ModelError(
-        f"The encoder {model} wants code or files of its own: {found}", "that is never done here", _CHOOSE
+        f"The encoder {model} needs code or files of its own, which xqg never loads: {found}", "", _CHOOSE
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,8 +14,7 @@ from pydantic import BaseModel, Field
 from xqg.errors import READING_ERRORS, ModelError, SettingsError
 from xqg.generators.gemma import bundled_folder
 from xqg.messages import brief
-from xqg.models import ModelSource, find_source, is_hub_name
-from xqg.models import is_encoder_decoder as model_is_encoder_decoder
+from xqg.models import ModelSource, file_hash, find_source, is_hub_name, load_config
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -41,7 +39,7 @@ class Adapter:
     @property
     def revision(self) -> str:
         """The SHA-256 of its weights."""
-        return hashlib.sha256((self.folder / ADAPTER_WEIGHTS).read_bytes()).hexdigest()
+        return file_hash(self.folder / ADAPTER_WEIGHTS)
 
 
 class _Base(BaseModel):
@@ -73,7 +71,7 @@ def find_adapter(folder: Path | None) -> Adapter | None:
     except READING_ERRORS as error:
         raise ModelError(
             f"The adapter in {folder} has no readable {CARD}",
-            "asked for one that `xqg train generator` made",
+            "an adapter that `xqg train generator` made",
             "Merge others into their base first, and name the folder of the result",
         ) from error
     return Adapter(folder, card.base.spec, card.styles, card.languages, card.sampling.temperature)
@@ -92,7 +90,7 @@ def check_style(adapter: Adapter, style: str) -> None:
     if style not in adapter.styles:
         raise SettingsError(
             f"The generator's adapter was trained to write in the style {' and '.join(adapter.styles)}",
-            f"asked for {style}",
+            f"one for {style}",
             "Take another generator (bundled-base, hf:MODEL, openai:MODEL), or train one with that style",
         )
 
@@ -112,18 +110,21 @@ def is_encoder_decoder(name: str, revision: str | None = None, base: str | None 
     :param base: of the adapter, as for `base_source`.
     :raises ModelError: if it cannot be found or is of an unknown architecture.
     """
-    adapter = find_adapter(find_source(name, revision).path)
-    if adapter is None:
-        return model_is_encoder_decoder(name, revision)
-    return (own := _base_name(adapter, base)) != BUNDLED and model_is_encoder_decoder(own)
+    source = find_source(name, revision)
+    adapter = find_adapter(source.path)
+    if adapter is not None:
+        if (own := _base_name(adapter, base)) == BUNDLED:
+            return False
+        source = find_source(own)
+    return not source.is_gguf and bool(load_config(source).is_encoder_decoder)
 
 
 def _base_name(adapter: Adapter, named: str | None) -> str:
     name = (adapter.base if named is None else named).removeprefix("hf:")
     if named is None and name != BUNDLED and (not is_hub_name(name) or Path(name).exists()):
         raise ModelError(
-            f"The adapter in {adapter.folder} was trained on the model in the folder {name}",
-            "a path in a card is not followed",
+            f"The adapter in {adapter.folder} names a folder as its base, {name}, which is not opened unasked",
+            "",
             f"Where it is yours, name it: --generator-base hf:{name}",
         )
     return name

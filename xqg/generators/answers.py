@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from xqg.errors import PARSING_ERRORS
-from xqg.generators.cleaning import names_language
-from xqg.generators.thoughts import shows_thoughts, without_thoughts
+from xqg.generators.cleaning import names_language, shows_thoughts, without_thoughts
 from xqg.language_codes import understood_language
 from xqg.messages import brief
 
 LONGEST_ANSWER = 200_000
-"""Characters of an answer that are looked at; the longest that anybody asks for have a tenth of it."""
+"""Characters of an answer that are looked at; the longest useful ones have a tenth of it."""
 
 MOST_VALUES = 1000
 """Places of an answer at which JSON may begin."""
@@ -187,7 +186,7 @@ def _texts_in_object(value: Mapping[str, Any], depth: int) -> list[str] | None:
         if isinstance(names.get(name), str):
             return _texts_in(names[name], depth + 1)
     numbered = {name: item for name, item in names.items() if _NUMBERED.fullmatch(name) or _is_language(name)}
-    # by number or by language, or under a name that nobody could foresee
+    # by number or by language, or under some other name
     chosen: Sequence[Any] = list(numbered.values()) or [item for item in value.values() if isinstance(item, list)]
     texts = [text for item in chosen for text in (_texts_in(item, depth + 1) or ())]
     return texts or None

@@ -8,18 +8,17 @@ from pathlib import Path
 
 from xqg.errors import ModelError
 from xqg.generators.adapters import check_style
-from xqg.generators.decoding.choice import choose_decoder
-from xqg.generators.decoding.decoder import Decoder, Limits, Prompt
-from xqg.generators.decoding.stops import StopTokens
-from xqg.generators.decoding.trees import common_prefix
-from xqg.generators.gguf import converted_folder, file_key
+from xqg.generators.decoding.decoder import Decoder, Limits, Prompt, StopTokens
+from xqg.generators.decoding.rows import common_prefix
+from xqg.generators.decoding.shared_prefix import choose_decoder
+from xqg.generators.gguf import converted_folder
 from xqg.generators.local import LocalGenerator, Task
 from xqg.generators.prompts import EXAMPLES, PromptStyle, chat_message, few_shot_prompt, trained_line, trained_passage
-from xqg.models import ModelSource, quiet
+from xqg.models import ModelSource, file_hash, quiet
 from xqg.records import Passage
 
 _TRIAL = Passage(id="", text=EXAMPLES[0][0])
-"""What the decoder is tried on before it is trusted."""
+"""What the decoder is compared with the model on before it is used."""
 
 
 class CausalGenerator(LocalGenerator):
@@ -65,7 +64,7 @@ class CausalGenerator(LocalGenerator):
     @cached_property
     def _revision(self) -> str:
         if self._source.path is not None and self._source.is_gguf:
-            return file_key(self._source.path)
+            return file_hash(self._source.path)
         return super()._revision
 
     @cached_property
@@ -105,4 +104,4 @@ def _check_gguf(path: Path) -> None:
     with path.open("rb") as file:
         found = file.read(4)
     if found != b"GGUF":
-        raise ModelError(f"{path} is no GGUF file: it starts with {found!r}", "asked for b'GGUF'", "Fetch it again")
+        raise ModelError(f"{path} starts with {found!r}", "a GGUF file, which starts with b'GGUF'", "Fetch it again")

@@ -9,16 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from xqg.generators.thoughts import shows_thoughts
 from xqg.language_codes import understood_language
-from xqg.records import Passage
+from xqg.protocols import Generation
+from xqg.records import GeneratedQuery, Passage
+from xqg.settings import GeneratorSettings
 
 EMPTY, DUPLICATE, PROMPT, LANGUAGE, REPETITION = "empty", "duplicate", "prompt", "language", "repetition"
 MALFORMED = "malformed"
 """An answer or a line that cannot be read at all; counted by the generators that read such things."""
 
 LONGEST_TEXT = 4_000
-"""Characters of a generated query or short passage; a longer one is a model that found no end."""
+"""Characters of a generated query or short passage; a longer one never ended."""
 
 COPIED_WORDS = 8
 """From so many words on, an output that stands in the passage word for word is a copy, not a query."""
@@ -36,24 +37,19 @@ _LABEL = re.compile(
     rf"^(?:[^\W\d_]+\s+){{0,2}}(?:{'|'.join([*_LABEL_WORDS.split(), 'câu hỏi'])})\s*\d*\s*[:：]\s*", re.IGNORECASE
 )
 _BULLET = re.compile(r"^(?:[-*•–—#>]+\s+|\(?\d{1,2}[.)、．:]\s+)")
-_QUOTES = {
-    '"': '"',
-    "'": "'",
-    "“": "”",
-    "„": "“",
-    "«": "»",
-    "‹": "›",
-    "「": "」",
-    "『": "』",
-    "`": "`",
-    "‘": "’",
-    "**": "**",
-}
+_QUOTES = dict(zip("\"'“„«‹「『`‘", "\"'”“»›」』`’", strict=True)) | {"**": "**"}
 _JOINERS = "\u200c\u200d"  # Persian and the Indic scripts spell with them
 _LOOP = re.compile(r"([^\W\d_].{0,19}?)\1{5,}")
 _WORD = re.compile(r"\w+", re.UNICODE)
 SPACELESS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 """A character of a script that puts no spaces between words."""
+
+
+_TAG = r"(?:think|thinking|thought|thoughts|reasoning|reason|analysis|reflection|scratchpad|seed:think)"
+_CLOSING = re.compile(rf"</\s*{_TAG}\s*>|\[/THINK\]|◁/think▷", re.IGNORECASE)
+_OPENING = re.compile(rf"<\s*{_TAG}\b[^<>]{{0,80}}>|\[THINK\]|◁think▷", re.IGNORECASE)
+_CHANNEL, _FINAL = "<|channel|>", re.compile(r"<\|channel\|>\s*final\b[^<]{0,40}<\|message\|>")
+_END_OF_MESSAGE = re.compile(r"<\|(?:end|return|start|call)\|>")
 
 
 class LanguageCheck(Protocol):
@@ -69,6 +65,38 @@ class Cleaned:
 
     texts: tuple[str, ...]
     dropped: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Output:
+    """The raw texts a model wrote for one passage in one language."""
+
+    passage: Passage
+    language: str
+    texts: tuple[str, ...]
+
+
+def finish_outputs(
+    outputs: Sequence[Output], settings: GeneratorSettings, detector: LanguageCheck, marks: Sequence[str]
+) -> Generation:
+    """The texts fit to be stored, in the order of the outputs, at most as many for each as were asked for.
+
+    What an output could be in by mistake are all languages of the run: it must not depend on which one call asks for.
+    """
+    trim = trim_output if settings.augment_with == "queries" else trim_passage
+    queries: list[GeneratedQuery] = []
+    dropped: Counter[str] = Counter()
+    for output in outputs:
+        rivals = (output.passage.language, *settings.languages)
+        texts = [text for text, thinks_on in map(without_thoughts, output.texts) if not thinks_on]
+        dropped.update({MALFORMED: len(output.texts) - len(texts)} if len(texts) < len(output.texts) else {})
+        cleaned = clean_queries(texts, output.passage, output.language, rivals, detector, marks, trim)
+        dropped.update(cleaned.dropped)
+        queries += [
+            GeneratedQuery(output.passage.id, output.language, text)
+            for text in cleaned.texts[: settings.queries_per_language]
+        ]
+    return Generation(tuple(queries), dict(dropped))
 
 
 def clean_queries(
@@ -104,7 +132,7 @@ def clean_queries(
 
 
 def clean_written(outputs: Sequence[str]) -> Cleaned:
-    """What is left of queries that somebody vouches for: only spaces, empty ones and doubles go.
+    """What is left of queries that people wrote: only spaces, empty ones and duplicates go.
 
     Labels, numbers and quotes stay ("1. FC Köln", '"Heroes" by whom?'), and so does the language: of people's own
     short texts full of names a detector refuses a few in a hundred, and a user who wrote the file knows better.
@@ -227,3 +255,22 @@ def _names(text: str) -> set[str]:
     """The words of ``text`` that are written like names or technical terms: with capitals, digits or signs inside."""
     words = {word.strip("()[]{}.,;:!?\"'«»“”„…") for word in text.split()}
     return {word for word in words if word != word.lower() or not word.isalpha()} - {""}
+
+
+def without_thoughts(text: str) -> tuple[str, bool]:
+    """What comes after the thoughts, and whether it is itself a thought that was never ended."""
+    if _CHANNEL in text:
+        finals = list(_FINAL.finditer(text))
+        if not finals:
+            return "", True
+        text = _END_OF_MESSAGE.split(text[finals[-1].end() :])[0]
+    closings = list(_CLOSING.finditer(text))
+    if closings:  # what stands before is a thought, also where the prompt had opened it
+        text = text[closings[-1].end() :]
+    opening = _OPENING.search(text)
+    return (text.strip(), False) if opening is None else (text[opening.end() :].strip(), True)
+
+
+def shows_thoughts(text: str) -> bool:
+    """Whether a text has the marks of thoughts or channels in it."""
+    return bool(_OPENING.search(text) or _CLOSING.search(text)) or "<|" in text

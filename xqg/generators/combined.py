@@ -1,11 +1,11 @@
-"""Two generators as one: translations of the sentences, and questions."""
+"""Two generators as one: translations of the sentences, and questions; several outcomes as one."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xqg.generators.finishing import join_generations
 from xqg.protocols import Generation, QueryGenerator
 from xqg.records import Passage
 
@@ -38,3 +38,16 @@ class Together:
     def generate(self, requests: Sequence[tuple[Passage, Sequence[str]]]) -> Generation:
         """What all of them write. :raises GenerationError: if one fails."""
         return join_generations([generator.generate(requests) for generator in self._generators])
+
+
+def join_generations(parts: Sequence[Generation]) -> Generation:
+    """Several outcomes as one, in their order."""
+    dropped: Counter[str] = Counter()
+    for part in parts:
+        dropped.update(part.dropped)
+    return Generation(
+        tuple(query for part in parts for query in part.queries),
+        dict(dropped),
+        tuple(translation for part in parts for translation in part.translations),
+        tuple(failure for part in parts for failure in part.failures),
+    )

@@ -30,7 +30,7 @@ PROBLEMS_SHOWN = 5
 """So many bad lines are named in the log; the others are only counted."""
 
 IDS_SHOWN = 3
-"""So many ids that are nobody's are named."""
+"""So many ids that belong to no passage are named."""
 
 Row = tuple[str, str, str, str]
 """Passage id, language, text, and what that is: "query" or "text", a translation."""
@@ -41,10 +41,10 @@ class FileGenerator(Remade):
 
     Where a line has ``text`` instead of ``query``, that is a translation of the passage, or of one of its sentences.
     Either may be packed with gzip. ``passage_id`` is the id of a passage, or of a document that was split: the queries
-    of a document go to each of its chunks that has none under its own id in that language, since nobody knows which
-    chunk answers them.
+    of a document go to each of its chunks that has none under its own id in that language, since the
+    file does not tell which chunk answers them.
 
-    The user vouches for the language, so it is not checked (`xqg.generators.cleaning.clean_written`).
+    The language is taken as given and not checked (`xqg.generators.cleaning.clean_written`).
     The file is read once, into a temporary database on disk, so memory does not grow with it.
     """
 
@@ -139,7 +139,7 @@ class FileGenerator(Remade):
         if database.execute("SELECT 1 FROM queries LIMIT 1").fetchone() is None:
             database.close()
             first = f"; the first problem: {problems.first[0]}" if problems.first else ""
-            raise InputError(f"{self._path} holds no query{first}", _ASKED)
+            raise InputError(f"{self._path} holds no query{first}", _LINES)
         problems.tell()
         self._database, self._hash, self._malformed = database, hasher.hexdigest(), problems.count
         return database
@@ -164,7 +164,7 @@ class _Problems:
             logger.warning("%d lines are no queries and are left out: %s", self.count, shown)
 
 
-_ASKED = 'asked for lines like {"passage_id": "7", "language": "fr", "query": "…"}'
+_LINES = 'lines like {"passage_id": "7", "language": "fr", "query": "…"}'
 
 
 def _names(passage: Passage) -> Sequence[str]:

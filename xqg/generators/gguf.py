@@ -1,9 +1,8 @@
-"""Converts GGUF files once into folders of safetensors, which load in a second, and finds them again."""
+"""Models converted once into folders of the cache: GGUF files into safetensors, which load in a second."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import logging
@@ -20,20 +19,7 @@ from xqg.models import cache_folder, quiet
 logger = logging.getLogger(__name__)
 
 Converter = Callable[[Path, Path], None]
-"""Writes the model in a GGUF file (first) into a folder (second)."""
-
-
-def file_key(path: Path) -> str:
-    """The key of a converted file: the SHA-256 of its content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file: io.BufferedReader) -> str:
-    hasher = hashlib.sha256()  # Python 3.10 has no file_digest
-    while block := file.read(2**20):
-        hasher.update(block)
-    return hasher.hexdigest()
+"""Writes the model in a file (first) into a folder (second), with a ``config.json``."""
 
 
 def find_converted(key: str) -> Path | None:
@@ -48,7 +34,7 @@ def converted_folder(key: str, fetch: Callable[[Path], Path], convert: Converter
     It is written beside its place and moved there whole, so a conversion that was interrupted leaves nothing
     that looks finished, and two at the same time do no harm.
 
-    :param fetch: gives the GGUF file; it may write it into the folder handed to it, which is deleted afterwards.
+    :param fetch: gives the file; it may write it into the folder handed to it, which is deleted afterwards.
     :raises ModelError: if the file cannot be converted or the cache folder not be written.
     """
     folder = _place(key)
@@ -57,14 +43,15 @@ def converted_folder(key: str, fetch: Callable[[Path], Path], convert: Converter
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-") as workshop:
-            result = Path(workshop) / "model"
-            (convert or convert_gguf)(fetch(Path(workshop)), result)
+            file, result = fetch(Path(workshop)), Path(workshop) / "model"
+            with quiet(), contextlib.redirect_stderr(io.StringIO()):  # some progress bars there know no switch
+                (convert or convert_gguf)(file, result)
             _move(result, folder)
     except Exception as error:  # a broken file shows in any way
         raise ModelError(
-            f"The GGUF model cannot be converted: {brief(str(error))}",
-            f"the result goes to {folder.parent}, which needs about four times the file's size",
-            "Free some space or set XQG_CACHE to another folder; if the file is broken, fetch it again",
+            f"The model cannot be converted: {brief(str(error))}",
+            f"room in {folder.parent} for about four times its size",
+            "Free some space or set XQG_CACHE to another folder; if the model is damaged, fetch it again",
         ) from error
     return folder
 
@@ -74,17 +61,16 @@ def convert_gguf(file: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    with quiet(), contextlib.redirect_stderr(io.StringIO()):  # one progress bar there knows no switch
-        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            file.parent,
-            gguf_file=file.name,
-            quantization_config=GgufConfig(dequantize=True),
-            dtype=torch.bfloat16,
-            trust_remote_code=False,
-        )
-        tokenizer.save_pretrained(folder)
-        model.save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
+    model = AutoModelForCausalLM.from_pretrained(
+        file.parent,
+        gguf_file=file.name,
+        quantization_config=GgufConfig(dequantize=True),
+        dtype=torch.bfloat16,
+        trust_remote_code=False,
+    )
+    tokenizer.save_pretrained(folder)
+    model.save_pretrained(folder)
     shorten_merges(folder / "tokenizer.json")
 
 

@@ -1,4 +1,4 @@
-"""What generators that run a model on this machine have in common."""
+"""Generators that run a model on this machine: what they have in common, and encoder-decoders (mT5 docTquery)."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ import torch
 
 from xqg.errors import GenerationError
 from xqg.generators.adapters import Adapter, base_source, find_adapter, merge_adapter
-from xqg.generators.cleaning import LanguageCheck
+from xqg.generators.cleaning import LanguageCheck, Output, finish_outputs
+from xqg.generators.decoding.decoder import Decoder, Limits, Prompt
+from xqg.generators.decoding.generate import EncodedPromptDecoder
 from xqg.generators.decoding.top_k import row_seed
-from xqg.generators.finishing import Output, finish_outputs
-from xqg.generators.prompts import PromptStyle, prompt_identity, prompt_marks
+from xqg.generators.prompts import PromptStyle, prompt_identity, prompt_marks, seq2seq_prompt
 from xqg.messages import brief
 from xqg.models import (
     ModelSource,
     check_weights,
     choose_device,
     choose_dtype,
-    find_source,
     load_config,
     load_tokenizer,
     load_weights,
     model_revision,
+    pinned_source,
+    quiet,
 )
 from xqg.protocols import Generation
 from xqg.records import Passage, content_hash
@@ -70,7 +72,8 @@ class LocalGenerator(Remade, ABC):
             "kind": self.kind,
             "model": self._source.label,
             "revision": self._revision,
-            "prompt": prompt_identity(self._style, settings.augment_with),
+            "prompt": self._style,
+            "wording": prompt_identity(self._style, settings.augment_with),
             "top_k": settings.top_k,
             "temperature": self._temperature,
             "max_new_tokens": settings.token_limit,
@@ -134,7 +137,7 @@ class LocalGenerator(Remade, ABC):
 
     @cached_property
     def _source(self) -> ModelSource:
-        return find_source(self._settings.spec.removeprefix("hf:"), self._settings.revision)
+        return pinned_source(self._settings.spec.removeprefix("hf:"), self._settings.revision)
 
     @cached_property
     def _adapter(self) -> Adapter | None:
@@ -161,7 +164,7 @@ class LocalGenerator(Remade, ABC):
     def _revision(self) -> str:
         if self._adapter is not None:
             return self._adapter.revision
-        return model_revision(self._source, load_config(self._source))
+        return model_revision(self._source)
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -186,3 +189,36 @@ class LocalGenerator(Remade, ABC):
         added = getattr(self._tokenizer, "added_tokens_decoder", {}).values()
         special = {str(token.content) for token in added if token.special} | set(self._tokenizer.all_special_tokens)
         return re.compile("|".join(re.escape(token) for token in sorted(special, reverse=True) if token) or r"(?!)")
+
+
+class Seq2SeqGenerator(LocalGenerator):
+    """An encoder-decoder behind the paper's prompt."""
+
+    kind = "seq2seq"
+
+    @property
+    def _style(self) -> PromptStyle:
+        return "seq2seq"
+
+    def _write(self, tasks: Sequence[Task]) -> list[list[list[int]]]:
+        written = self._settings.augment_with
+        texts = [seq2seq_prompt(task.passage, task.language, written) for task in tasks]
+        with quiet():
+            return self._decoder.decode(
+                [
+                    Prompt(tuple(self._tokenizer(text).input_ids), task.number, task.seeds)
+                    for text, task in zip(texts, tasks, strict=True)
+                ]
+            )
+
+    @cached_property
+    def _decoder(self) -> Decoder:
+        """The model with its weights, on its device, in evaluation mode."""
+        from transformers import AutoModelForSeq2SeqLM
+
+        settings = self._settings
+        model = self._load(AutoModelForSeq2SeqLM.from_pretrained, in_float16=False)  # T5 overflows in it
+        end, padding = model.config.eos_token_id, model.config.pad_token_id
+        stops = frozenset(end if isinstance(end, list) else [end])
+        limits = Limits(stops, settings.top_k, settings.token_limit, settings.batch_rows, self._temperature)
+        return EncodedPromptDecoder(model, limits, min(stops) if padding is None else padding)

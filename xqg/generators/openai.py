@@ -12,8 +12,8 @@ from typing import Any
 from xqg.errors import GenerationError
 from xqg.generators.answer_cache import KeptAnswers
 from xqg.generators.answers import Answer, read_answer
-from xqg.generators.cleaning import LanguageCheck
-from xqg.generators.finishing import Output, finish_outputs, join_generations
+from xqg.generators.cleaning import LanguageCheck, Output, finish_outputs
+from xqg.generators.combined import join_generations
 from xqg.generators.prompts import json_message, prompt_identity, prompt_marks
 from xqg.http import EndpointError, JsonEndpoint
 from xqg.messages import brief
@@ -60,7 +60,8 @@ class OpenAIGenerator(Remade):
     """One request for each passage and language, several at once; the results keep the order of the requests.
 
     The answer is asked for in a JSON schema. An endpoint that refuses that, or the seed, gets plain requests from then
-    on, and its answers are read leniently. The seed is passed on, but few endpoints promise anything for it.
+    on, and its answers are read leniently; a temperature that was named is sent all the same. The seed is passed on,
+    but few endpoints promise anything for it.
 
     :param kept: where answers are kept as they come; None keeps none.
     """
@@ -88,7 +89,8 @@ class OpenAIGenerator(Remade):
         return {
             "kind": "openai",
             "model": self._model,
-            "prompt": prompt_identity("json", self._settings.augment_with),
+            "wording": prompt_identity("json", self._settings.augment_with),
+            "temperature": self._temperature,
             "seed": self._settings.seed,
         }
 
@@ -171,8 +173,12 @@ class OpenAIGenerator(Remade):
             self._kept.keep(key, answer.texts)
         return answer
 
+    @property
+    def _temperature(self) -> float:
+        return 1 if self._settings.temperature is None else self._settings.temperature
+
     def _key(self, body: Mapping[str, Any]) -> str:
-        return digest([self._endpoint.address, body["model"], body["messages"], body["seed"]])
+        return digest([self._endpoint.address, *(body[name] for name in ("model", "messages", "temperature", "seed"))])
 
     def _body(self, passage: Passage, language: str, attempt: int) -> dict[str, Any]:
         settings = self._settings
@@ -181,13 +187,14 @@ class OpenAIGenerator(Remade):
         return {
             "model": self._model,
             "messages": [{"role": "user", "content": message}],
-            "temperature": 1,
+            "temperature": self._temperature,
             "seed": int(seed[:8], 16) >> 1,  # 31 bits: some endpoints take no more
             "response_format": _STRUCTURED,
         }
 
     def _post(self, endpoint: JsonEndpoint, body: dict[str, Any]) -> Any:
-        plain = {name: body[name] for name in ("model", "messages")}
+        kept = ("model", "messages") if self._settings.temperature is None else ("model", "messages", "temperature")
+        plain = {name: body[name] for name in kept}
         if not self._is_structured:
             return endpoint.post_json("chat/completions", plain)
         try:

@@ -69,52 +69,30 @@ _JSON_INSTRUCTION = (
     "passage answers. Do not mention the passage. Write them in {language}. "
     'Reply with the questions alone, as JSON: {{"queries": ["...", ...]}}'
 )
+_PASSAGES = (
+    {
+        "fr": "Le moulin à marée de Marlow, construit en 1791 par Edda Corran, a moulu l'orge de onze villages.",
+        "ja": "マーロウの潮汐水車は1791年に建てられ、1862年の嵐で輪が壊れるまで大麦をひいていました。",
+        "ar": "بنت المهندسة إيدا كوران طاحونة مارلو عام 1791، وتحطمت عجلتها في عاصفة عام 1862.",
+    },
+    {
+        "de": "Um die Wasserpumpe Velen 3 zurückzusetzen, hält man die grüne Taste zehn Sekunden.",
+        "hi": "Velen 3 पंप को रीसेट करने के लिए उसे बंद करें और हरा बटन दस सेकंड तक दबाए रखें; सहेजे गए समय मिट जाते हैं।",
+        "ko": "Velen 3 펌프를 초기화하려면 전원을 끄고 녹색 버튼을 10초 동안 누르세요. 저장된 일정은 사라집니다.",
+    },
+    {
+        "en": "The Orbela frog, twelve millimetres long, lives in the mosses of the Sarn valley.",
+        "ru": "Лягушка Орбела длиной всего двенадцать миллиметров живёт только во мхах долины Сарн.",
+        "zh": "奥尔贝拉蛙只有十二毫米长，只生活在萨恩山谷的苔藓中，每年只产一枚卵。",
+    },
+    {
+        "pt": "Em março, a câmara de Tarn fechou a antiga ponte do porto aos caminhões com mais de 12 toneladas.",
+        "fi": "Tarnin vanha satamasilta suljettiin maaliskuussa yli 12 tonnin kuorma-autoilta.",
+        "bn": "মার্চ মাসে টার্নের পরিষদ পুরনো বন্দর সেতুটি ১২ টনের বেশি ওজনের ট্রাকের জন্য বন্ধ করে দেয়।",
+    },
+)
 PASSAGE_EXAMPLES: tuple[Example, ...] = tuple(
-    (text, passages)
-    for (text, _), passages in zip(
-        EXAMPLES,
-        (
-            (
-                (
-                    "fr",
-                    "Le moulin à marée de Marlow, construit en 1791 par Edda Corran, a moulu l'orge de onze villages.",
-                ),
-                ("ja", "マーロウの潮汐水車は1791年に建てられ、1862年の嵐で輪が壊れるまで大麦をひいていました。"),
-                ("ar", "بنت المهندسة إيدا كوران طاحونة مارلو عام 1791، وتحطمت عجلتها في عاصفة عام 1862."),
-            ),
-            (
-                (
-                    "de",
-                    "Um die Wasserpumpe Velen 3 zurückzusetzen, hält man die grüne Taste zehn Sekunden.",
-                ),
-                ("hi", "Velen 3 पंप को रीसेट करने के लिए उसे बंद करें और हरा बटन दस सेकंड तक दबाए रखें; सहेजे गए समय मिट जाते हैं।"),
-                (
-                    "ko",
-                    "Velen 3 펌프를 초기화하려면 전원을 끄고 녹색 버튼을 10초 동안 누르세요. 저장된 일정은 사라집니다.",
-                ),
-            ),
-            (
-                (
-                    "en",
-                    "The Orbela frog, twelve millimetres long, lives in the mosses of the Sarn valley.",
-                ),
-                ("ru", "Лягушка Орбела длиной всего двенадцать миллиметров живёт только во мхах долины Сарн."),
-                ("zh", "奥尔贝拉蛙只有十二毫米长，只生活在萨恩山谷的苔藓中，每年只产一枚卵。"),
-            ),
-            (
-                (
-                    "pt",
-                    "Em março, a câmara de Tarn fechou a antiga ponte do porto aos caminhões com mais de 12 toneladas.",
-                ),
-                (
-                    "fi",
-                    "Tarnin vanha satamasilta suljettiin maaliskuussa yli 12 tonnin kuorma-autoilta.",
-                ),
-                ("bn", "মার্চ মাসে টার্নের পরিষদ পুরনো বন্দর সেতুটি ১২ টনের বেশি ওজনের ট্রাকের জন্য বন্ধ করে দেয়।"),
-            ),
-        ),
-        strict=True,
-    )
+    (text, tuple(passages.items())) for (text, _), passages in zip(EXAMPLES, _PASSAGES, strict=True)
 )
 """The same passages, said shortly in other languages."""
 

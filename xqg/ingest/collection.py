@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xqg.errors import FingerprintError, StoreError
-from xqg.fingerprints import GENERATION, differences, fingerprint, vector_settings
+from xqg.fingerprints import differences, fingerprint, generation, vector_settings
 from xqg.fusion.profile import EncoderProfile
 from xqg.fusion.rules import Fusion
 from xqg.ingest.plan import Target
 from xqg.metadata import check_metadata
 from xqg.protocols import Collection, Encoder, QueryGenerator, VectorStore
-from xqg.records import FusionRule, digest
+from xqg.records import FusionRule
 from xqg.settings import IngestSettings
 
 READY, UPDATING = "ready", "updating"
@@ -120,19 +120,18 @@ def _asked_for(
     frozen = profile if rule.is_neutral else None
     target = Target(
         fingerprint=fingerprint(asked, None if frozen is None else frozen.digest),
-        generation=digest(
-            [GENERATION, generator, settings.generator.augment_with, settings.generator.queries_per_language]
-        ),
+        generation=generation(settings.generator, generator),
         languages=languages,
         own_language=settings.generator.own_language,
         written=generator is not None and generator.get("kind") == WRITTEN,
+        keeps_texts=settings.generator.keep_texts == "all",
     )
     metadata = {
         "state": READY,
         "fingerprint": target.fingerprint,
         "settings": asked,
         "profile": None if frozen is None else frozen.to_json(),
-        "encoder": settings.encoder.portable(),
+        "encoder": settings.encoder.portable(asked["encoder"].get("revision")),
     }
     fused = settings.fusion
     fusion = PLAIN if dry_run else Fusion(rule, fused.weight, fused.beta, frozen, fused.rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from xqg.fingerprints import NOT_KEPT, generation_key
 from xqg.protocols import Failure, Generation
 from xqg.records import LedgerEntry, Passage, Texts, content_hash, record_hash
 
@@ -13,9 +14,10 @@ from xqg.records import LedgerEntry, Passage, Texts, content_hash, record_hash
 class Target:
     """What every stored passage should look like.
 
-    ``fingerprint`` stands for all that changes a vector, ``generation`` for all that changes a query (it
-    leaves the list of languages out, so that a new language costs only itself); None takes the stored queries as they
-    are. ``written``: people wrote the queries (`asked_languages`).
+    ``fingerprint`` stands for all that changes a vector, ``generation`` for all that changes a query and for the
+    generator's revision (it leaves the list of languages out, so that a new language costs only itself); None takes
+    the stored queries as they are. ``written``: people wrote the queries (`asked_languages`). ``keeps_texts``:
+    generated texts are stored too.
     """
 
     fingerprint: str
@@ -23,6 +25,7 @@ class Target:
     languages: tuple[str, ...]
     own_language: bool
     written: bool = False
+    keeps_texts: bool = True
 
     def languages_for(self, passage: Passage) -> tuple[str, ...]:
         """The languages in which ``passage`` gets queries."""
@@ -82,14 +85,17 @@ def _plan_one(passage: Passage, entry: LedgerEntry | None, target: Target) -> Wo
     record = record_hash(passage, content)
     if entry is None:
         return Work(passage, Texts(), wanted, target.generation or "", content, record)
-    generation = entry.generation if target.generation is None else target.generation
-    reusable = entry.content_hash == content and entry.generation == generation
+    asked = entry.generation if target.generation is None else target.generation
+    reusable = entry.content_hash == content and generation_key(entry.generation) == generation_key(asked)
     kept = entry.texts if reusable else Texts()
     missing = tuple(language for language in wanted if language not in kept.queries)
     unchanged = entry.record_hash == record and entry.fingerprint == target.fingerprint
     if unchanged and reusable and not missing:
         return None
+    if entry.generation.endswith(NOT_KEPT):
+        return Work(passage, Texts(), wanted, asked.removesuffix(NOT_KEPT), content, record)
     stored = entry.texts.only(wanted) if unchanged else None
+    generation = entry.generation if reusable and not missing else asked
     return Work(passage, kept, missing, generation, content, record, stored)
 
 

@@ -10,6 +10,7 @@ from itertools import islice
 import numpy as np
 
 from xqg.errors import StoreUnreachableError, XqgError
+from xqg.fingerprints import NOT_KEPT
 from xqg.fusion.arrays import finite_rows
 from xqg.fusion.pieces import Piece, PieceKind, passage_pieces, query_pieces
 from xqg.fusion.rules import PieceVectors, fuse, limit_views, piece_vectors, select_pieces
@@ -180,8 +181,10 @@ class IngestWorker:
         return points
 
     def _entry(self, item: Work, texts: Texts) -> LedgerEntry:
-        fingerprint = self._opened.target.fingerprint
-        return LedgerEntry(item.record_hash, item.content_hash, item.generation, fingerprint, texts)
+        target, generation = self._opened.target, item.generation
+        if not target.keeps_texts:
+            generation, texts = generation + NOT_KEPT, Texts(dict.fromkeys(texts.queries, ()))
+        return LedgerEntry(item.record_hash, item.content_hash, generation, target.fingerprint, texts)
 
     def _ingest_or_split(self, batch: Sequence[Passage], refuse: Refuse) -> None:
         before, refused = deepcopy(self._report), list[Reject]()

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from xqg.addresses import without_login
 from xqg.assembly import build_encoder
 from xqg.errors import EncodingError, MissingDependencyError, SettingsError
 from xqg.plugin.augmenter import Augmenter, to_lists
@@ -152,7 +153,7 @@ class EncoderTextEmbedder:
 
     def to_dict(self) -> dict[str, Any]:
         """The component as JSON, without its key."""
-        return default_to_dict(self, settings=self._encoder.settings.portable(), key=self._encoder.key)
+        return default_to_dict(self, settings=self._encoder.to_json(), key=self._encoder.key)
 
     @component.output_types(embedding=list[float])
     def run(self, text: str) -> dict[str, list[float]]:
@@ -169,7 +170,7 @@ class EncoderDocumentEmbedder:
 
     def to_dict(self) -> dict[str, Any]:
         """The component as JSON, without its key."""
-        return default_to_dict(self, settings=self._encoder.settings.portable(), key=self._encoder.key)
+        return default_to_dict(self, settings=self._encoder.to_json(), key=self._encoder.key)
 
     @component.output_types(documents=list[Document])
     def run(self, documents: list[Document]) -> dict[str, list[Document]]:
@@ -187,6 +188,12 @@ class _LazyEncoder:
         self.settings: EncoderSettings = validated(EncoderSettings, {} if settings is None else settings)
         self.key = key
         self._built: Encoder | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What was set, without keys: with the address, so that texts go nowhere else when it is loaded again."""
+        settings = self.settings.model_dump(mode="json", exclude={"api_key"}, exclude_defaults=True)
+        address = {} if self.settings.base_url is None else {"base_url": without_login(self.settings.base_url)}
+        return {"spec": self.settings.spec, **settings, **address}
 
     def ready(self) -> Encoder:
         """:raises XqgError: if it cannot be used."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from xqg.errors import StoreError
+from xqg.fingerprints import generator_revision
 from xqg.fusion.pieces import PieceKind, passage_pieces
 from xqg.fusion.profile import EncoderProfile
 from xqg.identifiers import spellings
@@ -18,11 +19,13 @@ def describe_collection(collection: Collection, store: VectorStore) -> dict[str,
     """Counts and settings of a collection; reads every point once."""
     languages: Counter[str] = Counter()
     translated: Counter[str] = Counter()
+    revisions: Counter[str] = Counter()
     without = documents = passages = 0
     for point in store.points():
         passages += 1  # the store's own count may be an estimate
         documents += point.passage.chunk == 1
         texts = point.entry.texts
+        revisions.update([revision] if (revision := generator_revision(point.entry.generation)) else [])
         without += not (any(texts.queries.values()) or texts.translations)
         languages.update({code: len(found) for code, found in texts.queries.items()})
         translated.update({code: len(found) for code, found in texts.translations.items()})
@@ -40,6 +43,7 @@ def describe_collection(collection: Collection, store: VectorStore) -> dict[str,
         "queries": dict(sorted((+languages).items())),
         "translations": dict(sorted(translated.items())),
         "passages_without_queries": without,
+        "generator_revisions": dict(sorted(revisions.items())),
     }
 
 
@@ -67,6 +71,7 @@ def describe_point(point: Point) -> dict[str, Any]:
     return {
         **passage_to_json(point.passage),
         "fingerprint": point.entry.fingerprint,
+        "generator_revision": generator_revision(point.entry.generation),
         "sentences": [piece.text for piece in passage_pieces(point.passage) if piece.kind is PieceKind.SENTENCE],
         "queries": {language: list(texts) for language, texts in point.entry.texts.queries.items()},
         "translations": {language: list(texts) for language, texts in point.entry.texts.translations.items()},

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any, TypeVar
 
-from xqg.assembly import build_encoder, build_generator, build_store, open_store
+from xqg.assembly import build_encoder, build_generator, build_store, open_store, pin_encoder
 from xqg.encoders.profiles import find_profile
 from xqg.ingest.job import IngestJob
 from xqg.languages import LanguageDetector
@@ -66,8 +66,9 @@ class Parts:
 
     def job(self, settings: IngestSettings) -> IngestJob:
         """An ingestion with shared parts. :raises XqgError: if one cannot be used."""
-        generator, encoder = self.generator(settings.generator), self.encoder(settings.encoder)
         store = self.store(settings.store.collection)
+        settings = pin_encoder(settings, store)
+        generator, encoder = self.generator(settings.generator), self.encoder(settings.encoder)
         return IngestJob(settings, generator, encoder, store, self.detector, find_profile, lenient=True)
 
     def searcher(self, collection: str) -> tuple[Searcher, Encoder] | None:

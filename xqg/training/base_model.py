@@ -16,11 +16,11 @@ from xqg.models import (
     ModelSource,
     choose_device,
     choose_dtype,
-    find_source,
     load_config,
     load_tokenizer,
     load_weights,
     model_revision,
+    pinned_source,
 )
 from xqg.training.training_settings import TrainingSettings
 
@@ -71,7 +71,7 @@ def load_base(settings: TrainingSettings) -> BaseModel:
         tokenizer=load_tokenizer(source),
         spec=settings.base,
         name=BUNDLED_NAME if bundled else source.label,
-        revision=base_revision() if bundled else model_revision(source, config),
+        revision=base_revision() if bundled else model_revision(source),
         licence=settings.base_licence or (BUNDLED_LICENCE if bundled else "see the base model"),
         is_seq2seq=seq2seq,
         device=device,
@@ -99,7 +99,7 @@ def _find(settings: TrainingSettings) -> ModelSource:
     if settings.base == "bundled":
         return bundled_folder()
     name = settings.base if Path(settings.base).is_dir() else settings.base.removeprefix("hf:")
-    source = find_source(name, settings.revision)
+    source = pinned_source(name, settings.revision)
     if source.is_gguf:
         raise ModelError(f"{name} is a GGUF file", "unquantised weights to train", "Name a model in safetensors")
     return source

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 from tests.models import make_tokenizer
-from xqg.generators.decoding.stops import StopTokens
+from xqg.generators.decoding.decoder import StopTokens
 
 MODEL = SimpleNamespace(config=SimpleNamespace(eos_token_id=[4]), generation_config=SimpleNamespace(eos_token_id=None))
 

@@ -7,8 +7,7 @@ import pytest
 
 from tests.endpoint import serve
 from xqg.errors import GenerationError
-from xqg.generators.translation.libretranslate import LibreTranslator
-from xqg.generators.translation.openai import BATCH, OpenAITranslator
+from xqg.generators.translation.endpoints import BATCH, LibreTranslator, OpenAITranslator
 from xqg.http import JsonEndpoint
 from xqg.settings import GeneratorSettings
 
@@ -82,5 +81,5 @@ def test_libretranslate(monkeypatch):
 def test_libretranslate_that_answers_something_else(content):
     with serve(lambda body: (200, {}, content)) as script:
         translator = LibreTranslator(GeneratorSettings(spec="bundled", languages=("fr",)), script.url)
-        with pytest.raises(GenerationError, match="without 2 translations"):
+        with pytest.raises(GenerationError, match="expected 2 translations"):
             list(translator.translate(["a", "b"], "en", "fr"))

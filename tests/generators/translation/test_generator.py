@@ -11,8 +11,7 @@ from xqg import models
 from xqg.assembly import build_generator
 from xqg.errors import GenerationError
 from xqg.generators.combined import Together
-from xqg.generators.translation.checks import find_fault
-from xqg.generators.translation.generator import TranslatingGenerator
+from xqg.generators.translation.generator import TranslatingGenerator, find_fault
 from xqg.generators.translation.memory import TranslationMemory
 from xqg.languages import LanguageDetector
 from xqg.protocols import Generation

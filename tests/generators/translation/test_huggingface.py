@@ -16,7 +16,7 @@ from xqg.errors import ModelError
 from xqg.generators.translation.huggingface import HuggingFaceTranslator, _batches
 from xqg.settings import GeneratorSettings
 
-WORDS = ["<pad>", "</s>", "<unk>", "hello", "world", "bonjour", "monde"]
+WORDS = ["<s>", "<pad>", "</s>", "<unk>", "hello", "world", "bonjour", "monde"]
 
 
 def save(folder, model_type, special):
@@ -24,18 +24,18 @@ def save(folder, model_type, special):
     vocabulary = {word: number for number, word in enumerate([*WORDS, *special])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.add_special_tokens(["<pad>", "</s>", "<unk>", *special])
+    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "<unk>", *special])
     PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+        tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>"
     ).save_pretrained(folder)
-    common = {"vocab_size": len(vocabulary), "d_model": 16, "pad_token_id": 0, "eos_token_id": 1}
+    common = {"vocab_size": len(vocabulary), "d_model": 16, "pad_token_id": 1, "eos_token_id": 2}
     if model_type == "t5":
-        config = T5Config(d_ff=32, num_layers=1, num_heads=2, d_kv=8, decoder_start_token_id=0, **common)
+        config = T5Config(d_ff=32, num_layers=1, num_heads=2, d_kv=8, decoder_start_token_id=1, **common)
         T5ForConditionalGeneration(config).save_pretrained(folder)
     else:
         config = M2M100Config(
             encoder_layers=1, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
-            encoder_ffn_dim=32, decoder_ffn_dim=32, decoder_start_token_id=1, bos_token_id=None, **common,
+            encoder_ffn_dim=32, decoder_ffn_dim=32, decoder_start_token_id=2, bos_token_id=0, **common,
         )  # fmt: skip
         M2M100ForConditionalGeneration(config).save_pretrained(folder)
     return folder
@@ -57,8 +57,7 @@ def translator_of(folder):
 def test_every_family_is_told_the_language_in_its_own_way(tmp_path, model_type, special, prefix, first):
     translator = translator_of(save(tmp_path, model_type, special))
     translator.check()
-    before, options = translator._directions("en", "fr")
-    asked = options.get("forced_bos_token_id")
+    before, asked = translator._directions("en", "fr")
     assert (before, None if asked is None else translator._tokenizer.convert_ids_to_tokens(asked)) == (prefix, first)
     texts = ["hello world", "hello", "world hello world"]
     found = list(translator.translate(texts, "en", "fr"))
@@ -69,7 +68,7 @@ def test_every_family_is_told_the_language_in_its_own_way(tmp_path, model_type, 
 
 def test_an_unknown_language_is_told(tmp_path):
     translator = translator_of(save(tmp_path, "m2m_100", ["__en__", "__fr__"]))
-    with pytest.raises(ModelError, match="has no word for en or sw"):
+    with pytest.raises(ModelError, match="does not translate from en into sw"):
         list(translator.translate(["hello"], "en", "sw"))
 
 

@@ -75,7 +75,7 @@ def test_translations_get_rows_of_their_own_where_asked(run):
 
 @pytest.mark.parametrize(
     "spec",
-    ["translate", "translate:firefox", "translate:hf:a/b", "translate:openai:m", "translate:libretranslate:http://h/",
+    ["translate", "translate:firefox", "translate:hf:a/b", "translate:ct2:a/b", "translate:openai:m", "translate:libretranslate:http://h/",
      "translate+bundled", "translate:hf:a/b+openai:m", "translate+file:q.jsonl"],
 )  # fmt: skip
 def test_generators_that_translate(spec):

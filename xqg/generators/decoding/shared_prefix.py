@@ -10,6 +10,7 @@ passage takes their place.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -18,39 +19,32 @@ from typing import Any
 import torch
 
 from xqg.generators.decoding.attention import FOLDED, Split, attention_of
-from xqg.generators.decoding.decoder import Limits, Prompt
-from xqg.generators.decoding.rows import Row, Rows
-from xqg.generators.decoding.screening import ScreenedHead
+from xqg.generators.decoding.decoder import Decoder, Limits, Prompt
+from xqg.generators.decoding.generate import GenerateDecoder
+from xqg.generators.decoding.rows import PromptTree, Row, Rows, common_prefix
 from xqg.generators.decoding.slots import SlotCache
 from xqg.generators.decoding.top_k import largest
-from xqg.generators.decoding.trees import PromptTree, common_prefix
+
+logger = logging.getLogger(__name__)
 
 Mask = torch.Tensor | dict[str, torch.Tensor]
 
+TRIED_TOKENS = 24
+_TOLERANCE = 0.05
+"""Allowed difference of two logits as a share of their range; 0.01 is usual in bfloat16, and a wrong mask gives 0.3."""
+
 
 class SharedPrefixDecoder:
-    """Top-k sampling from a causal model.
-
-    Without a ``head`` the distribution is that of plain top-k sampling, but for the rounding of logits. With one it
-    is so wherever the head finds the true k likeliest tokens: see `ScreenedHead`.
+    """Top-k sampling from a causal model; the distribution is that of plain sampling, up to the rounding of logits.
 
     :param prefix: tokens that most prompts begin with (instructions, examples); their keys and values are kept
         between calls. Prompts may leave it earlier, or share nothing.
     :param attention: name of the attention to compute with; None: the model's own.
-    :param head: finds the likeliest tokens in place of the model's output layer; None: that layer.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        limits: Limits,
-        prefix: Sequence[int] = (),
-        attention: str | None = None,
-        head: ScreenedHead | None = None,
-    ) -> None:
+    def __init__(self, model: Any, limits: Limits, prefix: Sequence[int] = (), attention: str | None = None) -> None:
         self._model = model
         self._attention = attention
-        self._head = head
         self._limits = limits
         self._prefix = tuple(prefix)
         self._config = model.config.get_text_config()
@@ -107,8 +101,6 @@ class SharedPrefixDecoder:
 
     def first_logits(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
         """The logits after each of these prompts of one passage, shape (prompts, vocabulary)."""
-        if self._head is not None:
-            raise ValueError("this decoder never computes all logits")
         shared = common_prefix([(*self._prefix, -1), *prompts])
         with attention_of(self._config, self._attention):
             return self._read(self._prefill_prefix(shared), prompts, len(shared))[2]
@@ -116,29 +108,24 @@ class SharedPrefixDecoder:
     def _read(
         self, prefix: SlotCache, prompts: Sequence[Sequence[int]], shared: int
     ) -> tuple[SlotCache, PromptTree, torch.Tensor]:
-        """Read the prompts of one passage behind the shared tokens; the outputs after each prompt."""
+        """Read the prompts of one passage behind the shared tokens; the logits after each prompt."""
         tree = PromptTree([prompt[shared:] for prompt in prompts], shared, self._model.device)
         cache = SlotCache(self._config.num_hidden_layers, shared + len(tree.tokens))
         cache.append(prefix)
-        outputs = self._forward(cache, tree.tokens, tree.places, tree.visible, tree.all_places, keep=len(prompts))
-        return cache, tree, outputs
+        logits = self._forward(cache, tree.tokens, tree.places, tree.visible, tree.all_places, keep=len(prompts))
+        return cache, tree, logits
 
     def _admit(self, rows: Rows, numbers: Sequence[int], prompts: Sequence[Prompt]) -> None:
         """Read the prompts of one passage and start their rows with a first token for each sample."""
-        cache, tree, outputs = self._read(rows.prefix, [prompt.tokens for prompt in prompts], rows.prefix.length)
+        cache, tree, logits = self._read(rows.prefix, [prompt.tokens for prompt in prompts], rows.prefix.length)
         rows.add(cache, tree, numbers, prompts)
-        rows.write(*self._likeliest(outputs), first=rows.count - len(prompts))
+        rows.write(*largest(logits, self._limits.top_k), first=rows.count - len(prompts))
 
     def _step(self, rows: Rows) -> None:
         visible = rows.open_slots()
         split = rows.split() if self._attention == FOLDED else None
-        outputs = self._forward(rows.cache, rows.tokens, rows.places, visible, rows.slot_places, rows.count, split)
-        rows.write(*self._likeliest(outputs))
-
-    def _likeliest(self, outputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits of the k likeliest next tokens, and these tokens, both of shape (rows, k)."""
-        find = largest if self._head is None else self._head.largest
-        return find(outputs, self._limits.top_k)
+        logits = self._forward(rows.cache, rows.tokens, rows.places, visible, rows.slot_places, rows.count, split)
+        rows.write(*largest(logits, self._limits.top_k))
 
     def _forward(
         self,
@@ -150,7 +137,7 @@ class SharedPrefixDecoder:
         keep: int,
         split: Split | None = None,
     ) -> torch.Tensor:
-        """Outputs at the last ``keep`` tokens: logits, shape (keep, vocabulary), or states where a head takes those.
+        """The logits at the last ``keep`` tokens, shape (keep, vocabulary).
 
         :param places: position of each token in its own sequence, shape (tokens,).
         :param visible: which slots, its own included, each token may look at, shape (tokens, slots).
@@ -166,12 +153,8 @@ class SharedPrefixDecoder:
             "use_cache": True,
             **({} if split is None else {"split": split}),
         }
-        outputs: torch.Tensor
-        if self._head is None:
-            outputs = self._model(**given, logits_to_keep=keep).logits[0]
-        else:
-            outputs = self._model.get_decoder()(**given).last_hidden_state[0, -keep:]
-        return outputs
+        logits: torch.Tensor = self._model(**given, logits_to_keep=keep).logits[0]
+        return logits
 
     def _mask(self, visible: torch.Tensor, places: torch.Tensor, slot_places: torch.Tensor) -> Mask:
         """The additive mask in the form the model wants: one, or one for each kind of layer."""
@@ -187,6 +170,41 @@ class SharedPrefixDecoder:
         if kinds is None:
             return sliding
         return {kind: sliding if kind == "sliding_attention" else full for kind in sorted(set(kinds))}
+
+
+def choose_decoder(model: Any, name: str, limits: Limits, prefix: Sequence[int], trial: Sequence[int]) -> Decoder:
+    """The fastest decoder that computes what the model itself computes.
+
+    :param name: of the model, for the log. :param prefix: tokens that most prompts begin with.
+    :param trial: a prompt to try it on, at least `TRIED_TOKENS` long.
+    """
+    for attention in (FOLDED, None) if model.device.type == "cpu" else (None,):
+        if agrees(model, trial, attention):
+            return SharedPrefixDecoder(model, limits, prefix, attention)
+    logger.warning("%s cannot share prefixes: its queries are written one prompt at a time", name)
+    return GenerateDecoder(model, limits)
+
+
+@torch.inference_mode()
+def agrees(model: Any, prompt: Sequence[int], attention: str | None = None) -> bool:
+    """Whether `SharedPrefixDecoder`, with this attention, computes the logits of this model as the model itself does.
+
+    Tried on the first tokens of a real prompt, since what a model does with masks and positions shows in no
+    configuration, and since on tokens without sense rounding alone may look like a mistake.
+    """
+    tokens = list(prompt[:TRIED_TOKENS])
+    prompts = [tokens, tokens[:18] + tokens[3:6]]
+    decoder = SharedPrefixDecoder(model, Limits(frozenset(), 1, 1, 2), tokens[:8], attention)
+    try:
+        shared = decoder.first_logits(prompts)
+        for row, prompt in zip(shared, prompts, strict=True):
+            plain = model(input_ids=torch.tensor([prompt], device=model.device)).logits[0, -1].float()
+            spread = plain.max() - plain.min()
+            if not bool((row.float() - plain).abs().max() <= _TOLERANCE * spread):
+                return False
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, RuntimeError):
+        return False
+    return True
 
 
 def _samples_of(prompts: Sequence[Prompt], group: Sequence[int]) -> int:

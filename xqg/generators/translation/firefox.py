@@ -113,6 +113,6 @@ class _Engine:
         said = self._process.communicate()[1].strip().splitlines()
         return GenerationError(
             f"The translation engine ended: {said[-1] if said else f'exit code {self._process.returncode}'}",
-            "asked to translate",
+            "",
             "Check the models (xqg models fetch --languages … fetches them anew)",
         )

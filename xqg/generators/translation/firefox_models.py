@@ -28,13 +28,7 @@ LISTED_AS = {"zh": ("zh-Hans", "zh"), "no": ("nb", "no")}
 """Languages that the list has under other codes than ISO 639-1."""
 
 _RELEASE = re.compile(r"([1-9]\d*)\.(\d+)")
-_KEPT_NAMES = {
-    "model": "model.{pair}.bin",
-    "lex": "lex.{pair}.bin",
-    "vocab": "vocab.{pair}.spm",
-    "srcvocab": "srcvocab.{pair}.spm",
-    "trgvocab": "trgvocab.{pair}.spm",
-}
+_ENDINGS = {"model": "bin", "lex": "bin", "vocab": "spm", "srcvocab": "spm", "trgvocab": "spm"}
 
 Pair = tuple[str, str]
 
@@ -151,7 +145,7 @@ def _newest(records: Sequence[dict[str, Any]], source: str, target: str) -> list
         for record in records
         if record["sourceLanguage"] in sources
         and record["targetLanguage"] in targets
-        and record["fileType"] in _KEPT_NAMES
+        and record["fileType"] in _ENDINGS
         and _RELEASE.fullmatch(record["version"])
     ]
     releases = {(_release(record), record["architecture"] or "") for record in own if record["fileType"] == "model"}
@@ -177,7 +171,8 @@ def _attachments(address: str) -> str:
 def _fetch_file(record: dict[str, Any], base: str, folder: Path, pair: str) -> Path:
     from fxtranslate import discovery
 
-    path = folder / _KEPT_NAMES[record["fileType"]].format(pair=pair)
+    kind = str(record["fileType"])
+    path = folder / f"{kind}.{pair}.{_ENDINGS[kind]}"
     if path.exists():
         return path
     logger.info("fetching %s", path.name)

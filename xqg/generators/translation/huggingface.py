@@ -15,11 +15,11 @@ from xqg.models import (
     check_weights,
     choose_device,
     choose_dtype,
-    find_source,
     load_config,
     load_tokenizer,
     load_weights,
     model_revision,
+    pinned_source,
     quiet,
 )
 from xqg.remade import Remade
@@ -42,10 +42,10 @@ class HuggingFaceTranslator(Remade):
     def __init__(self, settings: GeneratorSettings, name: str) -> None:
         self._settings, self._name = settings, name
 
-    @property
+    @cached_property
     def identity(self) -> Mapping[str, Any]:
-        """Model and revision; loads the configuration, no weights."""
-        return {"engine": "hf", "model": self._source.label, "revision": model_revision(self._source, self._config)}
+        """Model and revision; loads the configuration, and of a folder reads all files once."""
+        return {"engine": "hf", "model": self._source.label, "revision": model_revision(self._source)}
 
     def check(self) -> None:
         """:raises ModelError: if the model cannot be found, or has weights that are no safetensors."""
@@ -54,34 +54,38 @@ class HuggingFaceTranslator(Remade):
 
     def translate(self, texts: Sequence[str], source: str, target: str) -> Iterator[tuple[str, str]]:
         """Each text with its translation. :raises ModelError: if the model does not know one of the languages."""
-        prefix, options = self._directions(source, target)
+        prefix, first = self._directions(source, target)
         inputs = {text: self._tokenizer(prefix + text, truncation=True, max_length=LONGEST).input_ids for text in texts}
-        with quiet(), torch.inference_mode():
+        with quiet():
             for batch in _batches({text: len(tokens) for text, tokens in inputs.items()}):
-                tensors = self._tokenizer.pad({"input_ids": [inputs[text] for text in batch]}, return_tensors="pt")
                 longest = 2 * max(len(inputs[text]) for text in batch) + 10
-                output = self._model.generate(
-                    **tensors.to(self._model.device), max_new_tokens=longest, do_sample=False, num_beams=1, **options
-                )
-                yield from zip(batch, self._tokenizer.batch_decode(output, skip_special_tokens=True), strict=True)
+                written = self._write([inputs[text] for text in batch], first, longest)
+                yield from zip(batch, self._tokenizer.batch_decode(written, skip_special_tokens=True), strict=True)
 
-    def _directions(self, source: str, target: str) -> tuple[str, dict[str, Any]]:
-        """What is written before a text, and with which token its translation begins, as each family wants it."""
+    def _write(self, inputs: Sequence[Sequence[int]], first: int | None, longest: int) -> Any:
+        """The likeliest tokens, at most so many, for each input; :param first: the token that they begin with."""
+        tensors = self._tokenizer.pad({"input_ids": inputs}, return_tensors="pt").to(self._model.device)
+        options = {} if first is None else {"forced_bos_token_id": first}
+        with torch.inference_mode():
+            return self._model.generate(**tensors, max_new_tokens=longest, do_sample=False, num_beams=1, **options)
+
+    def _directions(self, source: str, target: str) -> tuple[str, int | None]:
+        """What is written before a text, and the token that its translation begins with, as each family wants it."""
         known = self._tokenizer.get_vocab()
         if f"<2{target}>" in known:  # MADLAD-400
-            return f"<2{target}> ", {}
+            return f"<2{target}> ", None
         if f">>{target}<<" in known:  # Marian into several languages
-            return f">>{target}<< ", {}
+            return f">>{target}<< ", None
         for spell in (_m2m_name, self._nllb_name):
             names = spell(source), spell(target)
             if all(name in known for name in names):
                 self._tokenizer.src_lang = names[0] if spell is self._nllb_name else source
-                return "", {"forced_bos_token_id": known[names[1]]}
+                return "", int(known[names[1]])
         if self._config.model_type == "marian":
-            return "", {}
+            return "", None
         raise ModelError(
-            f"The model {self._name} has no word for {source} or {target}",
-            "asked for a translation model of one of the families Marian, M2M-100, NLLB-200, MADLAD-400",
+            f"The model {self._name} does not translate from {source} into {target}",
+            "a model of the families Marian, M2M-100, NLLB-200 or MADLAD-400 that knows both languages",
             "Take another model, or other --languages",
         )
 
@@ -91,7 +95,7 @@ class HuggingFaceTranslator(Remade):
 
     @cached_property
     def _source(self) -> ModelSource:
-        return find_source(self._name, self._settings.revision)
+        return pinned_source(self._name, self._settings.revision)
 
     @cached_property
     def _config(self) -> Any:
@@ -103,12 +107,14 @@ class HuggingFaceTranslator(Remade):
 
     @cached_property
     def _model(self) -> Any:
+        device = choose_device(self._settings.device)
+        overflows = self._config.model_type == "t5"  # in float16
+        return self._load(torch.float32 if overflows else choose_dtype(device)).to(device).eval()
+
+    def _load(self, dtype: torch.dtype) -> Any:
         from transformers import AutoModelForSeq2SeqLM
 
-        device = choose_device(self._settings.device)
-        dtype = torch.float32 if self._config.model_type == "t5" else choose_dtype(device)  # T5 overflows in float16
-        load = AutoModelForSeq2SeqLM.from_pretrained
-        return load_weights(self._source, load, dtype=dtype).to(device).eval()
+        return load_weights(self._source, AutoModelForSeq2SeqLM.from_pretrained, dtype=dtype)
 
 
 def _m2m_name(code: str) -> str:

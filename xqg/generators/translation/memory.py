@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import GenerationError
-from xqg.generators.private_file import PrivateFile
+from xqg.generators.answer_cache import PrivateFile
 from xqg.records import digest
 from xqg.remade import Remade
 
@@ -53,7 +53,7 @@ class TranslationMemory(Remade):
         except (sqlite3.Error, OSError) as error:
             raise GenerationError(
                 f"The translation memory {self._file.path} cannot be used: {error}",
-                "a place to keep what was translated",
+                "",
                 "Delete that file, or name another folder in XQG_CACHE",
             ) from error
 

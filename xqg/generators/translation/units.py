@@ -51,7 +51,7 @@ class UnitsGenerator:
     def check(self) -> None:
         """:raises InputError: if a file cannot be read, or there is no unit in them."""
         if not self._units:
-            raise InputError(f"{self._path} has no translated text", "asked for PO, TMX or XLIFF with translations")
+            raise InputError(f"{self._path} has no translated text", "PO, TMX or XLIFF with translations")
 
     def languages(self) -> tuple[str, ...]:
         """The languages of the translations, sorted."""
@@ -102,7 +102,7 @@ def _read_po(path: Path) -> Iterator[Unit]:
         raise InputError(f"{path} is no PO file: {error}") from error
     language = told_language(entries.metadata.get("Language")) or told_language(path.stem)
     if language is None:
-        raise InputError(f"{path} does not say its language", 'asked for "Language: fr" in its header')
+        raise InputError(f"{path} does not say its language", '"Language: fr" in its header')
     for entry in entries:
         if entry.translated() and not entry.obsolete:
             yield language, entry.msgid, entry.msgstr or entry.msgstr_plural.get(0, "")

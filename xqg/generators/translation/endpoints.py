@@ -1,8 +1,9 @@
-"""``translate:openai:MODEL``: the chat models of OpenAI-compatible endpoints, many sentences a request."""
+"""``translate:openai:MODEL`` and ``translate:libretranslate:URL``: endpoints that translate many texts a request."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -10,13 +11,19 @@ from itertools import islice
 from typing import Any
 
 from xqg.errors import PARSING_ERRORS, GenerationError
-from xqg.generators.thoughts import without_thoughts
+from xqg.generators.cleaning import without_thoughts
 from xqg.http import EndpointError, JsonEndpoint
 from xqg.languages import language_name
 from xqg.settings import GeneratorSettings
 
 BATCH = 20
 """Texts in a request: few enough that a model keeps count of them."""
+
+SERVER_BATCH = 32
+"""The same for LibreTranslate."""
+
+LIBRETRANSLATE_KEY = "LIBRETRANSLATE_API_KEY"
+"""The environment variable with its key."""
 
 _PROMPT = (
     "Translate each of these {count} texts from {source} into {target}, as people there would write it. "
@@ -35,7 +42,7 @@ class OpenAITranslator:
     @property
     def identity(self) -> Mapping[str, Any]:
         """The model and how it is asked; asks the endpoint nothing."""
-        return {"engine": "openai", "model": self._model, "prompt": _PROMPT}
+        return {"engine": "openai", "model": self._model, "wording": _PROMPT}
 
     def check(self) -> None:
         """:raises SettingsError: if there is no key or the address is none."""
@@ -74,6 +81,47 @@ class OpenAITranslator:
     @cached_property
     def _endpoint(self) -> JsonEndpoint:
         return self._given if self._given is not None else JsonEndpoint.from_settings(self._settings)
+
+
+class LibreTranslator:
+    """A request for every 32 texts; its key, where it wants one, is in ``LIBRETRANSLATE_API_KEY``."""
+
+    metered = True
+
+    def __init__(self, settings: GeneratorSettings, address: str) -> None:
+        self._key = os.environ.get(LIBRETRANSLATE_KEY, "")
+        self._endpoint = JsonEndpoint(address, self._key, settings.timeout_seconds)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """The kind of server: its address is private, and it names no model."""
+        return {"engine": "libretranslate"}
+
+    def check(self) -> None:
+        """Nothing can be told without asking it."""
+
+    def translate(self, texts: Sequence[str], source: str, target: str) -> Iterator[tuple[str, str]]:
+        """Each text with its translation.
+
+        :raises GenerationError: if the server refuses or fails, or answers another number of texts.
+        """
+        for start in range(0, len(texts), SERVER_BATCH):
+            batch = list(texts[start : start + SERVER_BATCH])
+            body: dict[str, Any] = {"q": batch, "source": source, "target": target, "format": "text"}
+            if self._key:
+                body["api_key"] = self._key
+            try:
+                answer = self._endpoint.post_json("translate", body)
+            except EndpointError as error:
+                raise GenerationError(error.found, error.expected, error.remedy) from error
+            found = answer.get("translatedText") if isinstance(answer, dict) else None
+            if not isinstance(found, list) or len(found) != len(batch):
+                raise GenerationError(
+                    "The server answered something else",
+                    f"{len(batch)} translations from LibreTranslate",
+                    "Check its address",
+                )
+            yield from zip(batch, map(str, found), strict=True)
 
 
 def _read_texts(answer: Any) -> list[str] | None:
