@@ -1,4 +1,4 @@
-"""Who is let in, and how much of them: keys, origins, sizes, rates; and the headers of every answer."""
+"""Access control: keys, origins, body sizes, rates; and the headers of every answer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OPEN_PATHS = (
     *("/healthz", "/readyz", "/openapi.json"),
 )
 _PASSAGES = re.compile(r"/v1/collections/[^/]+/passages")
-_READING = re.compile(r"/v1/collections/[^/]+/(search|compare)")
+_READING = re.compile(r"/v1/collections/[^/]+/(search|compare)|/mcp")
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -56,7 +56,7 @@ def needed_scope(method: str, path: str) -> Scope | None:
 
 
 class KeyRing:
-    """The keys that are let in; what each may do is found without telling how near a wrong one came."""
+    """The accepted keys and their scopes, compared in constant time."""
 
     def __init__(self, keys: Sequence[KeySettings]) -> None:
         self._keys = [(key.sha256.encode("ascii"), key.scope) for key in keys]
@@ -75,14 +75,14 @@ class KeyRing:
 
 
 class Rates:
-    """Lets each client ask so many times a second, and twice as many at once."""
+    """A token bucket for each client: so many requests a second, and twice as many at once."""
 
     def __init__(self, per_second: float) -> None:
         self._rate, self._most = per_second, max(1.0, 2 * per_second)
         self._clients: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def seconds_to_wait(self, client: str) -> float:
-        """0 where ``client`` may ask now, and then it counts; else in how many seconds."""
+        """0 where ``client`` may send a request now, which then counts; else in how many seconds."""
         now = time.monotonic()
         left, at = self._clients.pop(client, (self._most, now))
         left = min(self._most, left + (now - at) * self._rate)
@@ -94,7 +94,7 @@ class Rates:
 
 
 class Guard:
-    """Stands before the application: lets in who may, as much as may be, and measures the answers."""
+    """Middleware that checks every request before the application gets it, and measures the answers."""
 
     def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: Metrics) -> None:
         self._app, self._settings, self._metrics = app, settings, metrics
@@ -151,7 +151,7 @@ class Guard:
         return None
 
     def _foreign(self, headers: Headers) -> str | None:
-        """Why a request comes from a page of somebody else; None where it does not.
+        """Why a request comes from a foreign page; None where it does not.
 
         Without keys whoever reaches the port is let in, and every page in a browser on this machine does.
         """
@@ -160,7 +160,7 @@ class Guard:
         if not self._ring and (name is None or not is_loopback(name)):
             return "The Host is not this machine's"
         if origin is not None and urlsplit(origin if origin.isascii() else "").netloc != host:
-            return "Requests of other pages are refused"
+            return "Requests from other pages are refused"
         return None
 
     def _limit(self, scope: ASGIScope, headers: Headers) -> int:
@@ -184,7 +184,7 @@ class Guard:
                 if taken > limit:
                     raise HTTPException(413, f"The body has more than {limit} bytes")
                 if not message.get("more_body", False):
-                    taken = -1  # what comes now is that the client is gone, whenever it may
+                    taken = -1  # the next message is the disconnection, whenever it comes
             return message
 
         return take

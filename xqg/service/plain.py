@@ -1,4 +1,4 @@
-"""Plain vectors of a collection's passages, as they would be without xqg: what its results are compared with."""
+"""The plain vectors of a collection's passages, as they would be without xqg, to compare its results with."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from xqg.records import Passage, Vectors, digest
 
 ENCODED_AT_ONCE = 32
 
-IN_PASSING = 256
-"""Passages that a question may wait for; more are for the jobs."""
+ENCODED_BY_REQUESTS = 256
+"""Passages that a request may encode itself; more are left to the jobs."""
 
 
 class NotComparableError(XqgError):
-    """There are no plain vectors to compare with."""
+    """Plain vectors to compare with are missing."""
 
 
 class PlainVectors:
@@ -49,8 +49,8 @@ class PlainVectors:
             if len(stored) > self._most:
                 raise NotComparableError(
                     f"Collection {self._collection!r} has more than {self._most} passages",
-                    "asked to compare it with plain vectors",
-                    "Use `xqg compare`, or raise service.most_compared",
+                    "",
+                    "Compare it with `xqg compare`, or raise service.most_compared",
                 )
             rows = {key: row for row, key in enumerate(zip(self._ids, self._hashes, strict=True))}
             keys = [(key, point.entry.content_hash) for key, point in stored.items()]
@@ -58,7 +58,7 @@ class PlainVectors:
             if at_most is not None and len(missing) > at_most:
                 raise NotComparableError(
                     f"{len(missing)} passages of {self._collection!r} have no plain vector yet",
-                    "asked to compare it with plain vectors",
+                    "",
                     "Wait for its jobs to end; if there are none, add something to the collection",
                 )
             if not missing and len(rows) == len(keys):

@@ -1,4 +1,4 @@
-"""What a job does when its turn comes, by its kind."""
+"""What the jobs do, by their kind."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Stopping = Callable[[], bool]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: its counts, and whether it was asked to end before."""
+    """How a job ended: its counts, and whether it was interrupted."""
 
     counts: Mapping[str, Any]
     interrupted: bool = False
@@ -36,7 +36,7 @@ class Outcome:
 
 @dataclass
 class Runner:
-    """Runs jobs with the parts that it is handed. :param config: the settings' groups, for augmentations."""
+    """Runs jobs with the parts given. :param config: the groups of settings, for augmentations."""
 
     parts: Parts
     registry: Registry
@@ -47,7 +47,7 @@ class Runner:
     _plain: dict[str, PlainVectors] = field(default_factory=dict)
 
     def run(self, job: Job, progress: Progress, stopping: Stopping) -> Outcome:
-        """Do what the job says, or go on with it. :raises XqgError: if it cannot be done now, or not at all."""
+        """Do the job, or continue it. :raises XqgError: if it cannot be done now, or not at all."""
         kinds = {"ingest": self._ingest, "folder": self._folder, "delete": self._delete, "augment": self._augment}
         return kinds[job.kind](job, progress, stopping)
 
@@ -110,11 +110,11 @@ class Runner:
     def _settings(self, job: Job) -> IngestSettings:
         settings = self.registry.settings(job.collection)
         if settings is None:
-            raise StoreError(f"Collection {job.collection!r} was deleted", "asked to write to it", "Make it again")
+            raise StoreError(f"Collection {job.collection!r} was deleted", "", "Make it again, then retry the job")
         return settings
 
     def _update_plain(self, collection: str, settings: IngestSettings) -> None:
-        """Keep the comparison up to date; it is no part of what was promised, so it fails nothing."""
+        """Keep the comparison up to date; no job fails over it."""
         if self.most_compared == 0:
             return
         store = self.parts.store(collection)
@@ -135,7 +135,7 @@ class Counting:
         self.counts: dict[str, Any] = {}
 
     def __call__(self, report: IngestReport) -> None:
-        """Tell how far the run is."""
+        """Report the progress of a run."""
         spent = {stage: seconds - self._before.get(stage, 0.0) for stage, seconds in report.seconds.items()}
         self._before = dict(report.seconds)
         busy, done = sum(report.seconds.values()), report.read + report.rejected
@@ -155,7 +155,7 @@ def lost_pages(store: VectorStore, folder: Path) -> dict[str, tuple[str, ...]]:
     :raises InputError: if a folder below cannot be read, since what is in it is not gone.
     """
     present = {canonical(path.relative_to(folder).as_posix()) for path in files_below(folder)}
-    if not present:  # more likely a disk that is not there than a folder that was emptied
+    if not present:  # more likely a disk that is not mounted than a folder that was emptied
         return {}
     name = canonical("/".join(folder.absolute().parts[-2:]))
     return dict(find_lost(store, Sources("id", documents=present, origins={name})).documents)
@@ -165,7 +165,7 @@ def files_below(folder: Path) -> Iterator[Path]:
     """The files below a folder. :raises InputError: if one of its folders cannot be read."""
 
     def refuse(error: OSError) -> None:
-        raise InputError(f"The folder {error.filename} cannot be read: {error.strerror}", "asked to watch it")
+        raise InputError(f"The folder {error.filename} cannot be read: {error.strerror}")
 
     for place, _, names in os.walk(folder, onerror=refuse):
         yield from (Path(place, name) for name in names)
