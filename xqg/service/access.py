@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException
@@ -17,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as ASGIScope
 
+from xqg.service.answers import Answer
 from xqg.service.metrics import Metrics
 from xqg.service.service_settings import SCOPES, KeySettings, Scope, ServiceSettings, hash_key, is_loopback
 
@@ -118,7 +117,7 @@ class Guard:
         refusal = self._refusal(scope, headers)
         try:
             if refusal is not None:
-                await _refuse(answer, *refusal)
+                await refusal(scope, receive, answer)
             else:
                 await self._app(scope, self._limited(receive, self._limit(scope, headers)), answer)
         finally:
@@ -126,29 +125,28 @@ class Guard:
             method = scope["method"] if scope["method"] in METHODS else "other"
             self._metrics.answered(method, route, status, time.perf_counter() - began)
 
-    def _refusal(self, scope: ASGIScope, headers: Headers) -> tuple[int, str, dict[str, str]] | None:
+    def _refusal(self, scope: ASGIScope, headers: Headers) -> Answer | None:
         key = _key(headers)
         known = None if key is None else self._ring.scope_of(key)
         address = (scope.get("client") or ("",))[0]
         # a wrong key counts for the address it came from, or guessing would be free
         wait = self._rates.seconds_to_wait(address if key is None or known is None else hash_key(key))
         if wait > 0:
-            return 429, "Too many requests", {"retry-after": str(int(wait) + 1)}
+            return _refused(429, "Too many requests", {"retry-after": str(int(wait) + 1)})
         reason = self._foreign(headers)
         if reason is not None:
-            return 403, reason, {}
+            return _refused(403, reason)
         needed = needed_scope(scope["method"], scope["path"])
         if needed is not None and self._ring:
             if known is None:
-                return 401, "A key is needed: Authorization: Bearer KEY", {"www-authenticate": "Bearer"}
+                return _refused(401, "A key is needed: Authorization: Bearer KEY", {"www-authenticate": "Bearer"})
             if SCOPES.index(known) < SCOPES.index(needed):
-                return 403, f"This key may {known}; the request needs one that may {needed}", {}
+                return _refused(403, f"This key may {known}; the request needs one that may {needed}")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or len(length) > 18:
-            return 400, "The Content-Length is no number", {}
-        if int(length) > self._limit(scope, headers):
-            return 413, f"The body has more than {self._limit(scope, headers)} bytes", {}
-        return None
+            return _refused(400, "The Content-Length is no number")
+        limit = self._limit(scope, headers)
+        return _refused(413, f"The body has more than {limit} bytes") if int(length) > limit else None
 
     def _foreign(self, headers: Headers) -> str | None:
         """Why a request comes from a foreign page; None where it does not.
@@ -195,9 +193,5 @@ def _key(headers: Headers) -> str | None:
     return key.strip() if kind.lower() == "bearer" and key.strip() else headers.get("api-key")
 
 
-async def _refuse(send: Send, status: int, detail: str, headers: dict[str, Any]) -> None:
-    body = json.dumps({"detail": detail}).encode("ascii")
-    named = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close", **headers}
-    raw = [(name.encode("ascii"), value.encode("ascii")) for name, value in named.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+def _refused(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer({"detail": detail}, status, {"connection": "close", **(headers or {})})

@@ -130,14 +130,12 @@ def add_handlers(app: FastAPI, teller: Teller) -> None:
         return Answer({"detail": str(error.detail)}, error.status_code, error.headers)
 
     async def unfit(request: Request, error: RequestValidationError) -> Answer:
-        told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        return Answer({"detail": teller.tell("; ".join(told))}, 422)
+        reasons = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        return Answer({"detail": teller.tell("; ".join(reasons))}, 422)
 
-    async def gone(request: Request, error: Exception) -> Answer:
-        return Answer({"detail": "The body ended too early"}, 400)
-
-    async def too_deep(request: Request, error: Exception) -> Answer:
-        return Answer({"detail": "The body is nested too deeply"}, 400)
+    async def unreadable(request: Request, error: Exception) -> Answer:
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else "ended too early"
+        return Answer({"detail": f"The body {reason}"}, 400)
 
     async def full(request: Request, error: Exception) -> Answer:
         logger.error("The service's records cannot be written: %s", error)
@@ -148,8 +146,8 @@ def add_handlers(app: FastAPI, teller: Teller) -> None:
         XqgError: known,
         StarletteHTTPException: refused,
         RequestValidationError: unfit,
-        ClientDisconnect: gone,
-        RecursionError: too_deep,
+        ClientDisconnect: unreadable,
+        RecursionError: unreadable,
         sqlite3.Error: full,
         OSError: full,
     }

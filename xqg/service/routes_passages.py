@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path as FilePath
 from typing import Annotated, Any
@@ -25,6 +25,7 @@ from xqg.service.jobs import FINISHED, Job, new_id
 from xqg.service.routes_collections import require_store
 from xqg.service.service import Here, Name, Service
 from xqg.service.spool import safe_name
+from xqg.settings import IngestSettings
 
 router = APIRouter(prefix="/v1/collections/{name}", tags=["passages"])
 
@@ -65,7 +66,8 @@ async def add_passages(name: Name, here: Here, request: Request) -> Answer:
     `{"passages": [...]}`. JSON lines: `application/x-ndjson`. A file of any kind that `xqg ingest` reads: as
     `multipart/form-data`, or CSV and TSV as they are.
     """
-    await run_in_threadpool(_check_may_add, here, name)
+    await run_in_threadpool(_require_settings, here, name)
+    await run_in_threadpool(here.queue.check_room)
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     job_id = new_id()
     try:
@@ -142,10 +144,11 @@ def _find(store: VectorStore, passage_id: str) -> Point | None:
     return next(store.points([*names, *(f"{name}#1" for name in names)]), None) if names else None
 
 
-def _check_may_add(here: Service, name: str) -> None:
-    if here.registry.settings(name) is None:
+def _require_settings(here: Service, name: str) -> IngestSettings:
+    settings = here.registry.settings(name)
+    if settings is None:
         raise not_found(f"collection {name!r}", f"PUT /v1/collections/{name} makes it")
-    here.queue.check_room()
+    return settings
 
 
 async def _take_stream(here: Service, request: Request, name: str, job_id: str, file_name: str) -> Job:
@@ -198,9 +201,7 @@ def _enqueue(
     here: Service, name: str, job_id: str, place: str, shown: str | None, size: int, records: int | None
 ) -> Job:
     """Keep the job of what was uploaded. :raises XqgError: if it cannot be read, or the queue is full."""
-    settings = here.registry.settings(name)
-    if settings is None:
-        raise not_found(f"collection {name!r}")
+    settings = _require_settings(here, name)
     work = {"place": place, "name": shown or "upload", "records": records}
     source = here.spool.source(place)
     try:
@@ -211,9 +212,5 @@ def _enqueue(
 
 
 def _count_lines(path: FilePath) -> int:
-    def parts() -> Iterator[bytes]:
-        with path.open("rb") as file:
-            while part := file.read(2**20):
-                yield part
-
-    return sum(part.count(b"\n") for part in parts())
+    with path.open("rb") as file:
+        return sum(part.count(b"\n") for part in iter(partial(file.read, 2**20), b""))

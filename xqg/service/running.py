@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from xqg.assembly import open_augmentation
 from xqg.augment.augment_settings import AugmentSettings
-from xqg.errors import EncodingError, GenerationError, InputError, StoreError, StoreUnreachableError, XqgError
-from xqg.identifiers import canonical
+from xqg.errors import EncodingError, GenerationError, StoreError, StoreUnreachableError, XqgError
 from xqg.ingest.ingest_report import IngestReport
-from xqg.ingest.removal import Sources, find_lost, stored_passages
-from xqg.protocols import VectorStore
+from xqg.ingest.removal import stored_passages
 from xqg.service.jobs import Job
 from xqg.service.parts import Parts
 from xqg.service.plain import NotComparableError, PlainVectors
@@ -48,7 +46,7 @@ class Runner:
 
     def run(self, job: Job, progress: Progress, stopping: Stopping) -> Outcome:
         """Do the job, or continue it. :raises XqgError: if it cannot be done now, or not at all."""
-        kinds = {"ingest": self._ingest, "folder": self._folder, "delete": self._delete, "augment": self._augment}
+        kinds = {"ingest": self._ingest, "folder": self._ingest, "delete": self._delete, "augment": self._augment}
         return kinds[job.kind](job, progress, stopping)
 
     def plain_vectors(self, collection: str) -> PlainVectors:
@@ -56,10 +54,10 @@ class Runner:
         return self._plain.setdefault(collection, PlainVectors(self.data / "plain", collection, self.most_compared))
 
     def _ingest(self, job: Job, progress: Progress, stopping: Stopping) -> Outcome:
-        return self._read(job, str(self.spool.source(job.work["place"])), progress, stopping)
-
-    def _read(self, job: Job, source: str, progress: Progress, stopping: Stopping) -> Outcome:
-        settings = self._settings(job)
+        settings, folder = self._settings(job), job.work.get("folder")
+        source = folder or str(self.spool.source(job.work["place"]))
+        if folder is not None:  # a watched one: what is deleted there is deleted here
+            settings = settings.model_copy(update={"sync": True, "sync_limit": sys.maxsize})
         counting = Counting(progress, job.work.get("records"))
         with self.parts.job(settings) as ingestion:
             report = ingestion.run([source], self.spool.rejects_of(job.id), counting, stopping)
@@ -67,18 +65,6 @@ class Runner:
         if not report.interrupted:
             self._update_plain(job.collection, settings)
         return Outcome(counting.counts, report.interrupted)
-
-    def _folder(self, job: Job, progress: Progress, stopping: Stopping) -> Outcome:
-        folder = Path(job.work["folder"])
-        outcome = self._read(job, str(folder), progress, stopping)
-        if outcome.interrupted:
-            return outcome
-        store = self.parts.store(job.collection)
-        lost = lost_pages(store, folder)
-        store.delete([passage_id for ids in lost.values() for passage_id in ids])
-        if lost:
-            self._update_plain(job.collection, self._settings(job))
-        return Outcome({**outcome.counts, "deleted": len(lost)})
 
     def _delete(self, job: Job, progress: Progress, stopping: Stopping) -> Outcome:
         store = self.parts.store(job.collection)
@@ -147,28 +133,6 @@ class Counting:
         }
         self.counts.pop("interrupted")
         self._progress(self.counts)
-
-
-def lost_pages(store: VectorStore, folder: Path) -> dict[str, tuple[str, ...]]:
-    """The stored documents that came from files of ``folder`` which are no longer there, with their passages' ids.
-
-    :raises InputError: if a folder below cannot be read, since what is in it is not gone.
-    """
-    present = {canonical(path.relative_to(folder).as_posix()) for path in files_below(folder)}
-    if not present:  # more likely a disk that is not mounted than a folder that was emptied
-        return {}
-    name = canonical("/".join(folder.absolute().parts[-2:]))
-    return dict(find_lost(store, Sources("id", documents=present, origins={name})).documents)
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """The files below a folder. :raises InputError: if one of its folders cannot be read."""
-
-    def refuse(error: OSError) -> None:
-        raise InputError(f"The folder {error.filename} cannot be read: {error.strerror}")
-
-    for place, _, names in os.walk(folder, onerror=refuse):
-        yield from (Path(place, name) for name in names)
 
 
 def is_for_later(error: XqgError) -> bool:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from xqg.errors import XqgError
+from xqg.errors import InputError, XqgError
 from xqg.records import digest
 from xqg.service.database import Database
 from xqg.service.jobs import QUEUED, RUNNING, JobQueue
 from xqg.service.registry import Registry
-from xqg.service.running import files_below
 from xqg.service.service_settings import SourceSettings
 
 logger = logging.getLogger(__name__)
@@ -103,10 +103,20 @@ def fingerprint(folder: Path) -> str:
     :raises InputError: if it cannot be read.
     """
     found = []
-    for path in files_below(folder):
+    for path in _files_below(folder):
         try:
             status = path.stat()
         except FileNotFoundError:  # gone meanwhile
             continue
         found.append([str(path.relative_to(folder)), status.st_size, status.st_mtime_ns])
     return digest(sorted(found))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """The files below a folder. :raises InputError: if one of its folders cannot be read."""
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"The folder {error.filename} cannot be read: {error.strerror}")
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(place, name) for name in names)
