@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from starlette.testclient import TestClient
 
 from tests.service.conftest import add
 from tests.service.serving import build
+from xqg.service.app import build_app
 from xqg.service.server import server_config
 from xqg.service.service_settings import hash_key
 
@@ -86,8 +88,14 @@ def test_an_assistant_searches_and_reads_with_a_key_that_may_read(address: str) 
     assert {hit["id"] for hit in hits["hits"]} == {"a", "b"}
     assert [(hit["id"], hit["metadata"]) for hit in recent["hits"]] == [("a", {"year": 2024})]
     assert (shown["title"], shown["text"], shown["queries"]) == ("invoice", "Where the invoice is sent.", {})
-    told = ("'other' does not exist or is empty", "pattern", "query is empty", "No passage 'nobody'")
+    told = ("There is no collection 'other'", "pattern", "query is empty", "No passage 'nobody'")
     assert all(text in error for text, error in zip(told, errors, strict=True)), errors
+
+
+def test_the_log_is_left_as_it_is(tmp_path: Path) -> None:
+    before = [*logging.root.handlers]
+    build_app(build(tmp_path))
+    assert logging.root.handlers == before
 
 
 def test_assistants_pass_the_same_guard(address: str) -> None:

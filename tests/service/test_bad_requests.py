@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -224,3 +225,12 @@ def test_requests_made_from_the_description_are_answered(serve: Callable[..., Te
             assert answer.status_code < 500 or answer.status_code == 503, answer.text
 
         answered()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_flood_of_bad_requests_fails_nothing(tmp_path: Path) -> None:
+    from tests.service.flooding import flood
+
+    found = flood(tmp_path, 200)
+    assert sum(found["statuses"].values()) == 200
+    assert all(status < 500 for status in found["statuses"]), found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Annotated
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
@@ -25,6 +26,7 @@ from xqg.plugin.mcp import (
     show_passage,
 )
 from xqg.search.searcher import Searcher
+from xqg.service.routes_collections import require_store
 from xqg.service.service import NAME, Service
 
 INSTRUCTIONS = (
@@ -36,7 +38,9 @@ Collection = Annotated[str, Field(pattern=NAME, description="one of `collections
 
 def build_server(service: Service) -> MCPServer:
     """The server, not yet running, of all collections of a service."""
+    handlers = [*logging.root.handlers]
     server = MCPServer("xqg", instructions=INSTRUCTIONS, log_level="WARNING")
+    logging.root.handlers[:] = handlers  # the SDK adds its own
 
     @server.tool(annotations=READ_ONLY)
     def collections() -> list[str]:
@@ -73,12 +77,15 @@ def add_assistants(app: FastAPI, service: Service) -> AbstractAsyncContextManage
 def _told_errors(service: Service) -> Iterator[None]:
     try:
         yield
+    except HTTPException as error:
+        raise ToolError(str(error.detail)) from None
     except (XqgError, ToolError) as error:
         raise ToolError(service.teller.tell(str(error))) from None
 
 
 def _searcher(service: Service, collection: str) -> Searcher:
+    require_store(service, collection)
     found = service.parts.searcher(collection)
     if found is None:
-        raise StoreError(f"Collection {collection!r} does not exist or is empty", "", "See `collections`")
+        raise StoreError(f"Collection {collection!r} is empty")
     return found[0]

@@ -27,7 +27,7 @@ class _Server(uvicorn.Server):
         """End streams of events and jobs first: uvicorn waits for them."""
         self._stop()
         super().handle_exit(sig, frame)
-        if self.force_exit:  # the second signal: do not wait for a batch either; what is queued is on disk
+        if self.force_exit:  # the second SIGINT: do not wait for a batch either; what is queued is on disk
             os._exit(128 + sig)
 
     def end(self, sig: int, frame: FrameType | None) -> None:
