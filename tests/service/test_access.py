@@ -127,10 +127,8 @@ def test_bodies_are_bounded_with_and_without_their_length(serve: Callable[..., T
 
 
 def test_who_asks_too_often_waits(serve: Callable[..., TestClient]) -> None:
-    client = serve(requests_per_second=2)
-    statuses = [client.get("/healthz").status_code for _ in range(8)]
-    assert statuses[:4] == [200] * 4
-    assert 429 in statuses
+    client = serve(requests_per_second=0.001)
+    assert [client.get("/healthz").status_code for _ in range(3)] == [200, 429, 429]
     rates = Rates(1000)
     assert [rates.seconds_to_wait("a") for _ in range(2000)] == [0.0] * 2000
 

@@ -9,6 +9,7 @@ from types import FrameType
 
 import uvicorn
 
+from xqg.errors import SettingsError
 from xqg.service.app import build_app
 from xqg.service.service import Service
 
@@ -36,8 +37,14 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        """Listen, and report the address."""
-        await super().startup(sockets)  # type: ignore[arg-type]
+        """Listen, and report the address. :raises SettingsError: if it cannot be used; uvicorn has logged why."""
+        try:
+            await super().startup(sockets)  # type: ignore[arg-type]
+        except SystemExit:
+            host, port = self.config.host, self.config.port
+            raise SettingsError(
+                f"The service cannot listen on {host}, port {port}", "an address of this machine with a free port"
+            ) from None
         for server in getattr(self, "servers", []):
             for socket in server.sockets[:1]:
                 host, port = socket.getsockname()[:2]
@@ -65,7 +72,10 @@ def server_config(service: Service) -> uvicorn.Config:
 
 
 def run_service(service: Service, ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM. :param ready: called with the page's address once it listens."""
+    """Serve until SIGINT or SIGTERM. :param ready: called with the page's address once it listens.
+
+    :raises SettingsError: if the address cannot be used.
+    """
     server = _Server(server_config(service), service.stop, ready)
     for which in (signal.SIGINT, signal.SIGTERM):
         signal.signal(which, server.end)  # uvicorn raises the signal again at its end, which is no failure
