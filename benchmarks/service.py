@@ -1,4 +1,4 @@
-"""How long a search of `xqg serve` takes while nothing else happens, and while passages are ingested.
+"""How long a search of `xqg serve` takes while nothing else happens, while passages are ingested, and after it.
 
     python benchmarks/service.py [--seconds 30] [--rate 50]
 
@@ -81,11 +81,15 @@ def main() -> None:
         busy = ask(client, questions, chosen.seconds, chosen.rate)
         state = client.get(f"/v1/jobs/{job['id']}").json()
         client.post(f"/v1/jobs/{job['id']}/cancel")
+        wait(client)
+        after = ask(client, questions, chosen.seconds, chosen.rate)
         process.terminate()
         process.wait()
-    for name, times in (("quiet", quiet), ("while ingesting", busy)):
+    for name, times in (("quiet", quiet), ("while ingesting", busy), ("quiet again", after)):
         middle, high, highest = np.percentile(times, [50, 99, 100])
         print(f"{name}: median {middle:.1f} ms, 99th percentile {high:.1f} ms, longest {highest:.1f} ms")
+    ratio = np.percentile(busy, 99) / np.percentile(quiet + after, 99)
+    print(f"99th percentile while ingesting / quiet: {ratio:.2f}")
     print(f"ingested meanwhile: {state['counts'].get('read')} passages, {state['rate']} a second; {state['state']}")
 
 

@@ -213,3 +213,12 @@ def test_the_manifest_runs_one_ordinary_locked_process_with_probes_and_a_volume(
     assert claim == parts["PersistentVolumeClaim"]["metadata"]["name"]
     main.commands["serve"].make_context("serve", container["args"][1:])
     assert all("value" not in one for one in container["env"] if "KEY" in one["name"])
+
+
+def test_the_manifest_fits_the_schemas_of_kubernetes():
+    kubernetes_validate = pytest.importorskip("kubernetes_validate")
+    for part in manifest().values():
+        kubernetes_validate.validate(part, kubernetes_validate.latest_version(), strict=True)
+    part["spec"]["template"]["spec"]["containers"][0]["imagee"] = "a typing error"
+    with pytest.raises(kubernetes_validate.ValidationError, match="imagee"):
+        kubernetes_validate.validate(part, kubernetes_validate.latest_version(), strict=True)

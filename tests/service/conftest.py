@@ -11,6 +11,7 @@ pytest.importorskip("fastapi")
 from starlette.testclient import TestClient
 
 from tests.service.serving import build
+from xqg.service.app import build_app
 
 ADDRESS = "http://127.0.0.1:8331"
 
@@ -24,7 +25,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     open_clients: list[TestClient] = []
 
     def start(**settings: Any) -> TestClient:
-        client = TestClient(build(tmp_path / "data", **settings).app(), ADDRESS, raise_server_exceptions=False)
+        client = TestClient(build_app(build(tmp_path / "data", **settings)), ADDRESS, raise_server_exceptions=False)
         open_clients.append(client)
         client.__enter__()
         return client
@@ -42,7 +43,7 @@ def client(serve: Callable[..., TestClient]) -> TestClient:
     return started
 
 
-def until(found: Callable[[], bool], seconds: float = 20) -> None:
+def until(found: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for it."""
     end = time.monotonic() + seconds
     while not found():
@@ -52,7 +53,7 @@ def until(found: Callable[[], bool], seconds: float = 20) -> None:
 
 def ended(client: TestClient, job: dict[str, Any]) -> dict[str, Any]:
     """The job when it has ended."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         found = client.get(f"/v1/jobs/{job['id']}").json()
         if found["state"] in ("done", "failed", "cancelled"):

@@ -13,9 +13,9 @@ from typing import Any
 
 from tests.fakes import FakeEncoder
 from xqg.records import Passage, Vectors
-from xqg.service import parts
-from xqg.service.app import Service
+from xqg.service import parts, workers
 from xqg.service.server import run_service
+from xqg.service.service import Service
 from xqg.service.service_settings import ServiceSettings
 from xqg.settings import validated
 
@@ -40,11 +40,12 @@ def build(folder: Path, seconds: float = 0.0, config: dict[str, Any] | None = No
     """A service in ``folder`` with plain vectors. :param seconds: that the encoder takes for a passage."""
     encoder = SlowEncoder(seconds)
     parts.build_encoder = lambda *_: encoder  # type: ignore[assignment]
+    workers.NICENESS = 0  # tests wait for jobs
     own: ServiceSettings = validated(ServiceSettings, {"data": folder, "port": 0, **settings})
     return Service(own, {"fusion": {"rule": "plain"}, "job": {"batch_size": 4}, **(config or {})})
 
 
 if __name__ == "__main__":
     place, port = sys.argv[1:]
-    service = build(Path(place), 0.004, port=int(port))
+    service = build(Path(place), 0.004, port=int(port), requests_per_second=1e6)
     run_service(service, lambda address: print(address, flush=True))  # noqa: T201

@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.service.conftest import add, ended, until
+from xqg.service import parts
 
 PASSAGES = [
     {"id": "a", "text": "Change the battery of the lamp.", "language": "en"},
@@ -64,12 +65,26 @@ def test_passages_are_stored_found_shown_and_deleted(client: TestClient) -> None
     assert client.get("/v1/collections/help").json()["passages"] == 2
 
 
-def test_filters_take_one_value_or_several(client: TestClient) -> None:
+def test_filters_are_those_of_the_command_line(client: TestClient) -> None:
     add(client, *PASSAGES)
-    for value, expected in ((3, ["b"]), ([3, 4], ["b"]), ("3", []), (True, []), ([], [])):
-        body = {"query": "invoice battery", "filters": {"kind": value}}
+    for filters, expected in (
+        ({"kind": 3}, ["b"]),
+        ({"kind": [3, 4]}, ["b"]),
+        ({"kind": 3.0}, ["b"]),
+        ({"kind": "3"}, []),
+        ({"kind": True}, []),
+        ({"kind": {">=": 3, "<": 4}}, ["b"]),
+        ({"kind": {">": 3}}, []),
+        ({"kind": 10**20}, []),
+        (["kind>=3"], ["b"]),
+        (["kind=3", "document_id=b"], ["b"]),
+    ):
+        body = {"query": "invoice battery", "filters": filters}
         hits = client.post("/v1/collections/help/search", json=body).json()["hits"]
-        assert [hit["id"] for hit in hits] == expected, value
+        assert [hit["id"] for hit in hits] == expected, filters
+    for filters, status in (({"kind": []}, 400), (["kind"], 400), ({"kind": {"~": 3}}, 400), ({"kind": None}, 422)):
+        body = {"query": "invoice battery", "filters": filters}
+        assert client.post("/v1/collections/help/search", json=body).status_code == status, filters
 
 
 def test_lines_and_files_go_in_like_json(client: TestClient) -> None:
@@ -132,6 +147,16 @@ def test_both_rankings_and_both_measures(client: TestClient) -> None:
     table = client.post("/v1/collections/help/compare", json={"queries": questions}).json()["languages"]
     assert table["fr"]["plain"] == {"recall@1": 1.0, "mrr@10": 1.0}
     assert (table["ja"]["questions"], table["ja"]["xqg"]["recall@1"]) == (2, 0.5)
+
+
+def test_a_question_is_encoded_once_to_compare(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(client, *PASSAGES)
+    encoder, encoded = parts.build_encoder(), []  # type: ignore[call-arg]
+    encode = encoder.encode_queries
+    monkeypatch.setattr(encoder, "encode_queries", lambda texts: (encoded.extend(texts), encode(texts))[1])
+    client.post("/v1/collections/help/compare", json={"query": "battery ?", "k": 2})
+    client.post("/v1/collections/help/compare", json={"queries": [{"query": "refund ?", "passage_id": "a"}]})
+    assert [encoded.count(question) for question in ("battery ?", "refund ?")] == [1, 1]
 
 
 def test_a_job_is_watched_to_its_end(client: TestClient) -> None:

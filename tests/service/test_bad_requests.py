@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -149,7 +150,7 @@ def test_forms_of_all_kinds_are_answered(client: TestClient) -> None:
 
 @pytest.fixture
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
-    """A service behind a real socket, whose bodies may be silent for half a second."""
+    """A service behind a real socket, whose bodies may pause for half a second."""
     import xqg.service.parts as parts
 
     monkeypatch.setattr(parts, "build_encoder", parts.build_encoder)
@@ -180,7 +181,7 @@ def speak(address: tuple[str, int], *parts: bytes, end: bool = False) -> bytes:
         return received
 
 
-def test_torn_and_silent_requests_end(address: tuple[str, int]) -> None:
+def test_truncated_and_stalled_requests_end(address: tuple[str, int]) -> None:
     host = b"Host: 127.0.0.1\r\n"
     put = b"PUT /v1/collections/help HTTP/1.1\r\n" + host + b"Content-Type: application/json\r\n"
     assert b" 201 " in speak(address, put + b"Content-Length: 2\r\n\r\n{}")
@@ -224,3 +225,12 @@ def test_requests_made_from_the_description_are_answered(serve: Callable[..., Te
             assert answer.status_code < 500 or answer.status_code == 503, answer.text
 
         answered()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_flood_of_bad_requests_fails_nothing(tmp_path: Path) -> None:
+    from tests.service.flooding import flood
+
+    found = flood(tmp_path, 200)
+    assert sum(found["statuses"].values()) == 200
+    assert all(status < 500 for status in found["statuses"]), found

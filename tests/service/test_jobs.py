@@ -92,7 +92,7 @@ def test_a_running_job_is_cancelled_after_its_batch_and_a_waiting_one_at_once(se
 
 def test_a_job_that_cannot_be_done_fails_and_can_be_tried_again(client: TestClient) -> None:
     add(client, {"id": "a", "text": "a valve"})
-    queue = client.app._app.state.context.queue  # type: ignore[attr-defined]
+    queue = client.app._app.state.service.queue  # type: ignore[attr-defined]
     job = queue.add("gone", "ingest", {"place": "nothing.jsonl", "name": "x"})
     failed = ended(client, {"id": job.id})
     assert failed["state"] == "failed"

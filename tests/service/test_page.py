@@ -87,7 +87,7 @@ def test_every_flow(address: str, browser: Any, tmp_path: Path, width: int, sche
     page.get_by_role("heading", name="Ask help").wait_for()
     page.set_input_files("#file", lines(tmp_path / "passages.jsonl", PASSAGES))
     page.get_by_text("2 stored, 0 unchanged, 1 rejected").wait_for()
-    page.get_by_text("1 rejected records").press("Enter")
+    page.get_by_text("1 rejected record", exact=True).press("Enter")
     page.get_by_text("line 3: ").wait_for()
 
     page.get_by_label("A question in any language").fill("where is the battery of my lamp?")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,18 @@ def test_a_file_that_is_none_of_ours_is_refused(file: Path, text: str, said: str
         read_config(file)
     with pytest.raises(SettingsError, match="cannot be read"):
         read_config(file.with_name("missing.toml"))
+
+
+def test_a_port_that_is_taken_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.service.serving import build
+    from xqg.service import parts, server
+
+    monkeypatch.setattr(parts, "build_encoder", parts.build_encoder)
+    monkeypatch.setattr(server.signal, "signal", lambda *_: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        service = build(tmp_path, port=taken.getsockname()[1])
+        with pytest.raises(SettingsError, match="cannot listen on "):
+            server.run_service(service, print)
 
 
 @pytest.mark.parametrize("source", [{}, {"folder": "a", "into": "b"}, {"folder": "a", "alias": "b"}])

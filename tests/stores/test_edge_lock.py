@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.stores.first_ingests import run_pairs
 from tests.stores.samples import METADATA, make_point
 from xqg.errors import StoreError
 from xqg.folder_lock import LOCK, FolderLock
@@ -64,3 +65,10 @@ def test_a_child_process_does_not_keep_the_lock(tmp_path):
     finally:
         child.kill()
         child.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no fork there, or none that is safe")
+def test_two_first_ingests_at_once_lose_nothing():
+    outcomes = run_pairs(3)
+    assert outcomes["stored"] >= 3
+    assert outcomes.total() == 6

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from xqg.config import over, read_config
+from xqg.errors import MissingDependencyError
 from xqg.options import FLAGS, collect, settings_options
 from xqg.settings import validated
 
@@ -33,15 +34,22 @@ def serve(host: str | None, port: int | None, data: Path | None, config: Path | 
 
     Keys come from XQG_SERVICE_KEYS (read:KEY,write:KEY,admin:KEY) or the settings file.
     """
-    from xqg.service.app import Service
-    from xqg.service.server import run_service
     from xqg.service.service_settings import ServiceSettings, keys_from_environment
 
+    try:
+        import python_multipart  # noqa: F401 - reads uploads
+
+        from xqg.service.server import run_service
+        from xqg.service.service import Service
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"The service's parts are not installed: {error}", "", 'pip install "xqg[service]"'
+        ) from error
     file = read_config(config)
     own = {**file.get("service", {}), "sources": file.get("sources", [])}
     own |= {name: value for name, value in {"host": host, "port": port, "data": data}.items() if value is not None}
     own["keys"] = [*own.get("keys", []), *keys_from_environment(os.environ)]
     settings: ServiceSettings = validated(ServiceSettings, own)
     service = Service(settings, over(file, collect(options)))
-    tempfile.tempdir = str(service.context.spool.forms)  # where uploads of forms are written while they come
+    tempfile.tempdir = str(service.spool.forms)  # where uploads of forms are written while they come
     run_service(service, lambda address: click.echo(f"xqg serves {address}", err=True))

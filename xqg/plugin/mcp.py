@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from pydantic import BaseModel, Field, JsonValue
@@ -26,12 +28,17 @@ INSTRUCTIONS = (
 LONGEST_TEXT = 2_000
 """Characters of a passage in a list of hits; `show` has all of it."""
 
-Scalar = bool | int | float | str
-AskedFilters = dict[str, Scalar | list[Scalar] | dict[str, Scalar | list[Scalar]]] | list[str]
 FILTERS = (
     'what the metadata must be: {"section": "Access"}, {"tags": ["a", "b"]} for any of them, {"year": {">=": 2023}} '
     'with =, !=, <, <=, >, >=; or a list of texts such as "year>=2023"'
 )
+Scalar = bool | int | float | str
+AskedFilters = dict[str, Scalar | list[Scalar] | dict[str, Scalar | list[Scalar]]] | list[str]
+
+Query = Annotated[str, Field(description="a question in any language")]
+Limit = Annotated[int, Field(ge=1, le=50, description="passages to return")]
+Filters = Annotated[AskedFilters | None, Field(description=FILTERS)]
+PassageId = Annotated[str, Field(description="of a passage, as in a hit")]
 
 
 class ShownPassage(BaseModel):
@@ -66,31 +73,42 @@ def build_server(reader: Searcher, name: str) -> MCPServer:
     server = MCPServer("xqg", instructions=INSTRUCTIONS.format(name=name))
 
     @server.tool(annotations=READ_ONLY)
-    def search(
-        query: Annotated[str, Field(description="a question in any language")],
-        limit: Annotated[int, Field(ge=1, le=50, description="passages to return")] = 5,
-        filters: Annotated[AskedFilters | None, Field(description=FILTERS)] = None,
-    ) -> Hits:
+    def search(query: Query, limit: Limit = 5, filters: Filters = None) -> Hits:
         """Search the collection for the passages that answer a question."""
-        try:
-            found = reader.search(query, limit, filters or ())
-        except XqgError as error:
-            raise ToolError(str(error)) from error
-        return Hits(hits=[ShownHit(**_shown(hit.passage, LONGEST_TEXT), score=hit.score) for hit in found])
+        return find_passages(reader, query, limit, filters)
 
     @server.tool(annotations=READ_ONLY)
-    def show(id: Annotated[str, Field(description="of a passage, as in a hit")]) -> ShownWithQueries:  # noqa: A002
+    def show(id: PassageId) -> ShownWithQueries:  # noqa: A002
         """Show one passage in full, with the questions that were generated for it."""
-        try:
-            point = reader.look_up(id)
-        except XqgError as error:
-            raise ToolError(str(error)) from error
-        if point is None:
-            raise ToolError(f"No passage {id!r} in this collection.")
-        queries = {code: list(texts) for code, texts in point.entry.texts.queries.items() if texts}
-        return ShownWithQueries(**_shown(point.passage), queries=queries)
+        return show_passage(reader, id)
 
     return server
+
+
+def find_passages(reader: Reader, query: str, limit: int, filters: AskedFilters | None) -> Hits:
+    """The hits of a question. :raises ToolError: says what was wrong."""
+    with tool_errors():
+        found = reader.search(query, limit, filters or ())
+    return Hits(hits=[ShownHit(**_shown(hit.passage, LONGEST_TEXT), score=hit.score) for hit in found])
+
+
+def show_passage(reader: Reader, passage_id: str) -> ShownWithQueries:
+    """One passage in full. :raises ToolError: if there is none, or it cannot be read."""
+    with tool_errors():
+        point = reader.look_up(passage_id)
+    if point is None:
+        raise ToolError(f"No passage {passage_id!r} in this collection.")
+    queries = {code: list(texts) for code, texts in point.entry.texts.queries.items() if texts}
+    return ShownWithQueries(**_shown(point.passage), queries=queries)
+
+
+@contextmanager
+def tool_errors() -> Iterator[None]:
+    """Turn our errors into those that an assistant reads."""
+    try:
+        yield
+    except XqgError as error:
+        raise ToolError(str(error)) from error
 
 
 def _shown(passage: Passage, longest: int | None = None) -> dict[str, JsonValue]:

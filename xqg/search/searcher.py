@@ -13,7 +13,7 @@ from xqg.fusion.pieces import Piece, passage_pieces
 from xqg.identifiers import is_text, spellings
 from xqg.metadata import check_metadata
 from xqg.protocols import Collection, Encoder, Point, VectorStore
-from xqg.records import Hit, Texts
+from xqg.records import Hit, Texts, Vectors
 from xqg.search.filters import Filters, read_filters
 
 
@@ -51,18 +51,27 @@ class Searcher:
         :raises SettingsError: if a query is empty or no text. :raises StoreError: if the store fails.
         """
         conditions = read_filters(filters)
+        return self._store.search(self.encode(queries), limit, conditions, exact) if queries else []
+
+    def encode(self, queries: Sequence[str]) -> Vectors:
+        """The vectors of ``queries``, for `search_encoded`. :raises SettingsError: if one is empty or no text."""
         for query in queries:
             _check_query(query)
-        if not queries:
-            return []
-        return self._store.search(self._encoder.encode_queries(queries), limit, conditions, exact)
+        return self._encoder.encode_queries(queries)
+
+    def search_encoded(self, vectors: Vectors, limit: int) -> list[list[Hit]]:
+        """`search_many` for queries that are encoded already."""
+        return self._store.search(vectors, limit)
 
     def look_up(self, passage_id: str) -> Point | None:
         """The stored passage with this id; None if there is none."""
         return next(iter(self._store.points(spellings(passage_id))), None)
 
-    def explain(self, query: str, hits: Sequence[Hit]) -> list[Explanation | None]:
-        """For each hit its piece closest to ``query``: title, sentence, their translation, or generated query."""
+    def explain(self, query: str | Vectors, hits: Sequence[Hit]) -> list[Explanation | None]:
+        """For each hit its piece closest to ``query``: title, sentence, their translation, or generated query.
+
+        :param query: a text, or its vector, shape (dimension,).
+        """
         known = self._store.ledger([hit.passage.id for hit in hits])
         pieces = [
             passage_pieces(hit.passage, known[hit.passage.id].texts if hit.passage.id in known else Texts())
@@ -71,7 +80,10 @@ class Searcher:
         texts = [piece.text for found in pieces for piece in found]
         if not texts:
             return [None] * len(hits)
-        vectors = self._encoder.encode_queries([query, *texts])
+        given = [query] if isinstance(query, str) else []
+        vectors = self._encoder.encode_queries([*given, *texts])
+        if not isinstance(query, str):
+            vectors = np.vstack([query, vectors])
         unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         similarities = iter((unit[1:] @ unit[0]).tolist())
         explained: list[Explanation | None] = []

@@ -1,15 +1,13 @@
-"""Who is let in, and how much of them: keys, origins, sizes, rates; and the headers of every answer."""
+"""Access control: keys, origins, body sizes, rates; and the headers of every answer."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from fastapi import HTTPException
@@ -17,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as ASGIScope
 
+from xqg.service.answers import Answer
 from xqg.service.metrics import Metrics
 from xqg.service.service_settings import SCOPES, KeySettings, Scope, ServiceSettings, hash_key, is_loopback
 
@@ -31,7 +30,7 @@ OPEN_PATHS = (
     *("/healthz", "/readyz", "/openapi.json"),
 )
 _PASSAGES = re.compile(r"/v1/collections/[^/]+/passages")
-_READING = re.compile(r"/v1/collections/[^/]+/(search|compare)")
+_READING = re.compile(r"/v1/collections/[^/]+/(search|compare)|/mcp")
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -56,7 +55,7 @@ def needed_scope(method: str, path: str) -> Scope | None:
 
 
 class KeyRing:
-    """The keys that are let in; what each may do is found without telling how near a wrong one came."""
+    """The accepted keys and their scopes, compared in constant time."""
 
     def __init__(self, keys: Sequence[KeySettings]) -> None:
         self._keys = [(key.sha256.encode("ascii"), key.scope) for key in keys]
@@ -75,14 +74,14 @@ class KeyRing:
 
 
 class Rates:
-    """Lets each client ask so many times a second, and twice as many at once."""
+    """A token bucket for each client: so many requests a second, and twice as many at once."""
 
     def __init__(self, per_second: float) -> None:
         self._rate, self._most = per_second, max(1.0, 2 * per_second)
         self._clients: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def seconds_to_wait(self, client: str) -> float:
-        """0 where ``client`` may ask now, and then it counts; else in how many seconds."""
+        """0 where ``client`` may send a request now, which then counts; else in how many seconds."""
         now = time.monotonic()
         left, at = self._clients.pop(client, (self._most, now))
         left = min(self._most, left + (now - at) * self._rate)
@@ -94,7 +93,7 @@ class Rates:
 
 
 class Guard:
-    """Stands before the application: lets in who may, as much as may be, and measures the answers."""
+    """Middleware that checks every request before the application gets it, and measures the answers."""
 
     def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: Metrics) -> None:
         self._app, self._settings, self._metrics = app, settings, metrics
@@ -118,7 +117,7 @@ class Guard:
         refusal = self._refusal(scope, headers)
         try:
             if refusal is not None:
-                await _refuse(answer, *refusal)
+                await refusal(scope, receive, answer)
             else:
                 await self._app(scope, self._limited(receive, self._limit(scope, headers)), answer)
         finally:
@@ -126,32 +125,31 @@ class Guard:
             method = scope["method"] if scope["method"] in METHODS else "other"
             self._metrics.answered(method, route, status, time.perf_counter() - began)
 
-    def _refusal(self, scope: ASGIScope, headers: Headers) -> tuple[int, str, dict[str, str]] | None:
+    def _refusal(self, scope: ASGIScope, headers: Headers) -> Answer | None:
         key = _key(headers)
         known = None if key is None else self._ring.scope_of(key)
         address = (scope.get("client") or ("",))[0]
         # a wrong key counts for the address it came from, or guessing would be free
         wait = self._rates.seconds_to_wait(address if key is None or known is None else hash_key(key))
         if wait > 0:
-            return 429, "Too many requests", {"retry-after": str(int(wait) + 1)}
+            return _refused(429, "Too many requests", {"retry-after": str(int(wait) + 1)})
         reason = self._foreign(headers)
         if reason is not None:
-            return 403, reason, {}
+            return _refused(403, reason)
         needed = needed_scope(scope["method"], scope["path"])
         if needed is not None and self._ring:
             if known is None:
-                return 401, "A key is needed: Authorization: Bearer KEY", {"www-authenticate": "Bearer"}
+                return _refused(401, "A key is needed: Authorization: Bearer KEY", {"www-authenticate": "Bearer"})
             if SCOPES.index(known) < SCOPES.index(needed):
-                return 403, f"This key may {known}; the request needs one that may {needed}", {}
+                return _refused(403, f"This key may {known}; the request needs one that may {needed}")
         length = headers.get("content-length", "0")
         if not length.isdecimal() or len(length) > 18:
-            return 400, "The Content-Length is no number", {}
-        if int(length) > self._limit(scope, headers):
-            return 413, f"The body has more than {self._limit(scope, headers)} bytes", {}
-        return None
+            return _refused(400, "The Content-Length is no number")
+        limit = self._limit(scope, headers)
+        return _refused(413, f"The body has more than {limit} bytes") if int(length) > limit else None
 
     def _foreign(self, headers: Headers) -> str | None:
-        """Why a request comes from a page of somebody else; None where it does not.
+        """Why a request comes from a foreign page; None where it does not.
 
         Without keys whoever reaches the port is let in, and every page in a browser on this machine does.
         """
@@ -160,7 +158,7 @@ class Guard:
         if not self._ring and (name is None or not is_loopback(name)):
             return "The Host is not this machine's"
         if origin is not None and urlsplit(origin if origin.isascii() else "").netloc != host:
-            return "Requests of other pages are refused"
+            return "Requests from other pages are refused"
         return None
 
     def _limit(self, scope: ASGIScope, headers: Headers) -> int:
@@ -184,7 +182,7 @@ class Guard:
                 if taken > limit:
                     raise HTTPException(413, f"The body has more than {limit} bytes")
                 if not message.get("more_body", False):
-                    taken = -1  # what comes now is that the client is gone, whenever it may
+                    taken = -1  # the next message is the disconnection, whenever it comes
             return message
 
         return take
@@ -195,9 +193,5 @@ def _key(headers: Headers) -> str | None:
     return key.strip() if kind.lower() == "bearer" and key.strip() else headers.get("api-key")
 
 
-async def _refuse(send: Send, status: int, detail: str, headers: dict[str, Any]) -> None:
-    body = json.dumps({"detail": detail}).encode("ascii")
-    named = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close", **headers}
-    raw = [(name.encode("ascii"), value.encode("ascii")) for name, value in named.items()]
-    await send({"type": "http.response.start", "status": status, "headers": raw})
-    await send({"type": "http.response.body", "body": body})
+def _refused(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer({"detail": detail}, status, {"connection": "close", **(headers or {})})

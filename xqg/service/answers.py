@@ -1,4 +1,4 @@
-"""Errors and jobs as clients get them: JSON, without secrets and without places on this machine's disk."""
+"""Errors and jobs as clients get them: JSON, without secrets and without paths of this machine."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from xqg.errors import (
     StoreUnreachableError,
     XqgError,
 )
+from xqg.messages import redact
 from xqg.readers.rejects import read_rejects
 from xqg.service.jobs import RETRY_AFTER_SECONDS, Job, QueueFullError
 from xqg.service.plain import NotComparableError
@@ -63,20 +64,16 @@ class Answer(JSONResponse):
 
 
 class Teller:
-    """Takes secrets, and places on the disk, out of texts. :param hidden: what must never be told."""
+    """Takes secrets and paths out of texts. :param secrets: keys of stores and endpoints."""
 
-    def __init__(self, spool: Spool, hidden: Sequence[str]) -> None:
-        self._spool = spool
-        self._hidden = [secret for secret in hidden if len(secret) >= 4]
+    def __init__(self, spool: Spool, secrets: Sequence[str]) -> None:
+        self._spool, self._secrets = spool, secrets
 
     def tell(self, text: str, job: Job | None = None) -> str:
         """The text as a client may read it."""
         if job is not None and "place" in job.work:
             text = text.replace(str(self._spool.source(job.work["place"])), str(job.work.get("name", "the upload")))
-        text = text.replace(str(self._spool.uploads), "the upload")
-        for secret in self._hidden:
-            text = text.replace(secret, "***")
-        return text
+        return redact(text.replace(str(self._spool.uploads), "the upload"), *self._secrets)
 
     def rejects(self, job: Job, limit: int = SHOWN_REJECTS, skip: int = 0) -> list[dict[str, Any]]:
         """The rejects of a job: file, line, reason, record; [] where there are none."""
@@ -119,13 +116,13 @@ def job_to_json(job: Job, counts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def add_handlers(app: FastAPI, teller: Teller) -> None:
-    """Turn every error into an answer that says what was found, what was asked and the remedy."""
+    """Turn every error into an answer that says what was found, what was expected and the remedy."""
 
     async def known(request: Request, error: XqgError) -> Answer:
         status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 400)
         body: dict[str, Any] = {"detail": teller.tell(str(error))}
         if isinstance(error, SettingsConflictError):
-            body |= {"stored": error.stored, "asked": error.asked_for}
+            body |= {"stored": error.stored, "asked": error.requested}
         headers = {"retry-after": str(RETRY_AFTER_SECONDS)} if status in (429, 503) else None
         return Answer(body, status, headers)
 
@@ -133,14 +130,12 @@ def add_handlers(app: FastAPI, teller: Teller) -> None:
         return Answer({"detail": str(error.detail)}, error.status_code, error.headers)
 
     async def unfit(request: Request, error: RequestValidationError) -> Answer:
-        told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        return Answer({"detail": teller.tell("; ".join(told))}, 422)
+        reasons = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        return Answer({"detail": teller.tell("; ".join(reasons))}, 422)
 
-    async def gone(request: Request, error: Exception) -> Answer:
-        return Answer({"detail": "The body ended too early"}, 400)
-
-    async def too_deep(request: Request, error: Exception) -> Answer:
-        return Answer({"detail": "The body is nested too deeply"}, 400)
+    async def unreadable(request: Request, error: Exception) -> Answer:
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else "ended too early"
+        return Answer({"detail": f"The body {reason}"}, 400)
 
     async def full(request: Request, error: Exception) -> Answer:
         logger.error("The service's records cannot be written: %s", error)
@@ -151,8 +146,8 @@ def add_handlers(app: FastAPI, teller: Teller) -> None:
         XqgError: known,
         StarletteHTTPException: refused,
         RequestValidationError: unfit,
-        ClientDisconnect: gone,
-        RecursionError: too_deep,
+        ClientDisconnect: unreadable,
+        RecursionError: unreadable,
         sqlite3.Error: full,
         OSError: full,
     }
@@ -162,4 +157,4 @@ def add_handlers(app: FastAPI, teller: Teller) -> None:
 
 def not_found(what: str, remedy: str = "") -> HTTPException:
     """The error for what is not there."""
-    return HTTPException(404, f"There is no {what}{'. ' + remedy if remedy else ''}")
+    return HTTPException(404, f"There is no {what}{f'. {remedy}.' if remedy else ''}")

@@ -1,4 +1,4 @@
-"""The service's own records: one SQLite file that one process holds, on disk before anything is promised."""
+"""The service's own records: one SQLite file, locked by one process; every commit is on disk when it returns."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class Database:
         except (OSError, sqlite3.Error) as error:
             raise SettingsError(
                 f"{path} cannot be opened: {error}",
-                "asked for a folder that this service alone uses",
-                "Stop the other `xqg serve`, or give another --data",
+                "a folder that this service alone uses",
+                "Stop the other `xqg serve`, or name another --data",
             ) from error
 
     @contextmanager

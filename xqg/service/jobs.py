@@ -1,4 +1,4 @@
-"""The durable queue: what was accepted is kept, done in order for each collection, and told of afterwards."""
+"""The durable queue: what was accepted is kept, and done in order for each collection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RETRY_AFTER_SECONDS = 5
 
 
 class QueueFullError(XqgError):
-    """More is waiting than may wait."""
+    """As much is waiting as may wait."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Job:
 
 
 class JobQueue:
-    """Jobs in a `Database`: at most one of a collection runs, and they run in the order in which they came.
+    """Jobs in a `Database`: at most one of a collection runs at a time, in the order of their arrival.
 
     :param most_jobs: how many may wait. :param most_bytes: how much may wait.
     """
@@ -76,7 +76,7 @@ class JobQueue:
             self._check_room(connection, size)
 
     def claim(self, now: float) -> Job | None:
-        """The next job that may run, which runs from now on; None where there is none."""
+        """The next job that may run, now marked as running; None where there is none."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 """SELECT * FROM jobs AS job WHERE state = 'queued' AND NOT EXISTS (
@@ -92,7 +92,7 @@ class JobQueue:
         return self.require(row["id"])
 
     def note(self, job_id: str, counts: Mapping[str, Any]) -> None:
-        """Keep how far a running job is."""
+        """Store the counts of a running job."""
         self._change("UPDATE jobs SET counts = ? WHERE id = ?", json.dumps(counts), job_id)
 
     def finish(self, job_id: str, state: str, counts: Mapping[str, Any], error: str | None = None) -> None:
@@ -103,13 +103,13 @@ class JobQueue:
     def put_back(
         self, job_id: str, counts: Mapping[str, Any], error: str | None = None, not_before: float = 0, failed: int = 0
     ) -> None:
-        """Let a job wait again, at its place. :param failed: 1 counts as an attempt that failed."""
+        """Queue a job again, at its old place. :param failed: 1 counts as an attempt that failed."""
         change = """UPDATE jobs SET state = 'queued', counts = ?, error = ?, not_before = ?, attempts = attempts + ?
                     WHERE id = ?"""
         self._change(change, json.dumps(counts), error, not_before, failed, job_id)
 
     def cancel(self, job_id: str) -> Job | None:
-        """Close a waiting job, and ask a running one to end after its batch; None where there is none."""
+        """Cancel a waiting job, and ask a running one to end after its batch; None where there is none."""
         with self._database.transaction() as connection:
             connection.execute("UPDATE jobs SET cancelling = 1 WHERE id = ? AND state = 'running'", (job_id,))
             change = "UPDATE jobs SET state = 'cancelled', finished = ? WHERE id = ? AND state = 'queued'"
@@ -117,7 +117,7 @@ class JobQueue:
         return self.get(job_id)
 
     def retry(self, job_id: str) -> Job | None:
-        """Let a failed job wait again; None where there is none, or none that failed."""
+        """Queue a failed job again; None where there is none, or none that failed."""
         with self._database.transaction() as connection:
             change = """UPDATE jobs SET state = 'queued', error = NULL, attempts = 0, not_before = 0, finished = NULL
                         WHERE id = ? AND state = 'failed'"""
@@ -126,7 +126,7 @@ class JobQueue:
         return self.get(job_id)
 
     def recover(self) -> int:
-        """Let wait again what ran when the process ended; call it once, before anything is claimed."""
+        """Queue again what ran when the process ended; call it once, before anything is claimed."""
         with self._database.transaction() as connection:
             ended = "UPDATE jobs SET state = 'cancelled', finished = ? WHERE state = 'running' AND cancelling = 1"
             connection.execute(ended, (time.time(),))
@@ -185,7 +185,7 @@ class JobQueue:
 
 
 def new_id() -> str:
-    """An id for a job that nobody can guess."""
+    """A random id for a job."""
     return uuid.uuid4().hex
 
 

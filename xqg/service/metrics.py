@@ -1,24 +1,17 @@
-"""What the service counts and times, for Prometheus."""
+"""The metrics of the service, for Prometheus."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from xqg.errors import MissingDependencyError
-
-try:
-    from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-except ImportError as error:
-    raise MissingDependencyError(
-        f"The service's parts are not installed: {error}", "", 'pip install "xqg[service]"'
-    ) from error
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 
 class Metrics:
-    """The numbers of one service, in a registry of its own."""
+    """The metrics of one service, in a registry of its own."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -46,7 +39,7 @@ class Metrics:
             self._passages.labels(outcome).inc(counts.get(outcome, 0))
 
     def text(self, jobs: Callable[[], Mapping[str, int]]) -> bytes:
-        """All numbers in Prometheus's format."""
+        """All metrics in Prometheus's text format."""
         for state, number in jobs().items():
             self._jobs.labels(state).set(number)
         return generate_latest(self._registry)

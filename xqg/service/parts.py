@@ -1,4 +1,4 @@
-"""The models and stores of the service: built when first needed, shared by all jobs and questions."""
+"""The models and stores of the service: built at their first use, shared by all jobs and questions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from xqg.assembly import build_encoder, build_generator, build_store, open_store, pin_encoder
 from xqg.encoders.profiles import find_profile
@@ -15,13 +15,12 @@ from xqg.languages import LanguageDetector
 from xqg.metadata import noted_encoder
 from xqg.protocols import Encoder, QueryGenerator, VectorStore
 from xqg.search.searcher import Searcher, check_encoder, require_collection
-from xqg.service.sharing import kept_open, locked
 from xqg.settings import EncoderSettings, GeneratorSettings, IngestSettings, StoreSettings
 
-Built = TypeVar("Built")
+Part = TypeVar("Part")
 
 FRESH_SECONDS = 30.0
-"""How long a collection of a server counts as looked at: aliases move and other software writes."""
+"""How long what was read of a server's collection holds: aliases move and other software writes."""
 
 
 class Parts:
@@ -47,12 +46,12 @@ class Parts:
         with self._lock:
             if collection not in self._stores:
                 self._stores[collection] = build_store(self.place(collection))
-            return kept_open(self._stores[collection])
+            return cast(VectorStore, _Lent(self._stores[collection]))
 
     def encoder(self, settings: EncoderSettings, for_search: bool = False) -> Encoder:
         """An encoder, checked. :param for_search: one of its own, so that no question waits for a job."""
         key = f"encoder {for_search} {settings.model_dump_json()}"
-        return self._model(key, lambda: locked(build_encoder(settings, for_search)))
+        return self._model(key, lambda: build_encoder(settings, for_search), alone=settings.spec != "bundled")
 
     def generator(self, settings: GeneratorSettings) -> QueryGenerator | None:
         """A generator, checked; None for ``none``."""
@@ -60,9 +59,7 @@ class Parts:
             return None
         if settings.spec.startswith("file:"):
             return build_generator(settings, self.detector)  # it holds the file as it was when it was opened
-        return self._model(
-            f"generator {settings.model_dump_json()}", lambda: locked(build_generator(settings, self.detector))
-        )
+        return self._model(f"generator {settings.model_dump_json()}", lambda: build_generator(settings, self.detector))
 
     def job(self, settings: IngestSettings) -> IngestJob:
         """An ingestion with shared parts. :raises XqgError: if one cannot be used."""
@@ -93,12 +90,12 @@ class Parts:
         return searcher, encoder
 
     def look_again(self, collection: str) -> None:
-        """Open a collection anew for the next question; those under way keep what they have."""
+        """Open a collection anew for the next question."""
         with self._lock:
             self._searchers.pop(collection, None)
 
     def forget(self, collection: str) -> None:
-        """Close what is open of a collection that is to be deleted, or with the service."""
+        """Close what is open of a collection."""
         with self._lock:
             self._searchers.pop(collection, None)
             stores = [self._stores.pop(key, None) for key in (collection, f"read {collection}")]
@@ -127,15 +124,47 @@ class Parts:
         with self._lock:
             known = self._searchers.get(collection)
             if key in self._stores and known is not None and time.monotonic() < known[0]:
-                return kept_open(self._stores[key])
+                return cast(VectorStore, _Lent(self._stores[key]))
         opened = open_store(self.place(collection))
         with self._lock:
             self._stores[key] = opened  # the one before may still answer a question: it closes with its last user
-        return kept_open(opened)
+        return cast(VectorStore, _Lent(opened))
 
-    def _model(self, key: str, build: Callable[[], Built]) -> Built:
+    def _model(self, key: str, build: Callable[[], Part], alone: bool = True) -> Part:
+        """A model. :param alone: its methods wait for each other, since it is not made for several threads."""
         with self._lock:
             if key not in self._models:
-                self._models[key] = build()
-            built: Built = self._models[key]
-            return built
+                self._models[key] = _Locked(build()) if alone else build()
+            return cast(Part, self._models[key])
+
+
+class _Locked:
+    """One call at a time."""
+
+    def __init__(self, part: Any) -> None:
+        self._part, self._lock = part, threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        with self._lock:
+            value = getattr(self._part, name)
+        return self._guard(value) if callable(value) else value
+
+    def _guard(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            with self._lock:
+                return method(*arguments, **options)
+
+        return call
+
+
+class _Lent:
+    """What is lent to those who close what they use: ``close`` does nothing."""
+
+    def __init__(self, part: Any) -> None:
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
+
+    def close(self) -> None:
+        """Nothing."""

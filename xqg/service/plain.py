@@ -1,9 +1,9 @@
-"""Plain vectors of a collection's passages, as they would be without xqg: what its results are compared with."""
+"""The plain vectors of a collection's passages, as they would be without xqg, to compare its results with."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -15,12 +15,12 @@ from xqg.records import Passage, Vectors, digest
 
 ENCODED_AT_ONCE = 32
 
-IN_PASSING = 256
-"""Passages that a question may wait for; more are for the jobs."""
+ENCODED_BY_REQUESTS = 256
+"""Passages that a request may encode itself; more are left to the jobs."""
 
 
 class NotComparableError(XqgError):
-    """There are no plain vectors to compare with."""
+    """Plain vectors to compare with are missing."""
 
 
 class PlainVectors:
@@ -32,9 +32,7 @@ class PlainVectors:
     def __init__(self, folder: Path, collection: str, most: int) -> None:
         self._path = folder / f"{digest([collection])}.npz"
         self._collection, self._most = collection, most
-        self._ids: list[str] = []
-        self._hashes: list[str] = []
-        self._vectors: Vectors | None = None
+        self._vectors: dict[tuple[str, str], Vectors] | None = None  # by id and content hash
         self._lock = threading.Lock()
 
     def update(self, store: VectorStore, encoder: Encoder, at_most: int | None = None) -> None:
@@ -44,63 +42,55 @@ class PlainVectors:
         :raises NotComparableError: if there are more, or the collection is too large.
         """
         with self._lock:
-            self._load()
-            stored = {point.passage.id: point for point in islice(store.points(), self._most + 1)}
-            if len(stored) > self._most:
+            known = self._load() if self._vectors is None else self._vectors
+            points = list(islice(store.points(), self._most + 1))
+            if len(points) > self._most:
                 raise NotComparableError(
                     f"Collection {self._collection!r} has more than {self._most} passages",
-                    "asked to compare it with plain vectors",
-                    "Use `xqg compare`, or raise service.most_compared",
+                    "",
+                    "Compare it with `xqg compare`, or raise service.most_compared",
                 )
-            rows = {key: row for row, key in enumerate(zip(self._ids, self._hashes, strict=True))}
-            keys = [(key, point.entry.content_hash) for key, point in stored.items()]
-            missing = [stored[key[0]].passage for key in keys if key not in rows]
+            wanted = {(point.passage.id, point.entry.content_hash): point.passage for point in points}
+            missing = {key: passage for key, passage in wanted.items() if key not in known}
             if at_most is not None and len(missing) > at_most:
                 raise NotComparableError(
                     f"{len(missing)} passages of {self._collection!r} have no plain vector yet",
-                    "asked to compare it with plain vectors",
+                    "",
                     "Wait for its jobs to end; if there are none, add something to the collection",
                 )
-            if not missing and len(rows) == len(keys):
-                return
-            fresh = dict(zip((passage.id for passage in missing), _encode(encoder, missing), strict=True))
-            before = self._vectors
-            kept = [before[rows[key]] if before is not None and key in rows else fresh[key[0]] for key in keys]
-            self._ids, self._hashes = [key for key, _ in keys], [value for _, value in keys]
-            self._vectors = np.array(kept, dtype=np.float32).reshape(len(kept), encoder.dimension)
-            self._save()
+            fresh = dict(zip(missing, _encode(encoder, list(missing.values())), strict=True))
+            self._vectors = {key: known[key] if key in known else fresh[key] for key in wanted}
+            if self._vectors.keys() != known.keys():
+                self._save(self._vectors)
 
     def search(self, queries: Vectors, limit: int) -> list[list[tuple[str, float]]]:
         """The nearest passages of each query and their scores, best first, by dot product of the vectors."""
-        with self._lock:
-            ids, vectors = self._ids, self._vectors
-        if vectors is None or not len(vectors):
+        vectors = self._vectors
+        if not vectors:
             return [[] for _ in queries]
-        scores = queries @ vectors.T
+        ids, scores = [key for key, _ in vectors], queries @ np.stack(list(vectors.values())).T
         ranked = np.argsort(-scores, axis=1, kind="stable")[:, :limit]
         return [[(ids[row], float(scores[number, row])) for row in order] for number, order in enumerate(ranked)]
 
     def drop(self) -> None:
         """Forget all of it."""
         with self._lock:
-            self._ids, self._hashes, self._vectors = [], [], None
+            self._vectors = None
             self._path.unlink(missing_ok=True)
 
-    def _load(self) -> None:
-        if self._vectors is not None or not self._path.is_file():
-            return
+    def _load(self) -> dict[tuple[str, str], Vectors]:
         try:
             with np.load(self._path, allow_pickle=False) as saved:
-                self._ids, self._hashes = saved["ids"].tolist(), saved["hashes"].tolist()
-                self._vectors = saved["vectors"]
-        except (OSError, ValueError, KeyError):  # torn by a kill: it is made anew
-            self._ids, self._hashes, self._vectors = [], [], None
+                keys = zip(saved["ids"].tolist(), saved["hashes"].tolist(), strict=True)
+                return dict(zip(keys, saved["vectors"], strict=True))
+        except (OSError, ValueError, KeyError):  # missing, or damaged: it is made anew
+            return {}
 
-    def _save(self) -> None:
+    def _save(self, vectors: Mapping[tuple[str, str], Vectors]) -> None:
         draft = self._path.with_suffix(".draft.npz")
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        ids, hashes = np.array(self._ids, dtype=str), np.array(self._hashes, dtype=str)
-        np.savez(draft, ids=ids, hashes=hashes, vectors=np.asarray(self._vectors, dtype=np.float32))
+        ids, hashes = (np.array([key[part] for key in vectors], dtype=str) for part in (0, 1))
+        np.savez(draft, ids=ids, hashes=hashes, vectors=np.array(list(vectors.values()), dtype=np.float32))
         draft.replace(self._path)
 
 

@@ -1,4 +1,4 @@
-"""The collections of the service and their settings: what a request may choose, over what the service was given."""
+"""The collections of the service and their settings: what requests choose goes before what the service was given."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ MODELS: dict[str, tuple[str, ...]] = {
 """The models that a request may name; others are the operator's to give."""
 
 SHORT = {"encoder": "spec", "generator": "spec", "fusion": "rule"}
-"""What a group stands for where it is given as one word."""
+"""The setting that is meant where a group is given as one word."""
 
 
 class SettingsConflictError(XqgError):
     """A collection exists with other settings."""
 
-    def __init__(self, name: str, stored: Any, asked: Any, why: str = "") -> None:
-        self.stored, self.asked_for = stored, asked
+    def __init__(self, name: str, stored: Any, requested: Any) -> None:
+        self.stored, self.requested = stored, requested
         remedy = "Give the same settings, or delete the collection first"
-        super().__init__(why or f"Collection {name!r} exists with other settings", "asked to make it", remedy)
+        super().__init__(f"Collection {name!r} exists with other settings", "", remedy)
 
 
 class Registry:
@@ -80,16 +80,16 @@ class Registry:
         chosen = self.chosen(name)
         return None if chosen is None else self._ingest(name, chosen)
 
-    def put(self, name: str, asked: Mapping[str, Any]) -> bool:
+    def put(self, name: str, requested: Mapping[str, Any]) -> bool:
         """Make a collection, or find it made with these settings. Returns whether it is new.
 
         :raises SettingsError: if the settings cannot be taken. :raises SettingsConflictError: if it has others.
         """
-        chosen = self._allowed(asked)
+        chosen = self._allowed(requested)
         settings = self._ingest(name, chosen)
         stored = self.chosen(name)
         if stored is not None:
-            if self._ingest(name, stored) == settings or not asked:
+            if self._ingest(name, stored) == settings or not requested:
                 return False
             raise SettingsConflictError(name, stored, chosen)
         self._check_stored(name, settings)
@@ -121,10 +121,10 @@ class Registry:
         # what was given belongs to the model that was given
         return dict(chosen) if other else {**given, **chosen}
 
-    def _allowed(self, asked: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """The choices as groups of settings. :raises SettingsError: if one is not a request's to make."""
+    def _allowed(self, requested: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """The choices as groups of settings. :raises SettingsError: if a request may not make one of them."""
         chosen: dict[str, dict[str, Any]] = {}
-        for group, value in asked.items():
+        for group, value in requested.items():
             if group not in CHOICES:
                 raise SettingsError(f"{group!r} cannot be chosen", f"one of {', '.join(CHOICES)}")
             values = {SHORT[group]: value} if isinstance(value, str) and group in SHORT else value
@@ -138,7 +138,7 @@ class Registry:
                 raise SettingsError(
                     f"The {group} {spec!r} cannot be chosen by a request",
                     f"one of {', '.join(MODELS[group])}",
-                    "Others are named where the service is started",
+                    "Name others where the service is started",
                 )
             chosen[group] = dict(values)
         return chosen

@@ -1,34 +1,30 @@
-"""Routes of collections: make, list, look at, delete."""
+"""Routes of collections: make, list, show, delete."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Path, Query
+from fastapi import APIRouter, Body, HTTPException, Query
 
 from xqg.protocols import VectorStore
 from xqg.search.show import describe_collection
 from xqg.service.answers import Answer, not_found
-from xqg.service.context import Context, context_of
 from xqg.service.jobs import QUEUED, RUNNING
-from xqg.stores.catalog import drop_collection, embedded_collections
+from xqg.service.service import Here, Name, Service
+from xqg.stores.catalog import drop_collection
 
 router = APIRouter(prefix="/v1/collections", tags=["collections"])
 
-NAME = r"^[\w][\w .-]{0,119}$"
-Name = Annotated[str, Path(pattern=NAME, description="name of a collection")]
-Here = Annotated[Context, Depends(context_of)]
-
-LONGEST_LOOK = 20_000
-"""Passages of a collection whose queries are still counted each time somebody looks."""
+MOST_COUNTED = 20_000
+"""Passages of a collection whose queries are still counted at each request."""
 
 
 @router.get("")
 def list_collections(here: Here) -> Answer:
     """All collections with their number of passages and of jobs that wait or run."""
-    names = sorted({*here.registry.names(), *embedded_collections(here.parts.store_settings)})
-    waiting = here.queue.recent(1000, states=(QUEUED, RUNNING))
-    rows = [{**_summary(here, name), "waiting": sum(job.collection == name for job in waiting)} for name in names]
+    waiting = Counter(job.collection for job in here.queue.recent(1000, states=(QUEUED, RUNNING)))
+    rows = [{**_summary(here, name), "waiting": waiting[name]} for name in here.collection_names()]
     return Answer({"collections": rows})
 
 
@@ -44,11 +40,11 @@ def make_collection(name: Name, here: Here, settings: Annotated[dict[str, Any] |
 
 @router.get("/{name}")
 def show_collection(name: Name, here: Here) -> Answer:
-    """Passages, settings, languages of what was generated."""
+    """Passages, settings, and how many queries there are in each language."""
     summary = _summary(here, name)
     store = here.parts.readable(name)
     found = store.describe()
-    if found is not None and found.metadata and found.points <= LONGEST_LOOK:
+    if found is not None and found.metadata and found.points <= MOST_COUNTED:
         summary |= describe_collection(found, store)
     return Answer(summary)
 
@@ -60,8 +56,7 @@ def delete_collection(
     """Delete a collection with all its passages; waiting jobs are cancelled. 409 while one runs."""
     if not confirm:
         raise HTTPException(400, "Deleting a collection cannot be undone: add ?confirm=true")
-    known = here.registry.chosen(name) is not None
-    if not known and name not in embedded_collections(here.parts.store_settings):
+    if name not in here.collection_names():
         raise not_found(f"collection {name!r}")
     for job in here.queue.recent(100_000, name, (QUEUED,)):
         here.workers.cancel(job.id)
@@ -74,7 +69,7 @@ def delete_collection(
     return Answer({"deleted": name})
 
 
-def require_store(here: Context, name: str) -> VectorStore | None:
+def require_store(here: Service, name: str) -> VectorStore | None:
     """The store of a collection, to read; None where it holds nothing yet.
 
     :raises HTTPException: 404 where there is no such collection.
@@ -83,12 +78,13 @@ def require_store(here: Context, name: str) -> VectorStore | None:
     if store.describe() is not None:
         return store
     if here.registry.chosen(name) is None:
+        here.parts.forget(name)  # a name that does not exist keeps no memory
         raise not_found(f"collection {name!r}", f"PUT /v1/collections/{name} makes it")
     return None
 
 
-def _summary(here: Context, name: str) -> dict[str, Any]:
-    """Name, size and choices; the size is None where the store does not tell it."""
+def _summary(here: Service, name: str) -> dict[str, Any]:
+    """Name, size, state and chosen settings."""
     store = require_store(here, name)
     found = None if store is None else store.describe()
     return {

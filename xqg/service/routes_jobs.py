@@ -1,4 +1,4 @@
-"""Routes of jobs: list, look at, cancel, try again, watch."""
+"""Routes of jobs: list, show, cancel, retry, watch."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from xqg.service.answers import Answer, job_to_json, not_found
-from xqg.service.context import Context
 from xqg.service.jobs import FINISHED, STATES, Job
-from xqg.service.routes_collections import NAME, Here
+from xqg.service.service import NAME, Here, Service
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="id of a job")]
 
-LOOK_SECONDS = 0.3
+POLL_SECONDS = 0.3
 SILENCE_SECONDS = 10.0
-"""After so long without news a comment is sent, so that nobody between takes the connection for dead."""
+"""After so long without news a comment is sent, so that proxies keep the connection."""
 
 
 @router.get("")
@@ -66,7 +65,7 @@ def cancel_job(job_id: JobId, here: Here) -> Answer:
 
 @router.post("/{job_id}/retry")
 def retry_job(job_id: JobId, here: Here) -> Answer:
-    """Let a failed job wait again, at its place."""
+    """Queue a failed job again, at its old place."""
     _require(here, job_id)
     job = here.queue.retry(job_id)
     if job is None:
@@ -82,26 +81,26 @@ async def watch_job(job_id: JobId, here: Here) -> StreamingResponse:
     return StreamingResponse(_events(here, job_id), media_type="text/event-stream")
 
 
-async def _events(here: Context, job_id: str) -> AsyncIterator[str]:
-    told, silent = "", 0.0
+async def _events(here: Service, job_id: str) -> AsyncIterator[str]:
+    sent, silent = "", 0.0
     while not here.workers.stopping:
         job = await run_in_threadpool(here.queue.get, job_id)
         if job is None:
             return
         news = json.dumps(job_to_json(job, here.workers.counts_of(job)))
-        if news != told:
-            told, silent = news, 0.0
+        if news != sent:
+            sent, silent = news, 0.0
             yield f"event: progress\ndata: {news}\n\n"
         if job.state in FINISHED:
             return
-        await asyncio.sleep(LOOK_SECONDS)
-        silent += LOOK_SECONDS
+        await asyncio.sleep(POLL_SECONDS)
+        silent += POLL_SECONDS
         if silent >= SILENCE_SECONDS:
             silent = 0.0
             yield ": still here\n\n"
 
 
-def _require(here: Context, job_id: str) -> Job:
+def _require(here: Service, job_id: str) -> Job:
     job = here.queue.get(job_id)
     if job is None:
         raise not_found("such job")

@@ -1,11 +1,11 @@
-"""Routes of passages: add them by a job, look at one, delete a document."""
+"""Routes of passages: add them by a job, show one, delete a document."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path as FilePath
 from typing import Annotated, Any
@@ -21,10 +21,11 @@ from xqg.protocols import Point, VectorStore
 from xqg.readers.corpus import check_sources
 from xqg.search.show import describe_point, passage_to_json
 from xqg.service.answers import Answer, job_to_json, not_found
-from xqg.service.context import Context, context_of
 from xqg.service.jobs import FINISHED, Job, new_id
-from xqg.service.routes_collections import Here, Name, require_store
+from xqg.service.routes_collections import require_store
+from xqg.service.service import Here, Name, Service
 from xqg.service.spool import safe_name
+from xqg.settings import IngestSettings
 
 router = APIRouter(prefix="/v1/collections/{name}", tags=["passages"])
 
@@ -35,7 +36,7 @@ STREAMS = {
     "text/csv": "stream.csv",
     "text/tab-separated-values": "stream.tsv",
 }
-"""Content types of bodies that are a file as they stand."""
+"""Content types of bodies that are a whole file."""
 
 LONGEST_ID = 4096
 PASSAGE = {"type": "object", "properties": {"id": {"type": "string"}, "text": {"type": "string"}}}
@@ -54,19 +55,19 @@ BODY: dict[str, Any] = {
 Id = Annotated[str, Path(max_length=LONGEST_ID, description="id of a passage or document")]
 
 WAITED_SECONDS = 5.0
-"""How long an answer waits for a deletion to be done, before it tells of the job."""
+"""How long an answer waits for a deletion to be done; after that it has the job alone."""
 
 
 @router.post("/passages", status_code=202, openapi_extra=BODY)
-async def add_passages(name: Name, request: Request) -> Answer:
+async def add_passages(name: Name, here: Here, request: Request) -> Answer:
     """Take passages and answer with the job that will store them; from then on they are kept.
 
     JSON: a list of objects with `id`, `text` and, if you like, `title`, `language`, `metadata`; or one such object; or
     `{"passages": [...]}`. JSON lines: `application/x-ndjson`. A file of any kind that `xqg ingest` reads: as
     `multipart/form-data`, or CSV and TSV as they are.
     """
-    here = context_of(request)
-    await run_in_threadpool(_check_may_add, here, name)
+    await run_in_threadpool(_require_settings, here, name)
+    await run_in_threadpool(here.queue.check_room)
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     job_id = new_id()
     try:
@@ -119,12 +120,12 @@ def delete_passage(name: Name, passage_id: Id, here: Here) -> Answer:
 
 @router.delete("/documents/{document_id:path}")
 def delete_document(name: Name, document_id: Id, here: Here) -> Answer:
-    """Delete a document with all its chunks. Done in its turn: after the jobs that came before."""
+    """Delete a document with all its chunks, after the jobs that came before."""
     require_store(here, name)
     return _delete(here, name, document_id)
 
 
-def _delete(here: Context, name: str, document_id: str) -> Answer:
+def _delete(here: Service, name: str, document_id: str) -> Answer:
     documents = spellings(document_id)
     if not documents:
         raise not_found("document with such an id")
@@ -143,13 +144,14 @@ def _find(store: VectorStore, passage_id: str) -> Point | None:
     return next(store.points([*names, *(f"{name}#1" for name in names)]), None) if names else None
 
 
-def _check_may_add(here: Context, name: str) -> None:
-    if here.registry.settings(name) is None:
+def _require_settings(here: Service, name: str) -> IngestSettings:
+    settings = here.registry.settings(name)
+    if settings is None:
         raise not_found(f"collection {name!r}", f"PUT /v1/collections/{name} makes it")
-    here.queue.check_room()
+    return settings
 
 
-async def _take_stream(here: Context, request: Request, name: str, job_id: str, file_name: str) -> Job:
+async def _take_stream(here: Service, request: Request, name: str, job_id: str, file_name: str) -> Job:
     place, path = here.spool.place_for(job_id, name, file_name)
     size = lines = 0
     with here.spool.writing(path) as file:
@@ -160,7 +162,7 @@ async def _take_stream(here: Context, request: Request, name: str, job_id: str, 
     return await run_in_threadpool(_enqueue, here, name, job_id, place, "the stream", size, records)
 
 
-async def _take_form(here: Context, request: Request, name: str, job_id: str) -> Job:
+async def _take_form(here: Service, request: Request, name: str, job_id: str) -> Job:
     async with request.form(max_files=1, max_fields=8) as form:
         upload = next((value for value in form.values() if isinstance(value, UploadFile)), None)
         if upload is None:
@@ -168,7 +170,7 @@ async def _take_form(here: Context, request: Request, name: str, job_id: str) ->
         return await run_in_threadpool(_take_file, here, upload, name, job_id)
 
 
-def _take_file(here: Context, upload: UploadFile, name: str, job_id: str) -> Job:
+def _take_file(here: Service, upload: UploadFile, name: str, job_id: str) -> Job:
     place, path = here.spool.place_for(job_id, name, upload.filename or "")
     with here.spool.writing(path) as file:
         shutil.copyfileobj(upload.file, file, 2**20)
@@ -177,7 +179,7 @@ def _take_file(here: Context, upload: UploadFile, name: str, job_id: str) -> Job
     return _enqueue(here, name, job_id, place, safe_name(upload.filename or ""), size, records)
 
 
-def _take_json(here: Context, body: bytes, name: str, job_id: str) -> Job:
+def _take_json(here: Service, body: bytes, name: str, job_id: str) -> Job:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -196,12 +198,10 @@ def _take_json(here: Context, body: bytes, name: str, job_id: str) -> Job:
 
 
 def _enqueue(
-    here: Context, name: str, job_id: str, place: str, shown: str | None, size: int, records: int | None
+    here: Service, name: str, job_id: str, place: str, shown: str | None, size: int, records: int | None
 ) -> Job:
     """Keep the job of what was uploaded. :raises XqgError: if it cannot be read, or the queue is full."""
-    settings = here.registry.settings(name)
-    if settings is None:
-        raise not_found(f"collection {name!r}")
+    settings = _require_settings(here, name)
     work = {"place": place, "name": shown or "upload", "records": records}
     source = here.spool.source(place)
     try:
@@ -212,9 +212,5 @@ def _enqueue(
 
 
 def _count_lines(path: FilePath) -> int:
-    def parts() -> Iterator[bytes]:
-        with path.open("rb") as file:
-            while part := file.read(2**20):
-                yield part
-
-    return sum(part.count(b"\n") for part in parts())
+    with path.open("rb") as file:
+        return sum(part.count(b"\n") for part in iter(partial(file.read, 2**20), b""))

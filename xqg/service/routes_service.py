@@ -1,9 +1,8 @@
-"""Routes of the service itself: augmentation, health, numbers, and the page."""
+"""Routes of the service itself: augmentation, health and metrics."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from importlib.resources import files
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
@@ -13,20 +12,10 @@ from xqg.assembly import open_augmentation, open_server
 from xqg.augment.aliases import roll_back
 from xqg.augment.augment_settings import AugmentSettings
 from xqg.service.answers import Answer, job_to_json
-from xqg.service.context import Context
-from xqg.service.routes_collections import Here
+from xqg.service.service import Here
 from xqg.settings import validated
 
 router = APIRouter()
-
-PAGE = {
-    "/": ("service/page/index.html", "text/html; charset=utf-8"),
-    "/page.css": ("service/page/page.css", "text/css; charset=utf-8"),
-    "/page.js": ("service/page/page.js", "text/javascript; charset=utf-8"),
-    "/sample/corpus.jsonl": ("sample/corpus.jsonl", "application/x-ndjson"),
-    "/sample/questions.jsonl": ("sample/questions.jsonl", "application/x-ndjson"),
-}
-ICON = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'><circle cx='8' cy='8' r='7' fill='#0b6e63'/></svg>"
 
 
 @router.post("/v1/augment", tags=["augment"], status_code=202)
@@ -64,44 +53,17 @@ def augment(
 @router.get("/healthz", tags=["health"])
 async def health(here: Here) -> Answer:
     """Whether the process answers; also tells what `/readyz` would, without failing."""
-    return Answer({"status": "ok", **_readiness(here)})
+    return Answer({"status": "ok", **here.readiness()})
 
 
 @router.get("/readyz", tags=["health"])
 async def readiness(here: Here) -> Answer:
     """Whether questions and jobs can be served: the store answers, the models are loaded. 503 where not."""
-    found = _readiness(here)
+    found = here.readiness()
     return Answer(found, 200 if found["ready"] else 503)
-
-
-def _readiness(here: Context) -> dict[str, Any]:
-    missing = {"store": here.readiness.store, "models": here.readiness.models}
-    ready = not (any(missing.values()) or here.workers.stopping)
-    return {"ready": ready, **{name: why or "ok" for name, why in missing.items()}}
 
 
 @router.get("/metrics", tags=["health"], response_class=Response)
 def metrics(here: Here) -> Response:
-    """Numbers in Prometheus's text format."""
+    """Metrics in Prometheus's text format."""
     return Response(here.metrics.text(here.queue.counts), media_type="text/plain; version=0.0.4; charset=utf-8")
-
-
-@router.get("/favicon.ico", include_in_schema=False)
-async def icon() -> Response:
-    """A dot."""
-    return Response(ICON, media_type="image/svg+xml")
-
-
-def add_page(app: Any) -> None:
-    """Serve the page's files, and nothing else, from the package."""
-    for path, (name, kind) in PAGE.items():
-        app.add_api_route(path, _page_file(name, kind), include_in_schema=False)
-
-
-def _page_file(name: str, kind: str) -> Any:
-    content = (files("xqg") / name).read_bytes()
-
-    async def serve() -> Response:
-        return Response(content, media_type=kind)
-
-    return serve

@@ -1,20 +1,18 @@
-"""What a job does when its turn comes, by its kind."""
+"""What the jobs do, by their kind."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from xqg.assembly import open_augmentation
 from xqg.augment.augment_settings import AugmentSettings
-from xqg.errors import EncodingError, GenerationError, InputError, StoreError, StoreUnreachableError, XqgError
-from xqg.identifiers import canonical
+from xqg.errors import EncodingError, GenerationError, StoreError, StoreUnreachableError, XqgError
 from xqg.ingest.ingest_report import IngestReport
-from xqg.ingest.removal import Sources, find_lost, stored_passages
-from xqg.protocols import VectorStore
+from xqg.ingest.removal import stored_passages
 from xqg.service.jobs import Job
 from xqg.service.parts import Parts
 from xqg.service.plain import NotComparableError, PlainVectors
@@ -28,7 +26,7 @@ Stopping = Callable[[], bool]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: its counts, and whether it was asked to end before."""
+    """How a job ended: its counts, and whether it was interrupted."""
 
     counts: Mapping[str, Any]
     interrupted: bool = False
@@ -36,7 +34,7 @@ class Outcome:
 
 @dataclass
 class Runner:
-    """Runs jobs with the parts that it is handed. :param config: the settings' groups, for augmentations."""
+    """Runs jobs with the parts given. :param config: the groups of settings, for augmentations."""
 
     parts: Parts
     registry: Registry
@@ -47,8 +45,8 @@ class Runner:
     _plain: dict[str, PlainVectors] = field(default_factory=dict)
 
     def run(self, job: Job, progress: Progress, stopping: Stopping) -> Outcome:
-        """Do what the job says, or go on with it. :raises XqgError: if it cannot be done now, or not at all."""
-        kinds = {"ingest": self._ingest, "folder": self._folder, "delete": self._delete, "augment": self._augment}
+        """Do the job, or continue it. :raises XqgError: if it cannot be done now, or not at all."""
+        kinds = {"ingest": self._ingest, "folder": self._ingest, "delete": self._delete, "augment": self._augment}
         return kinds[job.kind](job, progress, stopping)
 
     def plain_vectors(self, collection: str) -> PlainVectors:
@@ -56,10 +54,10 @@ class Runner:
         return self._plain.setdefault(collection, PlainVectors(self.data / "plain", collection, self.most_compared))
 
     def _ingest(self, job: Job, progress: Progress, stopping: Stopping) -> Outcome:
-        return self._read(job, str(self.spool.source(job.work["place"])), progress, stopping)
-
-    def _read(self, job: Job, source: str, progress: Progress, stopping: Stopping) -> Outcome:
-        settings = self._settings(job)
+        settings, folder = self._settings(job), job.work.get("folder")
+        source = folder or str(self.spool.source(job.work["place"]))
+        if folder is not None:  # a watched one: what is deleted there is deleted here
+            settings = settings.model_copy(update={"sync": True, "sync_limit": sys.maxsize})
         counting = Counting(progress, job.work.get("records"))
         with self.parts.job(settings) as ingestion:
             report = ingestion.run([source], self.spool.rejects_of(job.id), counting, stopping)
@@ -67,18 +65,6 @@ class Runner:
         if not report.interrupted:
             self._update_plain(job.collection, settings)
         return Outcome(counting.counts, report.interrupted)
-
-    def _folder(self, job: Job, progress: Progress, stopping: Stopping) -> Outcome:
-        folder = Path(job.work["folder"])
-        outcome = self._read(job, str(folder), progress, stopping)
-        if outcome.interrupted:
-            return outcome
-        store = self.parts.store(job.collection)
-        lost = lost_pages(store, folder)
-        store.delete([passage_id for ids in lost.values() for passage_id in ids])
-        if lost:
-            self._update_plain(job.collection, self._settings(job))
-        return Outcome({**outcome.counts, "deleted": len(lost)})
 
     def _delete(self, job: Job, progress: Progress, stopping: Stopping) -> Outcome:
         store = self.parts.store(job.collection)
@@ -110,11 +96,11 @@ class Runner:
     def _settings(self, job: Job) -> IngestSettings:
         settings = self.registry.settings(job.collection)
         if settings is None:
-            raise StoreError(f"Collection {job.collection!r} was deleted", "asked to write to it", "Make it again")
+            raise StoreError(f"Collection {job.collection!r} was deleted", "", "Make it again, then retry the job")
         return settings
 
     def _update_plain(self, collection: str, settings: IngestSettings) -> None:
-        """Keep the comparison up to date; it is no part of what was promised, so it fails nothing."""
+        """Keep the comparison up to date; no job fails over it."""
         if self.most_compared == 0:
             return
         store = self.parts.store(collection)
@@ -135,7 +121,7 @@ class Counting:
         self.counts: dict[str, Any] = {}
 
     def __call__(self, report: IngestReport) -> None:
-        """Tell how far the run is."""
+        """Report the progress of a run."""
         spent = {stage: seconds - self._before.get(stage, 0.0) for stage, seconds in report.seconds.items()}
         self._before = dict(report.seconds)
         busy, done = sum(report.seconds.values()), report.read + report.rejected
@@ -147,28 +133,6 @@ class Counting:
         }
         self.counts.pop("interrupted")
         self._progress(self.counts)
-
-
-def lost_pages(store: VectorStore, folder: Path) -> dict[str, tuple[str, ...]]:
-    """The stored documents that came from files of ``folder`` which are no longer there, with their passages' ids.
-
-    :raises InputError: if a folder below cannot be read, since what is in it is not gone.
-    """
-    present = {canonical(path.relative_to(folder).as_posix()) for path in files_below(folder)}
-    if not present:  # more likely a disk that is not there than a folder that was emptied
-        return {}
-    name = canonical("/".join(folder.absolute().parts[-2:]))
-    return dict(find_lost(store, Sources("id", documents=present, origins={name})).documents)
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """The files below a folder. :raises InputError: if one of its folders cannot be read."""
-
-    def refuse(error: OSError) -> None:
-        raise InputError(f"The folder {error.filename} cannot be read: {error.strerror}", "asked to watch it")
-
-    for place, _, names in os.walk(folder, onerror=refuse):
-        yield from (Path(place, name) for name in names)
 
 
 def is_for_later(error: XqgError) -> bool:

@@ -1,4 +1,4 @@
-"""Runs the application with uvicorn, and ends it as people and machines expect."""
+"""Runs the application with uvicorn until SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from types import FrameType
 
 import uvicorn
 
-from xqg.service.app import Service
+from xqg.errors import SettingsError
+from xqg.service.app import build_app
+from xqg.service.service import Service
 
 GRACE_SECONDS = 5
-"""How long answers under way may take once the end was asked for; jobs take as long as their batch."""
+"""How long open requests may take after a signal; jobs take as long as their batch."""
 
 MOST_CONNECTIONS = 512
 
@@ -23,20 +25,26 @@ class _Server(uvicorn.Server):
         self._stop, self._ready = stop, ready
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End streams of events and batches at once: uvicorn itself waits for them."""
+        """End streams of events and jobs first: uvicorn waits for them."""
         self._stop()
         super().handle_exit(sig, frame)
-        if self.force_exit:  # the second one: do not wait for a batch either; what is queued is on disk
+        if self.force_exit:  # the second SIGINT: do not wait for a batch either; what is queued is on disk
             os._exit(128 + sig)
 
     def end(self, sig: int, frame: FrameType | None) -> None:
-        """The same before uvicorn listens to signals, and once it does no more."""
+        """The same before uvicorn handles signals, and after it."""
         self._stop()
         self.should_exit = True
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
-        """Listen, and say where."""
-        await super().startup(sockets)  # type: ignore[arg-type]
+        """Listen, and report the address. :raises SettingsError: if it cannot be used; uvicorn has logged why."""
+        try:
+            await super().startup(sockets)  # type: ignore[arg-type]
+        except SystemExit:
+            host, port = self.config.host, self.config.port
+            raise SettingsError(
+                f"The service cannot listen on {host}, port {port}", "an address of this machine with a free port"
+            ) from None
         for server in getattr(self, "servers", []):
             for socket in server.sockets[:1]:
                 host, port = socket.getsockname()[:2]
@@ -45,14 +53,14 @@ class _Server(uvicorn.Server):
 
 def server_config(service: Service) -> uvicorn.Config:
     """How uvicorn runs the application."""
-    settings = service.context.settings
+    settings = service.settings
     return uvicorn.Config(
-        service.app(),
+        build_app(service),
         host=settings.host,
         port=settings.port,
-        http="h11",  # bounds what comes before a body
+        http="h11",  # bounds the size of headers
         log_level="warning",
-        access_log=False,  # what is asked is nobody's business
+        access_log=False,  # questions may be confidential
         server_header=False,
         date_header=True,
         proxy_headers=False,
@@ -64,8 +72,11 @@ def server_config(service: Service) -> uvicorn.Config:
 
 
 def run_service(service: Service, ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM. :param ready: called with the page's address once it listens."""
+    """Serve until SIGINT or SIGTERM. :param ready: called with the page's address once it listens.
+
+    :raises SettingsError: if the address cannot be used.
+    """
     server = _Server(server_config(service), service.stop, ready)
     for which in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(which, server.end)  # uvicorn raises what ended it again: an end as asked for is no failure
+        signal.signal(which, server.end)  # uvicorn raises the signal again at its end, which is no failure
     server.run()

@@ -1,4 +1,4 @@
-"""What `xqg serve` can be told beside the settings of an ingestion."""
+"""The settings of `xqg serve` beside those of an ingestion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from xqg.settings import Settings
 
 Scope = Literal["read", "write", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "write", "admin")
-"""Each may do what the ones before it may."""
+"""Each includes the ones before it."""
 
 SHORTEST_KEY = 16
 """Characters. Keys are hashed once, which is right for random ones only."""
@@ -24,7 +24,7 @@ KEYS_VARIABLE = "XQG_SERVICE_KEYS"
 
 
 class KeySettings(Settings):
-    """A key that is let in, by its hash, and what it may do."""
+    """An accepted key, by its hash, and its scope."""
 
     scope: Scope
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the key, in hexadecimal")
@@ -49,7 +49,7 @@ class SourceSettings(Settings):
 
 
 class ServiceSettings(Settings):
-    """Where the service listens and keeps its own files, who is let in, and how much it takes."""
+    """Where the service listens and keeps its own files, its keys and its limits."""
 
     host: str = "127.0.0.1"
     port: int = Field(8331, ge=0, le=65535)
@@ -63,7 +63,7 @@ class ServiceSettings(Settings):
     most_queued_bytes: int = Field(4 * 2**30, ge=2**10, description="bytes that may wait")
     kept_jobs: int = Field(2000, ge=0, description="finished jobs that are remembered")
     requests_per_second: float = Field(200, gt=0, description="of one key or address; twice as many at once")
-    body_seconds: float = Field(30, gt=0, description="longest silence within a request's body")
+    body_seconds: float = Field(30, gt=0, description="longest pause within a request's body")
     most_compared: int = Field(5000, ge=0, description="passages of a collection that is compared with plain vectors")
 
     @model_validator(mode="after")
@@ -77,7 +77,7 @@ class ServiceSettings(Settings):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens on ``host``."""
+    """Whether only this machine can reach what listens on ``host``."""
     if host.lower() == "localhost":
         return True
     try:
@@ -87,7 +87,7 @@ def is_loopback(host: str) -> bool:
 
 
 def hash_key(key: str) -> str:
-    """What is kept of a key."""
+    """The hash by which a key is known."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -1,27 +1,27 @@
-"""What is watched: folders, whose changes become jobs, and augmented collections that are kept up to date."""
+"""Watches folders and augmented collections, and queues jobs that bring them up to date."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from xqg.errors import XqgError
+from xqg.errors import InputError, XqgError
 from xqg.records import digest
 from xqg.service.database import Database
 from xqg.service.jobs import QUEUED, RUNNING, JobQueue
 from xqg.service.registry import Registry
-from xqg.service.running import files_below
 from xqg.service.service_settings import SourceSettings
 
 logger = logging.getLogger(__name__)
 
 
 class Sources:
-    """Looks at each source at its interval, in a thread of its own, and queues a job where there is something to do.
+    """Checks each source at its interval, in a thread of its own, and queues a job where there is something to do.
 
     :param wake: called when a job was queued.
     """
@@ -45,12 +45,12 @@ class Sources:
             self._thread.start()
 
     def stop(self) -> None:
-        """End, after the look in hand."""
+        """End, after the current check."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
 
-    def look(self, source: SourceSettings) -> bool:
+    def check(self, source: SourceSettings) -> bool:
         """Queue a job if there is something to do; returns whether it did.
 
         :raises XqgError: if the folder cannot be read, or the queue is full.
@@ -67,9 +67,9 @@ class Sources:
             work = {"source": source.collection, "settings": chosen, "name": f"{source.collection} into {source.into}"}
             self._queue.add(target, "augment", work)
             return True
-        return self._look_at_folder(source.collection, Path(source.folder))
+        return self._check_folder(source.collection, Path(source.folder))
 
-    def _look_at_folder(self, collection: str, folder: Path) -> bool:
+    def _check_folder(self, collection: str, folder: Path) -> bool:
         seen, key = fingerprint(folder), digest([collection, str(folder.absolute())])
         if self._registry.chosen(collection) is None:
             self._registry.put(collection, {})
@@ -77,7 +77,7 @@ class Sources:
         if rows and rows[0]["seen"] == seen:
             return False
         self._queue.add(collection, "folder", {"folder": str(folder.absolute()), "name": folder.name})
-        # the job is kept, and reads the folder as it is then; what changes from now on makes another one
+        # the job reads the folder as it is then; what changes from now on makes another one
         with self._database.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO watched VALUES (?, ?)", (key, seen))
         return True
@@ -90,23 +90,33 @@ class Sources:
                     continue
                 due[number] = time.monotonic() + source.every_seconds
                 try:
-                    if self.look(source):
+                    if self.check(source):
                         self._wake()
                 except (XqgError, OSError, sqlite3.Error) as error:
-                    logger.warning("The source for %r cannot be looked at: %s", source.collection, error)
+                    logger.warning("The source for %r cannot be checked: %s", source.collection, error)
             self._stop.wait(max(0.2, min(due.values()) - time.monotonic()))
 
 
 def fingerprint(folder: Path) -> str:
-    """Stands for names, sizes and times of the files below a folder.
+    """A hash of names, sizes and times of the files below a folder.
 
     :raises InputError: if it cannot be read.
     """
     found = []
-    for path in files_below(folder):
+    for path in _files_below(folder):
         try:
             status = path.stat()
         except FileNotFoundError:  # gone meanwhile
             continue
         found.append([str(path.relative_to(folder)), status.st_size, status.st_mtime_ns])
     return digest(sorted(found))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """The files below a folder. :raises InputError: if one of its folders cannot be read."""
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"The folder {error.filename} cannot be read: {error.strerror}")
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(place, name) for name in names)

@@ -1,4 +1,4 @@
-"""Where uploads wait for their job: files with names of ours, on disk before their job is promised."""
+"""Where uploads wait for their job: files under names of our own, on disk before the job is accepted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Spool:
         return self.uploads / place
 
     def place_for(self, job_id: str, collection: str, name: str) -> tuple[str, Path]:
-        """Where a job's upload goes: the place that the job remembers, and the file to write.
+        """Where a job's upload goes: the place that the job stores, and the file to write.
 
         A page lies in a folder of its own, since its id is its name below the folder.
 
@@ -51,8 +51,7 @@ class Spool:
         if not shown.lower().endswith(PAGE_ENDINGS):
             raise InputError(
                 f"Files like {shown!r} are not read",
-                f"asked for {', '.join((*FILE_ENDINGS, *PAGE_ENDINGS))}, all but the last three also with .gz",
-                "Give the file one of these endings",
+                f"{', '.join((*FILE_ENDINGS, *PAGE_ENDINGS))}, all but the last three also with .gz",
             )
         place = f"{job_id}/upload/{collection}"  # the last two name the folder in the passages, so they stay the same
         (self.uploads / place).mkdir(parents=True)
@@ -60,7 +59,7 @@ class Spool:
 
     @contextmanager
     def writing(self, path: Path) -> Iterator[BinaryIO]:
-        """A new file; on disk when this is left without an error, gone when it is left by one."""
+        """A new file; on disk when the block ends, deleted where it raises."""
         try:
             with path.open("xb") as file:
                 yield file
@@ -93,8 +92,8 @@ class Spool:
             else:
                 path.unlink(missing_ok=True)
 
-    def drop_strangers(self, known: Collection[str]) -> None:
-        """Delete uploads that belong to no known job: their client was never promised anything."""
+    def drop_unknown(self, known: Collection[str]) -> None:
+        """Delete uploads that belong to no known job: they were never accepted."""
         for path in self.uploads.iterdir():
             job_id = path.name.partition(".")[0]
             if job_id not in known:
@@ -102,7 +101,7 @@ class Spool:
 
 
 def safe_name(name: str) -> str:
-    """The last part of a client's file name, without signs that mean anything to a file system or a terminal."""
+    """The last part of a client's file name, without characters that mean something to a file system or terminal."""
     last = re.split(r"[/\\]", name)[-1]
     shown = _UNUSUAL.sub("_", last).strip(" .") or "upload"
     if len(shown.encode("utf-8")) <= LONGEST_NAME:

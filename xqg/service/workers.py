@@ -1,4 +1,4 @@
-"""The threads that do the jobs: one job of a collection at a time, ended after a batch, taken up again."""
+"""The threads that run the jobs: one job of a collection at a time, interrupted between batches, and resumed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from xqg.service.running import Runner, is_for_later
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.5
-"""How often a thread looks for jobs that nobody woke it for: those that wait for another try."""
+"""How often a thread checks for jobs that became due: those that wait for another try."""
 
 NOTED_SECONDS = 1.0
-"""How often progress is written down; in between it is in memory."""
+"""How often progress is written to disk; in between it is in memory."""
 
 ATTEMPTS = 5
-"""Tries of a job whose model or endpoint fails. A store that does not answer is asked for ever."""
+"""Tries of a job whose model or endpoint fails. A store that does not answer is tried for ever."""
 
 NICENESS = 10
 
@@ -36,8 +36,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 2.0, 300.0
 class Workers:
     """Threads that take jobs from the queue until they are stopped.
 
-    :param told: takes an error's text and returns it without secrets and places. :param finished: called with the id
-        of every job that ended.
+    :param tell: returns an error's text without secrets and paths.
     """
 
     def __init__(
@@ -45,11 +44,11 @@ class Workers:
         queue: JobQueue,
         runner: Runner,
         metrics: Metrics,
-        told: Callable[[str, Job], str],
+        tell: Callable[[str, Job], str],
         kept_jobs: int,
         number: int,
     ) -> None:
-        self._queue, self._runner, self._metrics, self._told = queue, runner, metrics, told
+        self._queue, self._runner, self._metrics, self._tell = queue, runner, metrics, tell
         self._kept_jobs = kept_jobs
         self._stop, self._wake = threading.Event(), threading.Condition()
         self._live: dict[str, Mapping[str, Any]] = {}
@@ -62,26 +61,24 @@ class Workers:
         return self._stop.is_set()
 
     def start(self) -> None:
-        """Take up what was left, and begin."""
+        """Resume what was left, and begin."""
         self._queue.recover()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Ask the threads to end after the batch in hand; returns at once."""
+        """Ask the threads to end after the current batch; returns at once."""
         self._stop.set()
         self.wake()
 
-    def join(self, seconds: float | None = None) -> bool:
-        """Wait for the threads to end; returns whether they did."""
-        until = None if seconds is None else time.monotonic() + seconds
+    def join(self) -> None:
+        """Wait for the threads to end."""
         for thread in self._threads:
             if thread.is_alive():
-                thread.join(None if until is None else max(0.0, until - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+                thread.join()
 
     def wake(self) -> None:
-        """Look for jobs now."""
+        """Check for jobs now."""
         with self._wake:
             self._wake.notify_all()
 
@@ -95,11 +92,11 @@ class Workers:
         return job
 
     def counts_of(self, job: Job) -> Mapping[str, Any]:
-        """How far a job is, as it was last told."""
+        """The latest counts of a job."""
         return self._live.get(job.id, job.counts) if job.state == RUNNING else job.counts
 
     def _work(self) -> None:
-        step_behind()
+        lower_priority()
         while not self._stop.is_set():
             try:
                 job = self._queue.claim(time.time())
@@ -141,15 +138,15 @@ class Workers:
             self.wake()
 
     def _failed(self, job: Job, error: XqgError) -> None:
-        told, counts = self._told(str(error), job), self.counts_of(job)
+        text, counts = self._tell(str(error), job), self.counts_of(job)
         lasting = isinstance(error, StoreUnreachableError)
         if job.id in self._cancelled:
-            self._finish(job, CANCELLED, counts, told)
+            self._finish(job, CANCELLED, counts, text)
         elif is_for_later(error) and (lasting or job.attempts + 1 < ATTEMPTS):
             pause = min(FIRST_PAUSE_SECONDS * 2 ** min(job.attempts, 16), LONGEST_PAUSE_SECONDS)
-            self._queue.put_back(job.id, counts, told, time.time() + pause, failed=1)
+            self._queue.put_back(job.id, counts, text, time.time() + pause, failed=1)
         else:
-            self._finish(job, FAILED, counts, told)
+            self._finish(job, FAILED, counts, text)
 
     def _finish(self, job: Job, state: str, counts: Mapping[str, Any], error: str | None = None) -> None:
         self._metrics.job_ended(state, counts)
@@ -160,8 +157,8 @@ class Workers:
             self._runner.spool.rejects_of(forgotten).unlink(missing_ok=True)
 
 
-def step_behind() -> None:
-    """Let questions go before this thread, and before those that it starts, where the system can (Linux)."""
+def lower_priority() -> None:
+    """Give this thread, and those that it starts, less of the CPU than questions get; on Linux alone."""
     if sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -82,7 +82,7 @@ function jobLine(job) {
   const parts = [job.name || job.kind, job.state];
   if (job.state === "running" && job.stage) parts.push(job.stage);
   if (counts.read !== undefined) parts.push(`${counts.upserted} stored, ${counts.skipped} unchanged, ${job.rejected} rejected`);
-  if (counts.deleted !== undefined) parts.push(`${counts.deleted} deleted`);
+  if (counts.deleted || job.kind === "delete") parts.push(`${counts.deleted || 0} deleted`);
   if (job.rate && job.state === "running") parts.push(`${job.rate} passages/s`);
   if (job.remaining) parts.push(`${job.remaining} to go`);
   return parts.join(" · ");
@@ -118,7 +118,7 @@ function showJob(job) {
 
 function rejectsOf(job) {
   const details = make("details");
-  details.append(make("summary", `${job.rejected} rejected records`));
+  details.append(make("summary", job.rejected === 1 ? "1 rejected record" : `${job.rejected} rejected records`));
   details.addEventListener("toggle", trying(async () => {
     if (!details.open || details.children.length > 1) return;
     const { rejects } = await read(`/v1/jobs/${job.id}/rejects`);
@@ -254,17 +254,17 @@ function plot(rows) {
     if (text) element.textContent = text;
     return element;
   };
-  const height = 24 + rows.length * 26;
-  const svg = draw("svg", { viewBox: `0 0 520 ${height}`, role: "img", "aria-label": "R@1 by language, plain and xqg; the table below has the numbers" });
+  const height = 24 + rows.length * 34;
+  const svg = draw("svg", { viewBox: `0 0 340 ${height}`, role: "img", "aria-label": "R@1 by language, plain and xqg; the table below has the numbers" });
   svg.append(draw("rect", { x: 40, y: 4, width: 10, height: 10, class: "bar-plain" }), draw("text", { x: 54, y: 13 }, "R@1, plain vectors"),
-    draw("rect", { x: 180, y: 4, width: 10, height: 10, class: "bar-xqg" }), draw("text", { x: 194, y: 13 }, "R@1, xqg"));
+    draw("rect", { x: 190, y: 4, width: 10, height: 10, class: "bar-xqg" }), draw("text", { x: 204, y: 13 }, "R@1, xqg"));
   rows.forEach(([language, one], index) => {
-    const top = 24 + index * 26;
-    svg.append(draw("text", { x: 4, y: top + 14 }, language));
+    const top = 24 + index * 34;
+    svg.append(draw("text", { x: 4, y: top + 18 }, language));
     ["plain", "xqg"].forEach((which, number) => {
       const value = one[which]["recall@1"];
-      svg.append(draw("rect", { x: 40, y: top + number * 10, width: 420 * value, height: 9, class: `bar-${which}` }),
-        draw("text", { x: 44 + 420 * value, y: top + 9 + number * 10 }, value.toFixed(2)));
+      svg.append(draw("rect", { x: 40, y: top + number * 14, width: 260 * value, height: 12, class: `bar-${which}` }),
+        draw("text", { x: 44 + 260 * value, y: top + 10 + number * 14 }, value.toFixed(2)));
     });
   });
   return svg;
