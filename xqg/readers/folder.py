@@ -13,8 +13,8 @@ from xqg.readers import lines
 from xqg.readers.front_matter import split_front_matter
 from xqg.readers.inputs import told
 from xqg.readers.markdown import MARKDOWN_ENDINGS, first_heading
-from xqg.readers.notes import FRONT_MATTER
 from xqg.readers.passage_records import PassageBuilder, PlacedPassage
+from xqg.readers.values import FRONT_MATTER
 from xqg.records import Reject
 
 TEXT_ENDINGS = (".txt", *MARKDOWN_ENDINGS)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xqg.errors import InputError, MissingDependencyError
-from xqg.readers.columns import check_columns
-from xqg.readers.passage_records import FieldNames, PassageBuilder, PlacedPassage
+from xqg.readers.passage_records import FieldNames, PassageBuilder, PlacedPassage, check_columns
 from xqg.records import Reject
 
 BATCH_ROWS = 256
