@@ -9,7 +9,7 @@ import click
 
 from xqg.assembly import build_encoder, build_generator
 from xqg.errors import SettingsError
-from xqg.options import given, model_options
+from xqg.options import given, make_folder, model_options
 from xqg.settings import EncoderSettings, GeneratorSettings, validated
 from xqg.training.training_settings import EvaluationSettings, writer_name
 
@@ -45,6 +45,8 @@ def evaluate_generator(
     from xqg.training.evaluation_report import tables, to_json, write_report
 
     settings: EvaluationSettings = validated(EvaluationSettings, given(options))
+    if report is not None:
+        make_folder(report)
     if card is not None:
         check_card(card)
         _check_measured(card, settings)

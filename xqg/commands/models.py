@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from xqg.languages import language_code
+from xqg.options import make_folder, split_codes
 
 
 @click.group()
@@ -25,7 +26,9 @@ def fetch(languages: str, source: str, out: Path | None) -> None:
     from xqg.generators.translation.firefox_models import fetch_models
 
     FirefoxTranslator().check()
-    for code in languages.split(","):
-        files = fetch_models(language_code(source), language_code(code.strip()), out)
+    if out is not None:
+        make_folder(out)
+    for code in map(language_code, split_codes(languages)):
+        files = fetch_models(language_code(source), code, out)
         size = sum(path.stat().st_size for path in files) / 2**20
-        print_lines(f"{language_code(code.strip())}: {size:.0f} MB in {files[0].parent.parent}")
+        print_lines(f"{code}: {size:.0f} MB in {files[0].parent.parent}")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from xqg.errors import EXIT_REJECTS
-from xqg.options import given, model_options
+from xqg.options import given, make_folder, model_options
 from xqg.settings import validated
 from xqg.training.training_settings import TrainingSettings
 
@@ -33,6 +33,7 @@ def generator(ctx: click.Context, /, rejects: Path, as_json: bool, **options: An
     from xqg.training.train import train_generator
 
     settings: TrainingSettings = validated(TrainingSettings, given(options))
+    make_folder(settings.out)
     with training_display(ctx.obj["quiet"]) as progress, RejectsFile(rejects) as kept:
         report = train_generator(settings, progress)
         for reject in report.rejects:

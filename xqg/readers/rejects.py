@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from xqg.errors import PARSING_ERRORS, SettingsError
 from xqg.readers.folder import TEXT_ENDINGS
-from xqg.readers.inputs import STANDARD_INPUT
+from xqg.readers.inputs import STANDARD_INPUT, told
 from xqg.readers.lines import MAX_LINE_BYTES
 from xqg.readers.sources import BEIR_FILES
 from xqg.records import Reject
@@ -48,8 +48,8 @@ class RejectsFile:
             for source in sources:
                 _refuse_source(self._path, source)
             _refuse_strangers(self._path)
-        except OSError as error:  # a name that is too long, a folder without permission
-            raise _unwritable(self._path, str(error.strerror)) from error
+        except (OSError, RuntimeError) as error:  # too long a name, a folder without permission, a loop of links
+            raise _unwritable(self._path, told(error)) from error
 
     @property
     def path(self) -> Path:
