@@ -226,7 +226,7 @@ def _quoted(key: str) -> str:
     if _PLAIN_KEY.fullmatch(key):
         return key
     if '"' in key or not key:
-        raise SettingsError(f"Qdrant has no way to name the payload key {key!r}", "asked to filter by it")
+        raise SettingsError(f"Qdrant has no way to name the payload key {key!r}", remedy="Rename it")
     return f'"{key}"'
 
 

@@ -114,7 +114,7 @@ def test_more_than_the_limit_deletes_nothing(tmp_path, place):
     place.run(source, tmp_path / "rejects.jsonl")
     for name in names[:21]:
         (tmp_path / "docs" / f"{name}.md").unlink()
-    with pytest.raises(StoreError, match=r"21 of 100 stored documents.*at most 20; none was.*--sync-limit 21"):
+    with pytest.raises(StoreError, match=r"21 of 100 stored documents.*at most 20, so none was.*--sync-limit 21"):
         sync(place, source, tmp_path)
     assert len(documents(place)) == 100
     with pytest.raises(StoreError, match="at most 0"):

@@ -100,7 +100,7 @@ def delete_lost(store: VectorStore, sources: Sources, limit: int | None) -> int:
     if len(lost.documents) > most:
         raise StoreError(
             f"{len(lost.documents)} of {lost.stored} stored documents are in the sources no more",
-            f"asked to delete at most {most}; none was deleted",
+            f"at most {most}, so none was deleted",
             f"See which with --dry-run; if all of them are to go, give --sync-limit {len(lost.documents)}",
         )
     if lost.elsewhere:
@@ -111,7 +111,7 @@ def delete_lost(store: VectorStore, sources: Sources, limit: int | None) -> int:
 def delete_gone_files(store: VectorStore, sources: Sources) -> int:
     """What ``--update`` does to folders: files that are gone from them go here too; tells how many documents.
 
-    More than `delete_lost` would delete unasked stay, with a word about them.
+    Where they are more than `delete_lost` deletes without a limit, none is deleted, and a warning says so.
     """
     folders = replace(sources, origins=sources.origins - {""})
     if folders.unknown or not folders.origins:

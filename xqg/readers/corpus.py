@@ -47,7 +47,7 @@ class Corpus:
 
         :param count_tokens: tokens of a text for the encoder that the passages are for.
         :param detector: tells the language of passages where neither they nor the settings name one.
-        :raises XqgError: if a source cannot be opened or is not what was asked for.
+        :raises XqgError: if a source cannot be opened or does not fit the settings.
         """
         check_sources(sources, settings)
         self._sources, self._settings, self._detector = tuple(sources), settings, detector
@@ -94,7 +94,7 @@ def passages_from(
 def check_sources(sources: Sequence[str], settings: ReaderSettings) -> None:
     """Look at all sources, as far as that is possible without reading them, before any work starts.
 
-    :raises XqgError: if there is none, or one cannot be opened or is not what was asked for.
+    :raises XqgError: if there is none, or one cannot be opened or does not fit the settings.
     """
     if not sources:
         raise SettingsError("No source is named", "files or folders of passages", "Name at least one")

@@ -20,6 +20,11 @@ KEPT_BYTES = 64 * 2**10
 UTF8_MARK = b"\xef\xbb\xbf"
 
 
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """Where bytes stop being UTF-8."""
+    return f"not UTF-8: 0x{error.object[error.start]:02x} at byte {error.start + 1}"
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line with its end of line. ``number`` counts from 1.

@@ -49,7 +49,7 @@ def read_records(source: str, settings: ReaderSettings, language: CorpusLanguage
     :param language: settles that of passages where neither they nor the settings name one.
     :param notes: counts the records that were changed so that they could be taken.
     :raises InputError: if the source cannot be opened. :raises SettingsError: if its format or its
-        columns are not what was asked for. :raises MissingDependencyError: for Parquet without pyarrow.
+        columns do not fit the settings. :raises MissingDependencyError: for Parquet without pyarrow.
     """
     return _settle_languages(_read(source, settings, notes), language)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from xqg.errors import InputError
 from xqg.readers.line_feed import Feed
-from xqg.readers.lines import Line
+from xqg.readers.lines import Line, not_utf8
 from xqg.readers.passage_records import FieldNames, check_columns
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -84,7 +84,7 @@ def begin_table(source: str, feed: Feed, names: FieldNames, expected: str, given
     candidates = [known] if known is not None else list(dict.fromkeys([expected, *KNOWN_DELIMITERS]))
     headers = {mark: _header(feed, Dialect(mark)) for mark in candidates}
     if None in headers.values():
-        raise InputError(f"{source} is empty", "asked for a header line", "Name the columns in the first line")
+        raise InputError(f"{source} is empty", "a header line", "Name the columns in the first line")
     wanted = {names.id, names.text}
     best = max(candidates, key=lambda mark: _fitness(headers[mark], wanted))
     likeliest = headers[candidates[0]]
@@ -107,7 +107,7 @@ def encoding_fault(taken: Sequence[Line]) -> str | None:
         try:
             line.content.decode("utf-8")
         except UnicodeDecodeError as error:
-            return f"not UTF-8: 0x{line.content[error.start]:02x} at byte {error.start + 1} of line {line.number}"
+            return f"{not_utf8(error)} of line {line.number}"
     return None
 
 
@@ -163,7 +163,7 @@ def _named(header: Sequence[str]) -> list[str]:
 
 
 def _no_header(source: str, fault: str) -> InputError:
-    return InputError(f"The header line of {source} {fault}", "asked for column names in UTF-8", "Check the file")
+    return InputError(f"The header line of {source} {fault}", "column names in UTF-8", "Check the file")
 
 
 def _hinted_delimiter(line: str) -> str | None:
