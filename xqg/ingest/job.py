@@ -11,7 +11,7 @@ from xqg.ingest.collection import FindProfile, Opened, open_collection
 from xqg.ingest.estimate import Estimate, estimate
 from xqg.ingest.ingest_report import IngestReport
 from xqg.ingest.leftovers import tell_left_over, watched
-from xqg.ingest.removal import Sources, delete_gone_files, delete_lost, find_lost, tell_of_more
+from xqg.ingest.removal import Sources, delete_documents, delete_lost, find_gone_files, find_lost, tell_of_more
 from xqg.ingest.takeover import guarded
 from xqg.ingest.worker import IngestWorker
 from xqg.languages import LanguageDetector
@@ -81,7 +81,7 @@ class IngestJob:
             if self._settings.sync:
                 report.deleted = delete_lost(self._store, met, self._settings.sync_limit)
             elif self._settings.update:
-                report.deleted = delete_gone_files(self._store, met)
+                report.deleted = delete_documents(self._store, find_gone_files(self._store, met))
             else:
                 tell_of_more(self._store, met, report.read)
         return report
@@ -99,7 +99,7 @@ class IngestJob:
         opened = self._open(dry_run=True)
         met = Sources(self._settings.reader.id_field)
         found = estimate(
-            watched(met.watched(corpus), self._generator),
+            self._records(met.watched(corpus), opened),
             self._generator,
             self._encoder,
             self._store,
@@ -111,6 +111,8 @@ class IngestJob:
         tell_left_over(self._generator)
         if self._settings.sync and not (opened.fresh or met.unknown):
             found = replace(found, to_delete=tuple(find_lost(self._store, met).documents))
+        elif self._settings.update and not opened.fresh:
+            found = replace(found, to_delete=tuple(find_gone_files(self._store, met)))
         return found
 
     def _open(self, dry_run: bool = False) -> Opened:
