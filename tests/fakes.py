@@ -18,12 +18,17 @@ WORDS = ("battery", "invoice", "password", "valve", "wifi", "refund", "language"
 
 
 class FakeEncoder:
-    """Counts words: the vector of a text has, at each word's axis, how often the word occurs in it."""
+    """Counts words: the vector of a text has, at each word's axis, how often the word occurs in it.
+
+    :param common: length of what all vectors have in common, as those of real encoders do.
+    :param scale: vectors are this much longer.
+    """
 
     dimension = len(WORDS)
 
-    def __init__(self, distance: str = "dot", revision: str = "1") -> None:
+    def __init__(self, distance: str = "dot", revision: str = "1", common: float = 0.0, scale: float = 1.0) -> None:
         self.distance, self.revision = distance, revision
+        self.common, self.scale = common, scale
         self.encoded_passages = self.encoded_queries = 0
         self.broken: set[str] = set()
 
@@ -47,7 +52,8 @@ class FakeEncoder:
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
         rows = [[float(text.lower().split().count(word)) for word in WORDS] for text in texts]
-        vectors = np.array(rows, dtype=np.float32).reshape(-1, len(WORDS))
+        counts = np.array(rows, dtype=np.float32).reshape(-1, len(WORDS))
+        vectors = np.float32(self.scale) * (counts + np.float32(self.common / len(WORDS) ** 0.5))
         for row, text in enumerate(texts):
             if any(word in text for word in self.broken):
                 vectors[row] = np.nan

@@ -1,8 +1,5 @@
-"""The container files: what they promise holds, and the commands in their comments exist. Needs no container engine."""
+"""The container files, as YAML: what they promise holds, and the commands in their comments are ones that xqg takes."""
 
-import importlib.metadata
-import itertools
-import json
 import re
 import shlex
 from pathlib import Path
@@ -16,29 +13,12 @@ yaml = pytest.importorskip("yaml")
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docker"
-DOCKERFILE = (FOLDER / "Dockerfile").read_text(encoding="utf-8")
 FILES = ["Dockerfile", "compose.yaml", "compose.gpu.yaml"]
 REFERENCE = re.compile(r"^\$\{\w+(:[-?][^}]*)?\}$")
 
 
 def compose(name: str = "compose.yaml") -> dict[str, Any]:
     return yaml.safe_load((FOLDER / name).read_text(encoding="utf-8"))
-
-
-def header() -> str:
-    return DOCKERFILE[: DOCKERFILE.index("\nARG ")]
-
-
-def instructions() -> list[tuple[str, str]]:
-    """(instruction, the rest), continued lines joined, comments left out."""
-    lines = [line for line in DOCKERFILE.splitlines() if not line.startswith("#")]
-    joined = re.sub(r"\s*\\\n\s*", " ", "\n".join(lines))
-    return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in joined.splitlines() if line]
-
-
-def arguments() -> dict[str, str]:
-    pairs = [rest.partition("=") for name, rest in instructions() if name == "ARG"]
-    return {name: default.strip('"') for name, _, default in pairs}
 
 
 def examples() -> list[list[str]]:
@@ -52,20 +32,12 @@ def examples() -> list[list[str]]:
 
 
 def xqg_commands() -> list[list[str]]:
-    """The words after xqg, in the comments and where the models are baked."""
-    found = [words[words.index("xqg") + 1 :] or default_command() for words in examples() if "run" in words]
-    baked = [re.search(r" xqg (\w.*?);", rest) for name, rest in instructions() if name == "RUN"]
-    return found + [shlex.split(match[1]) for match in baked if match]
-
-
-def default_command() -> list[str]:
-    """What the image does where no command is named."""
-    return json.loads(dict(instructions())["CMD"])
+    """The words after xqg in these commands."""
+    return [after for words in examples() if "run" in words and (after := words[words.index("xqg") + 1 :])]
 
 
 def test_the_examples_are_found():
-    assert {words[0] for words in xqg_commands()} == {"doctor", "demo", "ingest", "search", "serve"}
-    assert any("/tmp/demo" in words for words in xqg_commands())
+    assert {words[0] for words in xqg_commands()} == {"doctor", "demo", "ingest", "search"}
 
 
 @pytest.mark.parametrize("words", xqg_commands(), ids=" ".join)
@@ -75,55 +47,6 @@ def test_every_xqg_command_can_be_parsed(words, monkeypatch):
     context = main.commands[words[0]].make_context(words[0], words[1:])
     if words[0] in ("ingest", "search"):
         assert context.params["store_collection"] == "help"
-
-
-@pytest.mark.parametrize("words", examples(), ids=" ".join)
-def test_files_and_build_arguments_in_the_comments_exist(words):
-    for flag, value in itertools.pairwise(words):
-        if flag == "-f":
-            assert (ROOT / value).is_file()
-        if flag == "--build-arg":
-            assert value.partition("=")[0] in arguments()
-
-
-def test_the_process_is_an_ordinary_user_and_gets_the_signals():
-    stage = [name for name, _ in instructions()]
-    last = len(stage) - 1 - stage[::-1].index("FROM")
-    run = dict(instructions()[last:])
-    assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", run["USER"])
-    assert stage.index("USER", last) < stage.index("ENTRYPOINT")
-    assert (run["ENTRYPOINT"], run["STOPSIGNAL"], run["HEALTHCHECK"]) == ('["xqg"]', "SIGTERM", "NONE")
-
-
-def test_bases_are_pinned():
-    assert re.fullmatch(r"python:3\.\d+(\.\d+)?-slim-\w+", arguments()["PYTHON_IMAGE"])
-    assert all(rest.startswith("${PYTHON_IMAGE} AS ") for name, rest in instructions() if name == "FROM")
-
-
-def test_every_build_argument_is_explained():
-    explained = re.findall(r"^#   ([A-Z_]+) ", header(), re.MULTILINE)
-    assert explained == list(arguments())
-
-
-def test_versions_are_the_tested_ones():
-    installs = [rest for name, rest in instructions() if name == "RUN" and "pip install" in rest]
-    assert installs
-    assert all("--constraint constraints.txt" in rest for rest in installs)
-
-
-def test_extras_exist():
-    offered = importlib.metadata.metadata("xqg").get_all("Provides-Extra") or []
-    assert set(arguments()["EXTRAS"].split(",")) <= set(offered)
-
-
-def test_the_build_sees_what_it_copies_and_nothing_else():
-    ignore = (FOLDER / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
-    rules = [line for line in ignore if not line.startswith("#")]
-    copied = [rest.split()[:-1] for name, rest in instructions() if name == "COPY" and "--from" not in rest]
-    seen = {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
-    assert rules[0] == "*"
-    assert seen == {source for sources in copied for source in sources}
-    assert all((ROOT / source).exists() for source in seen)
 
 
 def test_the_server_is_pinned_kept_and_locked():
@@ -147,7 +70,6 @@ def test_the_service_waits_for_the_server_and_tells_how_it_is():
     assert job["ports"] == ["127.0.0.1:8331:8331"]
     assert job["environment"]["XQG_SERVICE_KEYS"].startswith("${XQG_SERVICE_KEYS:?")
     assert job["stop_grace_period"].endswith("m")
-    assert set(job["build"]["args"]) <= set(arguments())
 
 
 def test_the_job_writes_to_its_volumes_alone():
@@ -175,18 +97,10 @@ def test_no_secret_has_a_value():
         for name, value in service["environment"].items():
             if re.search("KEY|TOKEN|SECRET|PASSWORD", name):
                 assert value is None or REFERENCE.match(value)
-    assert not re.search(r"KEY|TOKEN|SECRET|PASSWORD", " ".join(rest for _, rest in instructions()))
 
 
 def test_the_gpu_file_adds_to_a_service_that_exists():
     assert set(compose("compose.gpu.yaml")["services"]) <= set(compose()["services"])
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_no_address_and_no_moving_tag(name):
-    text = (FOLDER / name).read_text(encoding="utf-8")
-    assert set(re.findall(r"https?://([^/\s:]+)", text)) <= {"qdrant", "127.0.0.1"}
-    assert ":latest" not in text
 
 
 def manifest() -> dict[str, Any]:

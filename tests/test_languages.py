@@ -201,23 +201,5 @@ def test_close_languages_pass_for_each_other(detector: LanguageDetector) -> None
     assert detector.is_language("Pakkesystem for flere distributioner", "nb")
 
 
-@pytest.mark.parametrize("language", sorted(TEXTS))
-def test_choice_among_languages(detector: LanguageDetector, language: str) -> None:
-    assert detector.choose(TEXTS[language], sorted(TEXTS)) == language
-    assert detector.choose(TEXTS[language], sorted(set(TEXTS) - {language})) is None, "another language"
-
-
-@pytest.mark.parametrize("text", ["42", "wifi", "USB 3.0", "…"])
-def test_no_choice_where_the_text_is_too_short_to_tell(detector: LanguageDetector, text: str) -> None:
-    assert detector.choose(text, sorted(TEXTS)) is None
-
-
-def test_a_close_language_is_chosen_unless_there_are_two(detector: LanguageDetector) -> None:
-    text = "Hvordan nullstiller jeg passordet mitt når jeg ikke er innlogget?"
-    assert detector.detect(text) in ("no", "nb")
-    assert detector.choose(text, ["de", "nn"]) == "nn"
-    assert detector.choose(text, ["da", "nn"]) is None
-
-
 def test_a_language_the_detector_does_not_know_is_accepted(detector: LanguageDetector) -> None:
     assert detector.is_language("Hvordan nulstiller jeg min adgangskode?", "nb", rivals=["en"])

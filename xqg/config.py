@@ -26,6 +26,8 @@ def read_config(path: Path | None) -> dict[str, Any]:
     """
     if path is None:
         return {}
+    if path.exists() and not path.is_file():  # a pipe may never end
+        raise SettingsError(f"The settings file {path} is no file", "TOML in UTF-8")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

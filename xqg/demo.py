@@ -33,7 +33,7 @@ DEPTH = 10
 
 @dataclass(frozen=True)
 class Example:
-    """A question, what xqg finds with the piece that found it, and where plain vectors have the page asked for."""
+    """A question, what xqg finds with the piece that found it, and where plain vectors have the right page."""
 
     question: LabelledQuery
     hits: list[Hit]

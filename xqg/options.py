@@ -158,7 +158,7 @@ def collect(params: Mapping[str, Any], settings: type[Settings] = IngestSettings
         group, _, name = path.partition(".")
         given = params.get(_parameter(path))
         if given not in (None, ()):
-            values[group][name] = _split(given) if name == "languages" else given
+            values[group][name] = split_codes(given) if name == "languages" else given
     for group, variable in SECRET_VARIABLES.items():
         secret = os.environ.get(variable)
         if secret:
@@ -251,7 +251,8 @@ def _metavar(path: str, kind: Any) -> str | None:
     return None if kind is bool or isinstance(kind, click.Choice) else {int: "N", float: "X"}.get(kind, "TEXT")
 
 
-def _split(codes: str) -> tuple[str, ...]:
+def split_codes(codes: str) -> tuple[str, ...]:
+    """The codes in a comma-separated list."""
     return tuple(code.strip() for code in codes.split(",") if code.strip())
 
 

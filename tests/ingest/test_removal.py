@@ -33,9 +33,9 @@ def documents(place):
     return sorted({point.passage.document_id for point in place.store.stored.values()})
 
 
-def plan(place, source) -> Estimate:
+def plan(place, source, **options) -> Estimate:
     parts = place.generator, place.encoder, place.store, LanguageDetector(), fake_profile
-    return IngestJob(settings(sync=True), *parts).estimate([str(source)])
+    return IngestJob(settings(**(options or {"sync": True})), *parts).estimate([str(source)])
 
 
 def test_a_page_taken_out_of_a_folder_goes_with_all_its_chunks(tmp_path, place):
@@ -59,6 +59,7 @@ def test_an_update_deletes_a_few_files_that_are_gone(tmp_path, place, caplog):
     for path in (source, str(records)):
         place.run(path, tmp_path / "rejects.jsonl")
     (tmp_path / "docs" / "page7.md").unlink()
+    assert plan(place, source, update=True).to_delete == ("page7.md",)
     assert place.run(source, tmp_path / "rejects.jsonl", settings(update=True)).deleted == 1
     records.write_text(json.dumps({"id": "other", "text": "wifi"}) + "\n")
     assert place.run(str(records), tmp_path / "rejects.jsonl", settings(update=True)).deleted == 0
@@ -114,7 +115,7 @@ def test_more_than_the_limit_deletes_nothing(tmp_path, place):
     place.run(source, tmp_path / "rejects.jsonl")
     for name in names[:21]:
         (tmp_path / "docs" / f"{name}.md").unlink()
-    with pytest.raises(StoreError, match=r"21 of 100 stored documents.*at most 20; none was.*--sync-limit 21"):
+    with pytest.raises(StoreError, match=r"21 of 100 stored documents.*at most 20, so none was.*--sync-limit 21"):
         sync(place, source, tmp_path)
     assert len(documents(place)) == 100
     with pytest.raises(StoreError, match="at most 0"):

@@ -56,6 +56,9 @@ def test_a_file_does_not_replace_one_of_another_folder(tmp_path, place):
     second = folder(tmp_path / "b/docs", x="valve two", long="short now", other="refund")
     out = tmp_path / "rejects.jsonl"
     assert place.run(first, out).rejected == 0
+    job = IngestJob(settings(), place.generator, place.encoder, place.store, LanguageDetector(), fake_profile)
+    plan = job.estimate([second])
+    assert (plan.read, plan.rejected, plan.to_store) == (1, 2, 1), "the plan knows what the run will reject"
     before = {key: point.passage.text for key, point in place.store.stored.items()}
     report = place.run(second, out)
     assert report.rejected == 2

@@ -8,8 +8,7 @@ import pytest
 from tests.readers.test_readers import EchoDetector
 from xqg.errors import InputError, SettingsError
 from xqg.readers.chunking import Chunker
-from xqg.readers.corpus import check_sources, passages_from
-from xqg.readers.seen_ids import Claim, SeenIds
+from xqg.readers.corpus import Claim, SeenIds, check_sources, passages_from
 from xqg.records import Passage, Reject, digest
 from xqg.settings import ReaderSettings
 

@@ -10,9 +10,9 @@ import pytest
 
 from xqg.errors import InputError, SettingsError
 from xqg.languages import CorpusLanguage, LanguageDetector
-from xqg.readers.notes import Notes
-from xqg.readers.sources import check_source, read_passages, read_records
-from xqg.records import Passage
+from xqg.readers.sources import check_source, read_records
+from xqg.readers.values import Notes
+from xqg.records import Passage, Reject
 from xqg.settings import ReaderSettings
 
 SETTINGS = ReaderSettings(language="en")
@@ -31,7 +31,13 @@ class EchoDetector(LanguageDetector):
 
 
 def read(source, settings=SETTINGS, detector=None):
-    return list(read_passages(str(source), settings, EchoDetector() if detector is None else detector))
+    return list(read_passages(source, settings, detector))
+
+
+def read_passages(source, settings=SETTINGS, detector=None):
+    language = CorpusLanguage(EchoDetector() if detector is None else detector)
+    for found in read_records(str(source), settings, language, Notes()):
+        yield found if isinstance(found, Reject) else found.passage
 
 
 def read_placed(source):
@@ -205,7 +211,7 @@ def test_standard_input(monkeypatch):
         ("empty", "beir", InputError, "no corpus.jsonl or corpus.jsonl.gz"),
         ("empty", "jsonl", SettingsError, "empty is a folder"),
         ("c.docx", "folder", SettingsError, "c.docx is a file"),
-        ("c.jsonl.gz", "auto", InputError, "c.jsonl.gz cannot be read: .*incorrect header check"),
+        ("c.jsonl.gz", "auto", InputError, "c.jsonl.gz cannot be read: .*Not a gzipped file"),
         ("c.jsonl", "auto", InputError, "c.jsonl is UTF-16"),
     ],
 )

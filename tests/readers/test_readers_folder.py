@@ -176,7 +176,7 @@ def test_very_deep_folders_are_read(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("", "A name is empty"),
+        ("", "An empty name"),
         ("x\x00y", "cannot be read: embedded null byte"),
         ("a" * 300 + ".jsonl", "a{255}… cannot be read: File name too long"),
         ("file.jsonl/x.jsonl", "cannot be read: Not a directory"),

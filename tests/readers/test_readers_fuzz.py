@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzzing import fuzzed, numbers, records, texts, values
-from tests.readers.test_readers import SETTINGS, EchoDetector
+from tests.readers.test_readers import SETTINGS, read_passages
 from xqg.errors import InputError, XqgError
 from xqg.evaluation.queries import read_queries
 from xqg.generators.file import FileGenerator
@@ -25,7 +25,7 @@ from xqg.readers.front_matter import split_front_matter
 from xqg.readers.json_stream import read_json_texts
 from xqg.readers.markdown import first_heading, parse_blocks
 from xqg.readers.rejects import RejectsFile, read_rejects
-from xqg.readers.sources import check_source, read_passages
+from xqg.readers.sources import check_source
 from xqg.readers.squad import read_squad
 from xqg.readers.values import UnfitRecordError, storable
 from xqg.records import Passage, Reject
@@ -52,7 +52,7 @@ def put(path: Path, content: str | bytes) -> str:
 
 def read(source: str, settings: ReaderSettings = SETTINGS) -> list[Passage | Reject]:
     """All records of a source, each of which can be stored or written to the rejects file."""
-    found = list(read_passages(source, settings, EchoDetector()))
+    found = list(read_passages(source, settings))
     with RejectsFile(f"{source}.rejects") as rejects:
         for item in found:
             if isinstance(item, Reject):

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tests.readers.test_readers import passage, read
+from tests.readers.test_readers_rejects import CUT_OFF
 from xqg.readers import json_stream, lines
 from xqg.readers.json_stream import JsonText, read_json_texts
 from xqg.readers.jsonl import PlacedObject, read_objects
@@ -93,7 +94,7 @@ def test_a_damaged_gz_file_gives_what_stands_before_the_damage(tmp_path):
     source.write_bytes(gzip.compress(b'[{"id": "a", "text": "1"},') + gzip.compress(b'{"id": "b"}' * 50)[:20])
     found = read(source)
     assert found[0] == passage("a", "1")
-    assert found[-1].reason == "the rest of the file cannot be read: the compressed file ends too early"
+    assert found[-1].reason == f"the rest of the file cannot be read: {CUT_OFF}"
 
 
 def test_objects_for_queries_are_read_from_arrays_too(tmp_path):

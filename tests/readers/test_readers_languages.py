@@ -6,7 +6,7 @@ import pytest
 
 from tests.readers.test_readers import read
 from xqg.languages import LanguageDetector
-from xqg.readers import passage_languages
+from xqg.readers import sources
 from xqg.readers.corpus import Corpus
 from xqg.records import Passage
 from xqg.settings import ReaderSettings
@@ -53,7 +53,7 @@ def test_the_languages_that_records_name_count_for_those_that_name_none(tmp_path
 
 
 def test_only_the_first_records_are_held_to_learn_from(tmp_path, detector, monkeypatch):
-    monkeypatch.setattr(passage_languages, "WINDOW_RECORDS", 2)
+    monkeypatch.setattr(sources, "WINDOW_RECORDS", 2)
     source = write(tmp_path / "c.jsonl", [*ENGLISH, *[GERMAN] * 9, "Canteen menu"])
     assert languages(read(source, ReaderSettings(), detector)) == ["en"] * 3 + ["de"] * 9 + ["en"]
 

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from tests.readers.test_readers import SETTINGS, EchoDetector, passage, read
-from xqg.readers.characters import without_controls
 from xqg.readers.corpus import Corpus
+from xqg.readers.values import without_controls
 from xqg.records import Passage
 from xqg.settings import ReaderSettings
 

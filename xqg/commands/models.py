@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from xqg.folder_lock import locked_folder
 from xqg.languages import language_code
+from xqg.options import split_codes
 
 
 @click.group()
@@ -25,7 +27,8 @@ def fetch(languages: str, source: str, out: Path | None) -> None:
     from xqg.generators.translation.firefox_models import fetch_models
 
     FirefoxTranslator().check()
-    for code in languages.split(","):
-        files = fetch_models(language_code(source), language_code(code.strip()), out)
-        size = sum(path.stat().st_size for path in files) / 2**20
-        print_lines(f"{language_code(code.strip())}: {size:.0f} MB in {files[0].parent.parent}")
+    with locked_folder(out):
+        for code in map(language_code, split_codes(languages)):
+            files = fetch_models(language_code(source), code, out)
+            size = sum(path.stat().st_size for path in files) / 2**20
+            print_lines(f"{code}: {size:.0f} MB in {files[0].parent.parent}")

@@ -12,9 +12,8 @@ from xqg.evaluation.measures import spans
 from xqg.identifiers import identifier
 from xqg.languages import told_language as known_code
 from xqg.readers.beir import read_judgements, told_language
-from xqg.readers.characters import without_surrogates
 from xqg.readers.jsonl import PlacedObject, read_objects
-from xqg.readers.values import MAX_QUERY_CHARACTERS
+from xqg.readers.values import MAX_QUERY_CHARACTERS, without_surrogates
 from xqg.records import Reject
 
 UNKNOWN_LANGUAGE = "und"

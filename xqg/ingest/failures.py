@@ -71,7 +71,7 @@ class FailureTally:
             if self.dropped and self.unanswered == self.asked == self.wanted:
                 raise GenerationError(
                     f"Nothing that the generator wrote for {self.asked} requests could be kept",
-                    "asked for queries in the languages named",
+                    "queries in the languages named",
                     "Take another --generator",
                 )
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from xqg.ingest.collection import FindProfile
+from xqg.ingest.collection import FindProfile, OpenCollection
 from xqg.ingest.estimate import Estimate
 from xqg.ingest.failures import tell_left_over
 from xqg.ingest.ingest_report import IngestReport
 from xqg.ingest.pipeline import Pipeline
-from xqg.ingest.removal import Sources, delete_gone_files, delete_lost, find_lost, tell_of_more
+from xqg.ingest.removal import Sources, delete_documents, delete_lost, find_gone_files, find_lost, tell_of_more
 from xqg.ingest.takeover import guarded
 from xqg.languages import LanguageDetector
 from xqg.protocols import Encoder, QueryGenerator, VectorStore
@@ -68,9 +68,7 @@ class IngestJob:
         met = Sources(self._settings.reader.id_field)
         with RejectsFile(rejects, sources) as kept:
             opened = self._pipeline.open()
-            records: Iterable[Passage | Reject] = met.watched(corpus)
-            if not (opened.fresh or self._settings.update):
-                records = guarded(records, self._store)
+            records = self._records(met.watched(corpus), opened)
             report = self._pipeline.run(opened, records, kept.write, progress, stopping, IngestReport())
         if not report.interrupted:
             corpus.tell()
@@ -78,7 +76,7 @@ class IngestJob:
             if self._settings.sync:
                 report.deleted = delete_lost(self._store, met, self._settings.sync_limit)
             elif self._settings.update:
-                report.deleted = delete_gone_files(self._store, met)
+                report.deleted = delete_documents(self._store, find_gone_files(self._store, met))
             else:
                 tell_of_more(self._store, met, report.read)
         return report
@@ -95,11 +93,17 @@ class IngestJob:
         corpus = self._corpus(sources)
         opened = self._pipeline.open(dry_run=True)
         met = Sources(self._settings.reader.id_field)
-        found = self._pipeline.estimate(opened, met.watched(corpus))
+        found = self._pipeline.estimate(opened, self._records(met.watched(corpus), opened))
         corpus.tell()
         if self._settings.sync and not (opened.fresh or met.unknown):
             found = replace(found, to_delete=tuple(find_lost(self._store, met).documents))
+        elif self._settings.update and not opened.fresh:
+            found = replace(found, to_delete=tuple(find_gone_files(self._store, met)))
         return found
+
+    def _records(self, corpus: Iterable[Passage | Reject], opened: OpenCollection) -> Iterable[Passage | Reject]:
+        """The records; files of another folder that would replace stored ones are refused, unless --update is given."""
+        return corpus if opened.fresh or self._settings.update else guarded(corpus, self._store)
 
     def _corpus(self, sources: Sequence[str]) -> Corpus:
         """The records; the sources are looked at now, before anything is written, and read later."""

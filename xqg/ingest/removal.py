@@ -106,27 +106,28 @@ def delete_lost(store: VectorStore, sources: Sources, limit: int | None) -> int:
         )
     if lost.elsewhere:
         logger.info("%d stored documents came from other folders or files, and stay", lost.elsewhere)
-    return _delete(store, lost)
+    return delete_documents(store, lost.documents)
 
 
-def delete_gone_files(store: VectorStore, sources: Sources) -> int:
-    """What ``--update`` does to folders: files that are gone from them go here too; tells how many documents.
+def find_gone_files(store: VectorStore, sources: Sources) -> Mapping[str, tuple[str, ...]]:
+    """What ``--update`` deletes: the documents, with the ids of their passages, of files that are gone from folders.
 
-    More than `delete_lost` would delete unasked stay, with a word about them.
+    Where they are more than `delete_lost` deletes without a limit, none is deleted, and a warning says so.
     """
     folders = replace(sources, origins=sources.origins - {""})
     if folders.unknown or not folders.origins:
-        return 0
+        return {}
     lost = find_lost(store, folders)
     if len(lost.documents) > _most(lost):
         logger.warning("%d stored documents are gone from here; --sync --dry-run tells which", len(lost.documents))
-        return 0
-    return _delete(store, lost)
+        return {}
+    return lost.documents
 
 
-def _delete(store: VectorStore, lost: Lost) -> int:
-    store.delete([passage_id for ids in lost.documents.values() for passage_id in ids])
-    return len(lost.documents)
+def delete_documents(store: VectorStore, documents: Mapping[str, tuple[str, ...]]) -> int:
+    """Delete the passages of these documents; tells how many documents there are."""
+    store.delete([passage_id for ids in documents.values() for passage_id in ids])
+    return len(documents)
 
 
 def _most(lost: Lost) -> int:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import logging
+import os
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 
 from xqg.errors import SettingsError
 from xqg.languages import CorpusLanguage, LanguageDetector
 from xqg.readers.chunking import Chunker
 from xqg.readers.inputs import STANDARD_INPUT
-from xqg.readers.notes import Notes
 from xqg.readers.passage_records import PlacedPassage
-from xqg.readers.seen_ids import Claim, SeenIds
 from xqg.readers.sources import check_source, is_lasting, read_records
+from xqg.readers.values import Notes
 from xqg.records import Passage, Reject
 from xqg.settings import ReaderSettings
 
 logger = logging.getLogger(__name__)
+
+CACHE_KIBIBYTES = 4096
+"""What SQLite keeps in memory; eight times as much made half a million ids no faster (4 seconds)."""
 
 
 class Corpus:
@@ -42,7 +47,7 @@ class Corpus:
 
         :param count_tokens: tokens of a text for the encoder that the passages are for.
         :param detector: tells the language of passages where neither they nor the settings name one.
-        :raises XqgError: if a source cannot be opened or is not what was asked for.
+        :raises XqgError: if a source cannot be opened or does not fit the settings.
         """
         check_sources(sources, settings)
         self._sources, self._settings, self._detector = tuple(sources), settings, detector
@@ -89,14 +94,57 @@ def passages_from(
 def check_sources(sources: Sequence[str], settings: ReaderSettings) -> None:
     """Look at all sources, as far as that is possible without reading them, before any work starts.
 
-    :raises XqgError: if there is none, or one cannot be opened or is not what was asked for.
+    :raises XqgError: if there is none, or one cannot be opened or does not fit the settings.
     """
     if not sources:
-        raise SettingsError("No source is named", "asked for files or folders of passages", "Name at least one")
+        raise SettingsError("No source is named", "files or folders of passages", "Name at least one")
     if sources.count(STANDARD_INPUT) > 1:
-        raise SettingsError("Standard input is named twice", "it can be read once", "Drop one of the two")
+        raise SettingsError("Standard input is named twice; it can be read once", remedy="Drop one of the two")
     for source in sources:
         check_source(source, settings)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Who has an id: the document, and the place it was read from."""
+
+    id: str
+    document_id: str
+    file: str
+    line: int
+
+
+class SeenIds:
+    """A set of ids in a private temporary database, which SQLite moves to disk as it grows."""
+
+    def __init__(self) -> None:
+        # Autocommit with one transaction that never ends: nothing has to survive, so nothing is made durable.
+        # Iterators may move from thread to thread (never two at once), hence no check of the thread.
+        self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+        self._connection.execute("PRAGMA journal_mode = OFF")
+        self._connection.execute(
+            "CREATE TABLE claims (id TEXT PRIMARY KEY, document_id TEXT, file BLOB, line INTEGER) WITHOUT ROWID"
+        )
+        self._connection.execute("BEGIN")
+
+    def claim(self, ids: Sequence[str], document_id: str, file: str, line: int) -> Claim | None:
+        """Take all ``ids`` for a document and return None, or take none and return the claim that is in the way."""
+        for one in ids:
+            row = self._connection.execute(
+                "SELECT id, document_id, file, line FROM claims WHERE id = ?", (one,)
+            ).fetchone()
+            if row is not None:
+                return Claim(row[0], row[1], os.fsdecode(row[2]), row[3])
+        place = os.fsencode(file)  # names of files need not be UTF-8, and SQLite's text is
+        self._connection.executemany(
+            "INSERT INTO claims VALUES (?, ?, ?, ?)", [(one, document_id, place, line) for one in ids]
+        )
+        return None
+
+    def close(self) -> None:
+        """Drop the database; calling it twice does nothing."""
+        self._connection.close()
 
 
 def _admit(found: PlacedPassage, seen: SeenIds, chunker: Chunker) -> Sequence[Passage | Reject]:

@@ -13,8 +13,8 @@ from xqg.readers import lines
 from xqg.readers.front_matter import split_front_matter
 from xqg.readers.inputs import told
 from xqg.readers.markdown import MARKDOWN_ENDINGS, first_heading
-from xqg.readers.notes import FRONT_MATTER
 from xqg.readers.passage_records import PassageBuilder, PlacedPassage
+from xqg.readers.values import FRONT_MATTER
 from xqg.records import Reject
 
 TEXT_ENDINGS = (".txt", *MARKDOWN_ENDINGS)
@@ -31,13 +31,11 @@ def check_folder(folder: Path) -> None:
     """:raises InputError: if the folder cannot be read, or holds no file that would be read, nor those below it."""
     found = next((entry for entry in _walk(folder) if isinstance(entry, Path) or entry.file == str(folder)), None)
     if isinstance(found, Reject):
-        raise InputError(
-            f"The folder {folder} cannot be read: {found.reason}", "asked for texts", "Check who may read it"
-        )
+        raise InputError(f"The folder {folder} cannot be read: {found.reason}", remedy="Check who may read it")
     if found is None:
         raise InputError(
             f"The folder {folder} holds no passages",
-            "asked for corpus.jsonl (a BEIR corpus) or .txt and .md files",
+            "corpus.jsonl (a BEIR corpus) or .txt and .md files",
             "Name the file itself if it has another ending",
         )
 
@@ -102,9 +100,8 @@ def _read_file(folder: Path, path: Path, name: Path, builder: PassageBuilder) ->
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        reason = f"not UTF-8: 0x{content[error.start]:02x} at byte {error.start + 1}"
         record = {"id": identifier, "text": content.decode("utf-8", "surrogateescape")}
-        return Reject(str(path), 1, reason, record)
+        return Reject(str(path), 1, lines.not_utf8(error), record)
     values = {SOURCE: (name / below).as_posix()}
     if not identifier.lower().endswith(MARKDOWN_ENDINGS):
         return builder.build({"id": identifier, "title": path.stem, "text": text, "metadata": values}, str(path), 1)

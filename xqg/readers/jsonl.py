@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xqg.readers.json_stream import JsonText, read_json_texts
-from xqg.readers.lines import read_lines
+from xqg.readers.lines import not_utf8, read_lines
 from xqg.readers.passage_records import PassageBuilder, PlacedPassage
 from xqg.readers.values import UnfitRecordError, parse_json
 from xqg.records import Reject
@@ -69,16 +69,9 @@ def _read_text(source: str, found: JsonText) -> _PlacedValue | Reject:
     if found.fault is not None:
         return Reject(source, found.line, found.fault, found.text)
     try:
-        _check_encoding(found.text)
+        found.text.encode("utf-8", "surrogateescape").decode("utf-8")
         return _PlacedValue(found.line, parse_json(found.text))
+    except UnicodeDecodeError as error:
+        return Reject(source, found.line, not_utf8(error), found.text)
     except UnfitRecordError as error:
         return Reject(source, found.line, str(error), found.text)
-
-
-def _check_encoding(text: str) -> None:
-    """:raises UnfitRecordError: if bytes were no UTF-8, which are surrogate escapes in ``text``."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        place = len(text[: error.start].encode("utf-8")) + 1
-        raise UnfitRecordError(f"not UTF-8: 0x{ord(text[error.start]) - 0xDC00:02x} at byte {place}") from None

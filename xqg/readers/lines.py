@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,11 @@ KEPT_BYTES = 64 * 2**10
 """How much of a line that is too long is kept for the report."""
 
 UTF8_MARK = b"\xef\xbb\xbf"
+
+
+def not_utf8(error: UnicodeDecodeError) -> str:
+    """Where bytes stop being UTF-8."""
+    return f"not UTF-8: 0x{error.object[error.start]:02x} at byte {error.start + 1}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ def read_lines(source: str, any_end: bool = False) -> Iterator[Line]:
 
 def _begins_with_returns(stream: BinaryIO) -> bool:
     """Whether the first line ends with a carriage return alone, as far as can be seen without reading on."""
-    beginning: bytes = stream.peek(KEPT_BYTES) if isinstance(stream, io.BufferedReader) else b""
+    beginning: bytes = stream.peek(KEPT_BYTES) if isinstance(stream, io.BufferedReader | gzip.GzipFile) else b""
     end = min((place for place in map(beginning.find, (b"\n", b"\r")) if place >= 0), default=-1)
     return end >= 0 and beginning[end : end + 2].startswith(b"\r") and beginning[end : end + 2] != b"\r\n"
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from xqg.errors import InputError, MissingDependencyError
-from xqg.readers.columns import check_columns
-from xqg.readers.passage_records import FieldNames, PassageBuilder, PlacedPassage
+from xqg.readers.lines import not_utf8
+from xqg.readers.passage_records import FieldNames, PassageBuilder, PlacedPassage, check_columns
 from xqg.records import Reject
 
 BATCH_ROWS = 256
@@ -88,7 +88,7 @@ def _one_record(row: Any, names: FieldNames) -> dict[str, Any] | _BrokenRow:
         return _record(row.to_pylist()[0], names)
     except CONVERSION_ERRORS as error:
         if isinstance(error, UnicodeDecodeError):
-            reason = f"not UTF-8: 0x{error.object[error.start]:02x} at byte {error.start + 1} of {error.object!r:.80}"
+            reason = f"{not_utf8(error)} of {error.object!r:.80}"
         else:
             reason = f"a value cannot be read: {error}"
         columns = zip(row.schema.names, row.columns, strict=True)
@@ -142,9 +142,9 @@ def _open(source: str) -> Any:
         from pyarrow import parquet
     except ImportError as error:
         raise MissingDependencyError(
-            f"{source} is a Parquet file, and pyarrow is not installed", "", 'Run: pip install "xqg[parquet]"'
+            f"{source} is a Parquet file, and pyarrow is not installed", remedy='Run: pip install "xqg[parquet]"'
         ) from error
     try:
         return parquet.ParquetFile(source)
     except (pyarrow.ArrowException, OSError) as error:
-        raise InputError(f"{source} cannot be read: {error}", "asked for a Parquet file", "Check the file") from error
+        raise InputError(f"{source} cannot be read: {error}", "a Parquet file", "Check the file") from error

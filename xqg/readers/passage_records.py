@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xqg.errors import SettingsError
 from xqg.identifiers import identifier, kind_of
 from xqg.languages import names_no_language, told_language
 from xqg.layouts import LANGUAGE_KEYS
-from xqg.readers.notes import LANGUAGE_TAGS, NOT_FINITE, Notes
-from xqg.readers.values import UnfitRecordError, clean_text, is_missing, parse_json, storable
+from xqg.readers.values import (
+    LANGUAGE_TAGS,
+    NOT_FINITE,
+    Notes,
+    UnfitRecordError,
+    clean_text,
+    is_missing,
+    parse_json,
+    storable,
+)
 from xqg.records import Passage, Reject
 from xqg.settings import ReaderSettings
 
 UNTOLD_LANGUAGE = ""
-"""The language of a passage that names none, until `xqg.readers.passage_languages` settles it."""
+"""The language of a passage that names none, until `xqg.readers.sources` settles it."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,30 @@ class FieldNames:
     def all(self) -> frozenset[str]:
         """The five names."""
         return frozenset((self.id, self.text, self.title, self.language, self.metadata))
+
+
+def check_columns(source: str, columns: Sequence[str], names: FieldNames) -> None:
+    """Every column has its own name; id and text are there, and so is every other field named by an option.
+
+    Title, language and metadata may be missing as long as they have their usual names.
+
+    :raises SettingsError: names the columns found.
+    """
+    found = ", ".join(repr(column) for column in columns)
+    repeated = sorted({column for column in columns if columns.count(column) > 1})
+    if repeated:
+        raise SettingsError(
+            f"{source} has several columns named {', '.join(map(repr, repeated))}",
+            remedy="Rename them",
+        )
+    usual = FieldNames()
+    for role in ("id", "text", "title", "language", "metadata"):
+        name = getattr(names, role)
+        if name not in columns and (role in ("id", "text") or name != getattr(usual, role)):
+            raise SettingsError(
+                f"{source} has no column {name!r} for the {role}; its columns are {found}",
+                remedy=f"Name the column with --{role}-field",
+            )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 from xqg.errors import PARSING_ERRORS, SettingsError
 from xqg.readers.folder import TEXT_ENDINGS
-from xqg.readers.inputs import STANDARD_INPUT
+from xqg.readers.inputs import STANDARD_INPUT, told
 from xqg.readers.lines import MAX_LINE_BYTES
 from xqg.readers.sources import BEIR_FILES
 from xqg.records import Reject
@@ -48,8 +48,8 @@ class RejectsFile:
             for source in sources:
                 _refuse_source(self._path, source)
             _refuse_strangers(self._path)
-        except OSError as error:  # a name that is too long, a folder without permission
-            raise _unwritable(self._path, str(error.strerror)) from error
+        except (OSError, RuntimeError) as error:  # too long a name, a folder without permission, a loop of links
+            raise _unwritable(self._path, told(error)) from error
 
     @property
     def path(self) -> Path:
@@ -75,14 +75,6 @@ class RejectsFile:
             raise _unwritable(self._path, str(error.strerror)) from error
         self._count += 1
 
-    def _forget_earlier(self) -> None:
-        """Delete the rejects of an earlier run; a good run needs no right to write where there are none."""
-        try:
-            if _is_there(self._path):
-                self._path.unlink()
-        except OSError as error:
-            logger.warning("%s is of an earlier run and cannot be deleted: %s", self._path, error.strerror)
-
     def __enter__(self) -> RejectsFile:
         return self
 
@@ -92,14 +84,11 @@ class RejectsFile:
         if self._file is not None:
             self._file.close()
         elif kind is None:
-            self._forget_earlier()
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # behind a folder that may not be entered
-        return False
+            try:
+                if self._path.exists():  # a run without rejects needs no right to write
+                    self._path.unlink()
+            except OSError as problem:
+                logger.warning("%s is of an earlier run and cannot be deleted: %s", self._path, problem.strerror)
 
 
 def read_rejects(path: str | Path) -> Iterator[Reject]:
@@ -137,8 +126,7 @@ def _refuse_source(path: Path, source: str) -> None:
     if same or (inside and read_there):
         raise SettingsError(
             f"The rejects file {path} is an input" + ("" if same else f": it lies in {source}"),
-            "asked for a file of its own",
-            "Name another file",
+            remedy="Name another file",
         )
 
 
@@ -148,11 +136,7 @@ def _refuse_strangers(path: Path) -> None:
     if path.is_dir():
         raise _unwritable(path, "it is a folder")
     if path.exists() and not _is_ours(path):
-        raise SettingsError(
-            f"The rejects file {path} holds something else",
-            "asked for a file that may be replaced",
-            "Name another file",
-        )
+        raise SettingsError(f"The rejects file {path} holds something else", remedy="Name another file")
 
 
 def _is_ours(path: Path) -> bool:
@@ -177,4 +161,4 @@ def _is_reject(line: bytes) -> bool:
 
 
 def _unwritable(path: Path, found: str) -> SettingsError:
-    return SettingsError(f"The rejects file {path} cannot be written: {found}", "", "Name another file")
+    return SettingsError(f"The rejects file {path} cannot be written: {found}", remedy="Name another file")

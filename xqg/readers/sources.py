@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+from typing import TypeAlias
 
 from xqg.errors import InputError, SettingsError
-from xqg.languages import CorpusLanguage, LanguageDetector
+from xqg.languages import DETECTED_CHARACTERS, CorpusLanguage
 from xqg.readers.delimited import check_header, read_delimited
-from xqg.readers.dialects import DELIMITERS
 from xqg.readers.folder import check_folder, read_folder
 from xqg.readers.inputs import STANDARD_INPUT, check_readable, refuse_endless, status_of
 from xqg.readers.jsonl import read_jsonl
-from xqg.readers.notes import Notes
 from xqg.readers.parquet import check_parquet, read_parquet
-from xqg.readers.passage_languages import settle_languages
-from xqg.readers.passage_records import FieldNames, PassageBuilder, PlacedPassage
+from xqg.readers.passage_records import UNTOLD_LANGUAGE, FieldNames, PassageBuilder, PlacedPassage
+from xqg.readers.table import DELIMITERS
+from xqg.readers.values import Notes
 from xqg.records import Passage, Reject
 from xqg.settings import ReaderSettings
 
@@ -32,19 +34,14 @@ FOLDERS = ("beir", "folder")
 BEIR_FILES = ("corpus.jsonl", "corpus.jsonl.gz")
 BEIR_ID = "_id"
 
+Found: TypeAlias = PlacedPassage | Reject
 
-def read_passages(source: str, settings: ReaderSettings, detector: LanguageDetector) -> Iterator[Passage | Reject]:
-    """`read_records` without the places: whole documents, not yet checked for repeated ids.
-
-    :raises XqgError: as `read_records`.
-    """
-    for found in read_records(source, settings, CorpusLanguage(detector), Notes()):
-        yield found.passage if isinstance(found, PlacedPassage) else found
+WINDOW_RECORDS = 200
+WINDOW_CHARACTERS = 2**19
+"""The language of a source is told from so many of its first records, or so much of them, which are held in memory."""
 
 
-def read_records(
-    source: str, settings: ReaderSettings, language: CorpusLanguage, notes: Notes
-) -> Iterator[PlacedPassage | Reject]:
+def read_records(source: str, settings: ReaderSettings, language: CorpusLanguage, notes: Notes) -> Iterator[Found]:
     """The passages of a file, a folder or standard input ("-"), in its order and in bounded memory.
 
     A record that is no passage becomes a reject, and reading goes on.
@@ -52,12 +49,12 @@ def read_records(
     :param language: settles that of passages where neither they nor the settings name one.
     :param notes: counts the records that were changed so that they could be taken.
     :raises InputError: if the source cannot be opened. :raises SettingsError: if its format or its
-        columns are not what was asked for. :raises MissingDependencyError: for Parquet without pyarrow.
+        columns do not fit the settings. :raises MissingDependencyError: for Parquet without pyarrow.
     """
-    return settle_languages(_read(source, settings, notes), language)
+    return _settle_languages(_read(source, settings, notes), language)
 
 
-def _read(source: str, settings: ReaderSettings, notes: Notes) -> Iterator[PlacedPassage | Reject]:
+def _read(source: str, settings: ReaderSettings, notes: Notes) -> Iterator[Found]:
     kind = find_format(source, settings)
     names = field_names(kind, settings)
     builder = PassageBuilder(settings, names, notes)
@@ -114,9 +111,7 @@ def find_format(source: str, settings: ReaderSettings) -> str:
     asked = settings.format
     if source == STANDARD_INPUT:
         if asked in ("parquet", *FOLDERS):
-            raise SettingsError(
-                f"Standard input cannot be read as {asked}", f"asked for --format {asked}", "Name a file or folder"
-            )
+            raise SettingsError(f"Standard input cannot be read as {asked}", remedy="Name a file or folder")
         return "jsonl" if asked == "auto" else asked
     if stat.S_ISDIR(status_of(source).st_mode):
         return _folder_format(source, asked)
@@ -142,15 +137,15 @@ def _folder_format(source: str, asked: str) -> str:
     if asked == "auto":
         return "beir" if has_corpus else "folder"
     if asked not in FOLDERS:
-        raise SettingsError(f"{source} is a folder", f"asked for --format {asked}", "Name a file, or drop --format")
+        raise SettingsError(f"{source} is a folder", f"a file for --format {asked}", "Name a file, or drop --format")
     if asked == "beir" and not has_corpus:
-        raise InputError(f"{source} has no {' or '.join(BEIR_FILES)}", "asked for a BEIR folder", "Check the folder")
+        raise InputError(f"{source} has no {' or '.join(BEIR_FILES)}", "a BEIR folder", "Check the folder")
     return asked
 
 
 def _file_format(source: str, asked: str) -> str:
     if asked in FOLDERS:
-        raise SettingsError(f"{source} is a file", f"asked for --format {asked}", "Name the folder that holds it")
+        raise SettingsError(f"{source} is a file", f"a folder for --format {asked}", "Name the folder that holds it")
     if asked != "auto":
         return asked
     name = source.lower()
@@ -159,7 +154,7 @@ def _file_format(source: str, asked: str) -> str:
         return ENDINGS[ending]
     raise SettingsError(
         f"The format of {source} cannot be told from its ending",
-        f"asked for {', '.join(ENDINGS)}, all but Parquet also with .gz",
+        f"{', '.join(ENDINGS)}, all but Parquet also with .gz",
         "Name it with --format",
     )
 
@@ -174,3 +169,33 @@ def _beir_corpus(folder: Path) -> Path | None:
         return next((folder / name for name in BEIR_FILES if (folder / name).is_file()), None)
     except OSError:
         return None
+
+
+def _settle_languages(found: Iterable[Found], corpus: CorpusLanguage) -> Iterator[Found]:
+    """The same with a language in every passage: its own, else `CorpusLanguage.settle` after the first records.
+
+    :param corpus: learns from the first records.
+    """
+    records = iter(found)
+    window: list[Found] = []
+    size = 0
+    for record in records:
+        window.append(record)
+        if isinstance(record, PlacedPassage):
+            size += len(record.passage.text)
+            corpus.learn(_beginning(record.passage), record.passage.language or None)
+        if len(window) >= WINDOW_RECORDS or size >= WINDOW_CHARACTERS:
+            break
+    for record in chain(window, records):
+        yield _settled(record, corpus)
+
+
+def _settled(found: Found, corpus: CorpusLanguage) -> Found:
+    if isinstance(found, Reject) or found.passage.language != UNTOLD_LANGUAGE:
+        return found
+    return replace(found, passage=replace(found.passage, language=corpus.settle(_beginning(found.passage))))
+
+
+def _beginning(passage: Passage) -> str:
+    text = passage.text[:DETECTED_CHARACTERS]
+    return f"{passage.title}\n{text}"[:DETECTED_CHARACTERS] if passage.title else text

@@ -88,7 +88,7 @@ def read_squad(
             told = "nested too deeply" if isinstance(error, RecursionError) else error
             raise InputError(
                 f"{path} is no SQuAD-format file: {told}",
-                "asked for data, paragraphs and qas in JSON",
+                "data, paragraphs and qas in JSON",
                 "Check the file",
             ) from error
 
@@ -143,6 +143,6 @@ def _languages(path: Path, fallback: str | None) -> tuple[str, str]:
             return part, part
     if fallback is None:
         raise SettingsError(
-            f"The name of {path} tells no language", "asked for a name like NAME.de.json", "Name it with --language"
+            f"The name of {path} tells no language", "a name like NAME.de.json", "Name it with --language"
         )
     return fallback, fallback
