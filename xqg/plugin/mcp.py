@@ -85,14 +85,14 @@ def build_server(reader: Searcher, name: str) -> MCPServer:
     return server
 
 
-def find_passages(reader: Reader, query: str, limit: int, filters: AskedFilters | None) -> Hits:
+def find_passages(reader: Searcher, query: str, limit: int, filters: AskedFilters | None) -> Hits:
     """The hits of a question. :raises ToolError: says what was wrong."""
     with tool_errors():
         found = reader.search(query, limit, filters or ())
     return Hits(hits=[ShownHit(**_shown(hit.passage, LONGEST_TEXT), score=hit.score) for hit in found])
 
 
-def show_passage(reader: Reader, passage_id: str) -> ShownWithQueries:
+def show_passage(reader: Searcher, passage_id: str) -> ShownWithQueries:
     """One passage in full. :raises ToolError: if there is none, or it cannot be read."""
     with tool_errors():
         point = reader.look_up(passage_id)
