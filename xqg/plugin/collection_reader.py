@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from pydantic import Field
 
-from xqg.assembly import build_encoder, open_searcher
+from xqg.assembly import open_searcher
 from xqg.errors import SettingsError, StoreError
+from xqg.kinds import build_encoder
 from xqg.known_layouts import choose_layout
 from xqg.layouts import OWN_KEY, Layout
 from xqg.metadata import check_metadata, noted_encoder
@@ -54,7 +55,7 @@ def open_reader(settings: ReadingSettings) -> Reader:
     :raises SettingsError: if its encoder is not known. :raises FingerprintError: if another one is asked for.
     """
     name = settings.store.collection
-    if settings.store.embedded_path is not None:
+    if not settings.store.is_server:
         return _own(settings)
     server = ForeignServer(settings.store)
     try:

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from xqg.assembly import build_encoder
 from xqg.errors import EncodingError, MissingDependencyError, SettingsError
+from xqg.kinds import build_encoder
 from xqg.plugin.augmenter import Augmenter, to_lists
 from xqg.plugin.augmenter_settings import AugmenterSettings, open_augmenter
 from xqg.protocols import Encoder

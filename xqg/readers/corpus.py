@@ -13,7 +13,7 @@ from xqg.readers.inputs import STANDARD_INPUT
 from xqg.readers.notes import Notes
 from xqg.readers.passage_records import PlacedPassage
 from xqg.readers.seen_ids import Claim, SeenIds
-from xqg.readers.sources import check_source, is_lasting, read_records
+from xqg.readers.sources import Source, check_source, is_lasting, read_records
 from xqg.records import Passage, Reject
 from xqg.settings import ReaderSettings
 
@@ -33,12 +33,12 @@ class Corpus:
 
     def __init__(
         self,
-        sources: Sequence[str],
+        sources: Sequence[Source],
         settings: ReaderSettings,
         count_tokens: Callable[[str], int],
         detector: LanguageDetector,
     ) -> None:
-        """:param sources: files, folders, or "-" for standard input.
+        """:param sources: files, folders, "-" for standard input, or passages in memory.
 
         :param count_tokens: tokens of a text for the encoder that the passages are for.
         :param detector: tells the language of passages where neither they nor the settings name one.
@@ -86,7 +86,7 @@ def passages_from(
     return read()
 
 
-def check_sources(sources: Sequence[str], settings: ReaderSettings) -> None:
+def check_sources(sources: Sequence[Source], settings: ReaderSettings) -> None:
     """Look at all sources, as far as that is possible without reading them, before any work starts.
 
     :raises XqgError: if there is none, or one cannot be opened or is not what was asked for.
