@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from langchain_core.embeddings import Embeddings
 from qdrant_client import models
 
-from tests.plugin.test_langchain import CountingEmbeddings
+from tests.fakes import FakeEncoder
 from tests.stores.wire import WireServer
 from xqg.cli import main
 from xqg.encoders.bundled import BundledEncoder
@@ -122,6 +123,17 @@ def server(wire: WireServer) -> WireServer:
     return wire
 
 
+class WordEmbeddings(Embeddings):
+    """Vectors that cost nothing."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        vectors: list[list[float]] = (FakeEncoder().encode_queries(texts) + 1).tolist()
+        return vectors
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+
 def run(line: str, server: str = SERVER) -> str:
     result = CliRunner().invoke(main, shlex.split(line.replace(SERVER, server))[1:])
     assert result.exit_code == 0, f"{line}: {result.output}"
@@ -139,7 +151,7 @@ def test_the_python_of_the_readme_works(here: Path, wire: WireServer, capsys: py
     own, langchain = python_blocks(README)
     exec(compile(own, "README.md", "exec"), {})
     assert "ten days" in capsys.readouterr().out
-    names = {"texts": list(TEXTS.values()), "embeddings": CountingEmbeddings(), "url": wire.url}
+    names = {"texts": list(TEXTS.values()), "embeddings": WordEmbeddings(), "url": wire.url}
     exec(compile(langchain, "README.md", "exec"), names)
     assert wire.local.count("help").count == len(TEXTS)
 

@@ -16,7 +16,7 @@ from xqg.metadata import check_metadata, noted_encoder
 from xqg.protocols import Encoder, Point
 from xqg.records import Hit, LedgerEntry, Texts
 from xqg.search.filters import Filters, read_filters
-from xqg.search.searcher import Searcher, check_encoder
+from xqg.search.searcher import check_encoder
 from xqg.settings import EncoderSettings, SearchSettings, Settings, StoreSettings
 from xqg.stores.augmented import Augmented, AugmentedStore, augmented_from
 from xqg.stores.foreign import ForeignServer, Shape, require_shape
@@ -77,9 +77,7 @@ def _own(settings: ReadingSettings) -> Reader:
                 f"{field} says how foreign payloads are read, but xqg made {settings.store.collection!r}",
                 remedy="Drop it",
             )
-    return OwnReader(
-        open_searcher(SearchSettings(store=settings.store, encoder=settings.encoder, endpoint=settings.endpoint))
-    )
+    return open_searcher(SearchSettings(store=settings.store, encoder=settings.encoder, endpoint=settings.endpoint))
 
 
 def _foreign(server: ForeignServer, name: str, shape: Shape, settings: ReadingSettings) -> Reader:
@@ -136,25 +134,6 @@ def _encoder_settings(name: str, shape: Shape, settings: ReadingSettings) -> Enc
         )
     check_metadata(own, name)
     return noted_encoder(own, settings.endpoint, name)
-
-
-class OwnReader:
-    """Reads a collection in xqg's own layout."""
-
-    def __init__(self, searcher: Searcher) -> None:
-        self._searcher = searcher
-
-    def search(self, query: str, limit: int, filters: Filters = ()) -> list[Hit]:
-        """The passages nearest to ``query``, best first."""
-        return self._searcher.search(query, limit, filters)
-
-    def look_up(self, passage_id: str) -> Point | None:
-        """The passage with this id; None if there is none."""
-        return self._searcher.look_up(passage_id)
-
-    def close(self) -> None:
-        """Close the store."""
-        self._searcher.close()
 
 
 class ForeignReader:
