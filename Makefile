@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: help demo test lint fix benchmark package clean
+.PHONY: help demo test lint fix benchmark docs package clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## */\t/' | expand -t 12
@@ -26,6 +26,9 @@ fix: .venv/dev  ## Format and mend what can be mended
 benchmark: .venv/dev  ## Time every stage
 	$(BIN)/python benchmarks/stages.py
 
+docs: .venv/docs  ## Build the site from docs/ into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir site
+
 package: .venv/dev  ## Build dist/: the source distribution, and the wheel from it
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
@@ -45,5 +48,10 @@ package: .venv/dev  ## Build dist/: the source distribution, and the wheel from 
 	$(PIP) -e '.[dev]'
 	@touch $@
 
+# What builds the site (0.2 GB): apart, since no test needs it.
+.venv/docs: .venv/core
+	$(PIP) -e '.[docs]'
+	@touch $@
+
 clean:  ## Remove what make and the demo made
-	rm -rf .venv demo-data build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv demo-data build dist site .mypy_cache .ruff_cache .pytest_cache

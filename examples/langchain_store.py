@@ -6,13 +6,12 @@ from help_centre import CORPUS, WrittenQueries, read_lines
 from langchain_core.documents import Document
 from langchain_qdrant import QdrantVectorStore
 
+from xqg import open_augmenter
 from xqg.encoders.bundled import BundledEncoder
-from xqg.plugin.augmenter import Augmenter, UnmeasuredFusion
 from xqg.plugin.langchain import AugmentedEmbeddings, EncoderEmbeddings
-from xqg.records import FusionRule
 
 plain = EncoderEmbeddings(BundledEncoder())  # or your own, such as OpenAIEmbeddings()
-augmenter = Augmenter(WrittenQueries(), ["fr", "ja"], UnmeasuredFusion(FusionRule.NEUTRAL, 0.3))
+augmenter = open_augmenter(generator=WrittenQueries())
 documents = [Document(line["text"], metadata={"id": line["id"]}) for line in read_lines(CORPUS)]
 store = QdrantVectorStore.from_documents(
     documents, AugmentedEmbeddings(plain, augmenter), location=":memory:", collection_name="help"

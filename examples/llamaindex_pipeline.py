@@ -9,13 +9,12 @@ from llama_index.core.schema import TextNode
 from llama_index.vector_stores.qdrant import QdrantVectorStore
 from qdrant_client import QdrantClient
 
+from xqg import open_augmenter
 from xqg.encoders.bundled import BundledEncoder
-from xqg.plugin.augmenter import Augmenter, UnmeasuredFusion
 from xqg.plugin.llamaindex import EncoderEmbedding, PassageAugmenter
-from xqg.records import FusionRule
 
 model = EncoderEmbedding(BundledEncoder())  # or your own, such as OpenAIEmbedding()
-augmenter = Augmenter(WrittenQueries(), ["fr", "ja"], UnmeasuredFusion(FusionRule.NEUTRAL, 0.3))
+augmenter = open_augmenter(generator=WrittenQueries())
 store = QdrantVectorStore("help", client=QdrantClient(":memory:"))
 pipeline = IngestionPipeline(transformations=[model, PassageAugmenter(augmenter, model)], vector_store=store)
 pipeline.run(nodes=[TextNode(text=line["text"], metadata={"id": line["id"]}) for line in read_lines(CORPUS)])

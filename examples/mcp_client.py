@@ -10,7 +10,7 @@ import tempfile
 from help_centre import CORPUS, QUERIES
 from mcp import Client, StdioServerParameters, stdio_client
 
-from xqg import IngestSettings, open_ingestion
+from xqg import open_ingestion
 
 
 async def ask(folder: str, question: str) -> None:
@@ -24,7 +24,6 @@ async def ask(folder: str, question: str) -> None:
 
 
 with tempfile.TemporaryDirectory() as folder:
-    store = {"spec": f"edge:{folder}", "collection": "help"}
-    with open_ingestion(IngestSettings(store=store, generator={"spec": f"file:{QUERIES}"})) as job:
+    with open_ingestion(store=f"edge:{folder}", collection="help", generator=f"file:{QUERIES}") as job:
         job.run([str(CORPUS)])
     asyncio.run(ask(folder, "mot de passe oublié"))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import tempfile
 
-from help_centre import CORPUS, QUERIES
+from help_centre import CORPUS, QUERIES, read_lines
 
-from xqg import IngestSettings, SearchSettings, open_ingestion, open_searcher
+from xqg import open_ingestion, open_searcher
 
 with tempfile.TemporaryDirectory() as folder:
-    store = {"spec": f"edge:{folder}", "collection": "help"}
-    with open_ingestion(IngestSettings(store=store, generator={"spec": f"file:{QUERIES}"})) as job:
-        job.run([str(CORPUS)])
-    searcher = open_searcher(SearchSettings(store=store))
-    for hit in searcher.search("mot de passe oublié", limit=2):
-        print(f"{hit.score:.3f}  {hit.passage.id}")
-    searcher.close()
+    with open_ingestion(store=f"edge:{folder}", collection="help", generator=f"file:{QUERIES}") as job:
+        job.ingest(read_lines(CORPUS))
+    with open_searcher(store=f"edge:{folder}", collection="help") as searcher:
+        for hit in searcher.search("mot de passe oublié", limit=2):
+            print(f"{hit.score:.3f}  {hit.passage.id}")

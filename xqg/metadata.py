@@ -17,6 +17,10 @@ from xqg.model_settings import PORTABLE
 from xqg.models import COMMIT, is_hub_name
 from xqg.records import TranslationRows
 from xqg.settings import EncoderSettings, validated
+from xqg.validation import kind_of
+
+STORED_KINDS = ("bundled", "hf", "openai")
+"""Encoders that metadata may name: kinds that packages add have to be named by who searches."""
 
 
 class _Lenient(BaseModel):
@@ -79,6 +83,11 @@ def noted_encoder(metadata: Mapping[str, Any], endpoint: Mapping[str, Any], name
     if not isinstance(noted, Mapping):
         raise StoreError(f"Collection {name!r} does not say which encoder made it", "", "Name it with --encoder")
     spec = noted.get("spec")
+    if isinstance(spec, str) and kind_of(spec) not in STORED_KINDS:
+        raise SettingsError(
+            f"Collection {name!r} was made with an encoder that is not one of xqg's, {spec}",
+            remedy=f"Name it: --encoder {spec}, or encoder=… from Python",
+        )
     model = spec.removeprefix("hf:") if isinstance(spec, str) and spec.startswith("hf:") else None
     if model is not None and (not is_hub_name(model) or Path(model).expanduser().exists()):
         raise SettingsError(

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from xqg.languages import language_code
 from xqg.models import COMMIT
-from xqg.validation import ConflictError, Settings, check_spec
+from xqg.validation import CUSTOM, ConflictError, Settings, check_spec
 
 QUERY_TOKENS, PASSAGE_TOKENS = 48, 160
 """Longest generated texts: the longest XQuAD questions have about 40 tokens, and passages are to be short."""
@@ -55,7 +55,7 @@ class EncoderSettings(ModelSettings):
     @field_validator("spec")
     @classmethod
     def _known_kind(cls, spec: str) -> str:
-        return check_spec(spec, ("bundled",), ("hf", "openai"))
+        return check_spec(spec, ("bundled",), ("hf", "openai"), "xqg.encoders")
 
     @model_validator(mode="after")
     def _bundled_is_fixed(self) -> EncoderSettings:
@@ -130,7 +130,8 @@ class GeneratorSettings(ModelSettings):
         elif first not in ("", TRANSLATE):
             raise ValueError(f"{first!r} is not known; choose {TRANSLATE} or {TRANSLATE}:ENGINE")
         if second or not first:
-            check_spec(second, ("bundled", BUNDLED_BASE, "none", TRANSLATE), ("hf", "openai", "file"))
+            words = ("bundled", BUNDLED_BASE, "none", TRANSLATE)
+            check_spec(second, words, ("hf", "openai", "file"), "xqg.generators")
         return spec
 
     @model_validator(mode="before")
@@ -153,7 +154,7 @@ class GeneratorSettings(ModelSettings):
         if self.spec == "none" and self.languages:
             message = "--languages has no meaning with --generator none; drop one of them"
             raise ConflictError(message, "spec", "languages")
-        if self.spec not in ("none",) and not self.spec.startswith("file:") and not self.languages:
+        if self.spec not in ("none", CUSTOM) and not self.spec.startswith("file:") and not self.languages:
             raise ValueError("no target languages; name them, for example --languages fr,ja,ar")
         return self
 

@@ -49,8 +49,9 @@ each sentence and language."""
 
 @dataclass(frozen=True)
 class Passage:
-    """A text to be found. ``id`` is unique in its collection; ``language`` is an ISO 639-1 code.
+    """A text to be found. ``id`` is unique in its collection; ``metadata`` is JSON.
 
+    ``language`` is an ISO 639-1 code, "" where it is to be detected when the passage is ingested.
     A long document becomes several passages: they share ``document_id``, and ``chunk`` counts from 1
     to ``chunks``. A document that was not split has ``document_id == id`` (the default) and one chunk.
     """
@@ -58,7 +59,7 @@ class Passage:
     id: str
     text: str
     title: str = ""
-    language: str = "en"
+    language: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     document_id: str = ""
     chunk: int = 1

@@ -16,7 +16,7 @@ from xqg.model_settings import EncoderSettings as EncoderSettings
 from xqg.model_settings import GeneratorSettings as GeneratorSettings
 from xqg.model_settings import ModelSettings as ModelSettings
 from xqg.records import FusionRule, TranslationRows
-from xqg.validation import ConflictError
+from xqg.validation import CUSTOM, ConflictError, added_kinds, kind_of
 from xqg.validation import Settings as Settings
 from xqg.validation import check_spec as check_spec
 from xqg.validation import validated as validated
@@ -62,7 +62,9 @@ class StoreSettings(Settings):
         if separator and scheme.lower() in ("http", "https"):
             server_address(spec)
             return f"{scheme.lower()}://{rest}"
-        if spec.startswith("edge:") and len(spec) > len("edge:"):
+        if spec == CUSTOM or (spec.startswith("edge:") and len(spec) > len("edge:")):
+            return spec
+        if kind_of(spec) != "edge" and kind_of(spec) in added_kinds("xqg.stores"):
             return spec
         raise ValueError(f"{redact(without_login(spec))!r} is no store; write edge:FOLDER or http(s)://HOST:PORT")
 
@@ -74,8 +76,13 @@ class StoreSettings(Settings):
         return collection
 
     @property
+    def is_server(self) -> bool:
+        """Whether it is a Qdrant server."""
+        return self.spec.startswith(("http://", "https://"))
+
+    @property
     def embedded_path(self) -> Path | None:
-        """The folder of an embedded store, None for a server."""
+        """The folder of an embedded store; None for others."""
         return Path(self.spec.removeprefix("edge:")) if self.spec.startswith("edge:") else None
 
 

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from xqg.errors import SettingsError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 class Settings(BaseModel):
     """Base of all settings: frozen, and unknown names are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    def __init__(self, /, **values: Any) -> None:
+        """:raises SettingsError: names each wrong option."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _settings_error(error) from None
+
+    # pydantic then still builds settings inside of settings by itself, so that an error names its place among them
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
 
 class ConflictError(ValueError):
@@ -24,12 +38,34 @@ class ConflictError(ValueError):
         self.options = options
 
 
-def check_spec(spec: str, words: tuple[str, ...], kinds: tuple[str, ...]) -> str:
-    """``spec`` if it is one of ``words`` or KIND:VALUE with one of ``kinds``; else ValueError with the choices."""
+CUSTOM = "custom"
+"""The spec of a part that is handed in, and not built from its settings."""
+
+
+def kind_of(spec: str) -> str:
+    """The kind that a spec begins with: "hf" of "hf:MODEL"."""
+    return re.split(r"[:+]", spec, maxsplit=1)[0]
+
+
+def added_kinds(group: str) -> dict[str, EntryPoint]:
+    """The kinds that installed packages add by entry points of ``group``: xqg.encoders, xqg.generators, xqg.stores."""
+    from importlib.metadata import entry_points  # not before a kind is unknown: it takes a while
+
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def check_spec(spec: str, words: tuple[str, ...], kinds: tuple[str, ...], group: str = "") -> str:
+    """``spec`` if it is one of ``words``, KIND:VALUE with one of ``kinds``, or of a kind that a package adds.
+
+    :param group: of the entry points; "": nobody adds kinds. :raises ValueError: names the choices.
+    """
     kind, separator, value = spec.partition(":")
-    if spec in words or (kind in kinds and separator and value):
+    if spec in (*words, CUSTOM) or (kind in kinds and separator and value):
         return spec
-    choices = [*words, *(f"{kind}:{'PATH' if kind == 'file' else 'MODEL'}" for kind in kinds)]
+    added = added_kinds(group) if group else {}
+    if kind in added and kind not in (*words, *kinds):
+        return spec
+    choices = [*words, *(f"{kind}:{'PATH' if kind == 'file' else 'MODEL'}" for kind in kinds), *added]
     raise ValueError(f"{spec!r} is not known; choose {', '.join(choices[:-1])} or {choices[-1]}")
 
 
@@ -41,7 +77,7 @@ def validated(settings: type[Settings], values: Mapping[str, Any]) -> Any:
     try:
         return settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError("; ".join(_one_problem(dict(problem)) for problem in error.errors())) from None
+        raise _settings_error(error) from None
 
 
 def find_conflict(settings: type[Settings], values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -54,6 +90,10 @@ def find_conflict(settings: type[Settings], values: Mapping[str, Any]) -> tuple[
             if isinstance(cause, ConflictError):
                 return tuple(".".join([*map(str, problem["loc"]), name]) for name in cause.options)
     return ()
+
+
+def _settings_error(error: ValidationError) -> SettingsError:
+    return SettingsError("; ".join(_one_problem(dict(problem)) for problem in error.errors()))
 
 
 def _one_problem(problem: dict[str, Any]) -> str:

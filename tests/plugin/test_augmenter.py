@@ -193,5 +193,5 @@ class TestNeutral:
 
     def test_without_a_model_of_passages_there_is_no_profile(self) -> None:
         made = Augmenter(None, (), UnmeasuredFusion(FusionRule.NEUTRAL, 0.3), passage_language="en")
-        with pytest.raises(SettingsError, match="like="):
+        with pytest.raises(SettingsError, match=r"\(like\)"):
             made.augment([made.passage("a", "battery")], embed(["battery"]), embed)

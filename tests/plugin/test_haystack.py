@@ -117,7 +117,7 @@ class TestPassageAugmenter:
         assert PassageAugmenter(CountingTextEmbedder(), settings).run(documents=[image])["documents"] == [image]
 
     def test_before_the_embedder_it_says_where_it_belongs(self, settings: dict[str, Any]) -> None:
-        with pytest.raises(EncodingError, match="after the document embedder"):
+        with pytest.raises(EncodingError, match="after the embedding model"):
             PassageAugmenter(CountingTextEmbedder(), settings).run(documents=documents())
 
     def test_nothing_is_loaded_before_warm_up_and_only_once_then(self, settings: dict[str, Any]) -> None:
@@ -175,6 +175,19 @@ class TestSerialisation:
         assert "hunter2" not in json.dumps(PassageAugmenter(CountingTextEmbedder(), smuggled).to_dict())
         with pytest.raises(ValueError, match="token-based"):
             PassageAugmenter(CountingTextEmbedder(), settings, Secret.from_token("hunter2-secret")).to_dict()
+
+    @pytest.mark.parametrize("kind", [EncoderTextEmbedder, EncoderDocumentEmbedder])
+    def test_an_address_travels_along_so_that_no_text_goes_to_another(self, kind: Any) -> None:
+        settings = {"spec": "openai:any", "base_url": "http://127.0.0.1:9/v1", "concurrency": 2}
+        data = json.loads(json.dumps(kind({**settings, "api_key": "hunter2-secret"}).to_dict()))
+        assert "hunter2" not in json.dumps(data)
+        assert data["init_parameters"]["settings"] == settings
+        assert default_from_dict(kind, data).to_dict() == data
+
+    def test_the_address_of_a_generator_travels_along(self) -> None:
+        generator = {"spec": "openai:any", "base_url": "http://127.0.0.1:9/v1", "languages": ["fr"]}
+        data = PassageAugmenter(CountingTextEmbedder(), {"generator": generator}).to_dict()
+        assert data["init_parameters"]["settings"]["generator"] == generator
 
 
 def writing_pipeline(store: QdrantDocumentStore, settings: dict[str, Any]) -> Pipeline:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+from xqg.errors import SettingsError
 from xqg.ingest.collection import FindProfile, OpenCollection
 from xqg.ingest.estimate import Estimate
 from xqg.ingest.failures import tell_left_over
@@ -18,6 +20,7 @@ from xqg.languages import LanguageDetector
 from xqg.protocols import Encoder, QueryGenerator, VectorStore
 from xqg.readers.corpus import Corpus
 from xqg.readers.rejects import RejectsFile
+from xqg.readers.sources import Source
 from xqg.records import Passage, Reject
 from xqg.settings import IngestSettings
 
@@ -53,7 +56,7 @@ class IngestJob:
 
     def run(
         self,
-        sources: Sequence[str],
+        sources: Sequence[Source],
         rejects: Path = DEFAULT_REJECTS,
         progress: Callable[[IngestReport], None] = lambda report: None,
         stopping: Callable[[], bool] = lambda: False,
@@ -66,7 +69,7 @@ class IngestJob:
         """
         corpus = self._corpus(sources)
         met = Sources(self._settings.reader.id_field)
-        with RejectsFile(rejects, sources) as kept:
+        with RejectsFile(rejects, [source for source in sources if isinstance(source, str)]) as kept:
             opened = self._pipeline.open()
             records = self._records(met.watched(corpus), opened)
             report = self._pipeline.run(opened, records, kept.write, progress, stopping, IngestReport())
@@ -80,6 +83,28 @@ class IngestJob:
             else:
                 tell_of_more(self._store, met, report.read)
         return report
+
+    def ingest(
+        self,
+        passages: Iterable[Passage | Mapping[str, Any]],
+        rejects: Path = DEFAULT_REJECTS,
+        progress: Callable[[IngestReport], None] = lambda report: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> IngestReport:
+        """`run` with passages in memory: any iterable, which is read once and a batch at a time.
+
+        Each is a whole document, an `xqg.Passage` or a mapping like a line of JSONL: ``id`` and ``text``, optionally
+        ``title``, ``language`` (else detected) and ``metadata``; other keys become metadata.
+
+        :raises SettingsError: if ``passages`` is one passage, or a name. :raises XqgError: as `run`.
+        """
+        if isinstance(passages, (str, bytes, Mapping, Passage)) or not isinstance(passages, Iterable):
+            raise SettingsError(
+                f"{type(passages).__name__} is no list of passages",
+                "an iterable of xqg.Passage or of mappings with id and text",
+                "Files and folders go to `run`",
+            )
+        return self.run([iter(passages)], rejects, progress, stopping)
 
     def check(self) -> None:
         """See that the collection, where there is one, was made with these settings; writes nothing.
@@ -105,6 +130,6 @@ class IngestJob:
         """The records; files of another folder that would replace stored ones are refused, unless --update is given."""
         return corpus if opened.fresh or self._settings.update else guarded(corpus, self._store)
 
-    def _corpus(self, sources: Sequence[str]) -> Corpus:
+    def _corpus(self, sources: Sequence[Source]) -> Corpus:
         """The records; the sources are looked at now, before anything is written, and read later."""
         return Corpus(sources, self._settings.reader, self._encoder.count_tokens, self._detector)

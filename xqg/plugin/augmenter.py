@@ -77,9 +77,9 @@ class Augmenter:
     ) -> None:
         self._languages = tuple(languages) or (() if generator is None else generator.languages())
         if generator is not None and not self._languages:
-            raise SettingsError("There are no target languages", "at least one", 'For example languages=["fr", "ja"]')
+            raise SettingsError("The generator has no target languages", 'some, such as languages=["fr", "ja"]')
         if generator is None and fusion.rule.needs_queries:
-            raise SettingsError(f"The rule {fusion.rule.value} adds generated queries only", "a generator")
+            raise SettingsError(f"The rule {fusion.rule.value} adds generated queries only", "a generator or languages")
         self._generator, self._fusion, self._own_language = generator, fusion, own_language
         self._unit_length, self._most_views = unit_length, most_views if fusion.rule is FusionRule.VIEWS else 0
         self._passage_language, self._detector = passage_language, LanguageDetector()
@@ -193,6 +193,10 @@ class Augmenter:
         texts = _distinct(pieces)
         return self._fuse(vectors, pieces, texts, await embed(texts))
 
+    def to_stored(self, rows: Sequence[Vectors]) -> list[Any]:
+        """What a framework stores of each passage: all rows, as lists, where `writes_rows`, else the first one."""
+        return [own.tolist() if self.writes_rows else own[0].tolist() for own in rows]
+
     def _pieces(self, passages: Sequence[Passage]) -> list[list[Piece]]:
         written = self.write_texts(passages)
         found = [written.get(passage.id, Texts()) if passage.text.strip() else Texts() for passage in passages]
@@ -229,8 +233,8 @@ class Augmenter:
         if len(passages) == 0:
             raise SettingsError(
                 f"The rule {self._fusion.rule.value} needs the encoder's profile",
-                "a model of passages to measure it with, which this framework does not hand over",
-                "Give like=…, a collection that xqg made with the same model, or the rule mean",
+                "the model that embeds passages, to measure it with",
+                "Hand that model over, name a collection that xqg made with it (like), or take the rule mean",
             )
         languages = [language for language, _ in _probe()[0]]
         asked = _matrix(questions, len(languages), "query")
@@ -251,6 +255,21 @@ class Augmenter:
 
     def _languages_for(self, passage: Passage) -> tuple[str, ...]:
         return asked_languages(passage, self._languages, self._own_language, written=self.needs_ids)
+
+
+def require_vectors(vectors: Sequence[Any], what: str) -> list[Any]:
+    """``vectors`` as they are. :param what: they belong to, in the plural.
+
+    :raises EncodingError: if one is None, since no model has made it yet.
+    """
+    missing = sum(vector is None for vector in vectors)
+    if missing:
+        raise EncodingError(
+            f"{missing} of {len(vectors)} {what} have no embedding",
+            f"{what} that the embedding model has seen",
+            "Put PassageAugmenter after the embedding model",
+        )
+    return list(vectors)
 
 
 def to_lists(vectors: Vectors) -> list[list[float]]:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from xqg.assembly import build_generator, build_store
-from xqg.errors import PARSING_ERRORS, StoreError
-from xqg.fusion.profile import EncoderProfile
-from xqg.fusion.rules import Fusion
+from xqg.errors import PARSING_ERRORS, SettingsError, StoreError
+from xqg.kinds import build_generator, build_store
 from xqg.languages import LanguageDetector, known_language
-from xqg.layouts import OWN_KEY
-from xqg.metadata import check_metadata
-from xqg.plugin.augmenter import Augmenter, Embed, UnmeasuredFusion
+from xqg.protocols import QueryGenerator
 from xqg.records import FusionRule
-from xqg.search.searcher import require_collection
-from xqg.settings import MOST_VIEWS, RULE_ALPHAS, GeneratorSettings, Settings, StoreSettings
+from xqg.settings import MOST_VIEWS, RULE_ALPHAS, GeneratorSettings, StoreSettings
+from xqg.validation import Settings, validated
+
+if TYPE_CHECKING:
+    from xqg.fusion.rules import Fusion
+    from xqg.plugin.augmenter import Augmenter, Embed
 
 
 class AugmenterSettings(Settings):
@@ -58,34 +58,70 @@ class AugmenterSettings(Settings):
         return self.model_copy(update=changes)
 
 
-def open_augmenter(settings: AugmenterSettings, embed_queries: Embed | None = None) -> Augmenter:
-    """An augmenter with its generator built and checked, but without its weights.
+def open_augmenter(
+    settings: AugmenterSettings | None = None,
+    *,
+    generator: str | GeneratorSettings | QueryGenerator | None = None,
+    embed_queries: Embed | None = None,
+    **options: Any,
+) -> Augmenter:
+    """What augments passages inside LangChain, LlamaIndex or Haystack, with its generator built and checked.
 
-    :param embed_queries: embeds many queries at once, for a model that has a cheaper way than one by one.
-    :raises XqgError: if the generator or the collection in ``like`` cannot be used.
+    Give ``settings``, or keywords as for `xqg.open_ingestion`: ``generator`` and its options, ``languages``, ``rule``
+    ("neutral", "mean" or "sum"), ``alpha``, ``passage_language``. With ``store`` and ``collection`` rule, weights and
+    encoder profile are those of a collection that xqg made with the same embedding model.
+
+    :param generator: who writes queries: text, settings, or an object of your own.
+    :param embed_queries: embeds many queries at once, n texts to (n, d); None: the framework's model, one by one.
+    :raises SettingsError: if a setting is wrong. :raises XqgError: if the generator or collection cannot be used.
     """
-    generator = build_generator(settings.generator, LanguageDetector())
-    fusion: Fusion | UnmeasuredFusion = UnmeasuredFusion(FusionRule(settings.rule), settings.weight)
+    from xqg.keywords import handed_in
+    from xqg.plugin.augmenter import Augmenter, UnmeasuredFusion
+
+    chosen = _augmenter_settings(settings, {"generator": generator, **options})
+    own = handed_in(generator, QueryGenerator)
+    fusion: Fusion | UnmeasuredFusion = UnmeasuredFusion(FusionRule(chosen.rule), chosen.weight)
     unit_length, most_views = False, MOST_VIEWS
-    if settings.like is not None:
-        metadata = read_metadata(settings.like)
-        fusion = _stored_fusion(metadata, settings.like.collection)
+    if chosen.like is not None:
+        metadata = _read_metadata(chosen.like)
+        fusion = _stored_fusion(metadata, chosen.like.collection)
         unit_length = metadata["settings"].get("distance") == "cosine"
         most_views = metadata["settings"].get("views", 0)
     return Augmenter(
-        generator,
-        settings.generator.languages,
+        build_generator(chosen.generator, LanguageDetector()) if own is None else own,
+        chosen.generator.languages,
         fusion,
-        own_language=settings.generator.own_language,
-        passage_language=settings.passage_language,
+        own_language=chosen.generator.own_language,
+        passage_language=chosen.passage_language,
         unit_length=unit_length,
         embed_queries=embed_queries,
         most_views=most_views,
     )
 
 
+def _augmenter_settings(settings: AugmenterSettings | None, options: Mapping[str, Any]) -> AugmenterSettings:
+    """``settings`` where they are given, else those that the keywords name."""
+    from xqg.keywords import parts_alone, read_keywords
+
+    values = read_keywords(options)
+    if settings is not None:
+        parts_alone(values)
+        return settings
+    useless = [name for group in ("encoder", "job") for name in values[group]]
+    if useless:
+        raise SettingsError(f"{', '.join(useless)} changes nothing in an augmenter", remedy="Drop it")
+    language = values["reader"].pop("language", None)
+    like = {"like": values["store"]} if values["store"] else {}
+    named = {"generator": values["generator"], "passage_language": language, **values["fusion"], **values["reader"]}
+    made: AugmenterSettings = validated(AugmenterSettings, {**named, **like})
+    return made
+
+
 def _stored_fusion(metadata: Mapping[str, Any], name: str) -> Fusion:
     """How the rows of a collection were made, as xqg noted it there."""
+    from xqg.fusion.profile import EncoderProfile
+    from xqg.fusion.rules import Fusion
+
     stored, profile = metadata.get("settings") or {}, metadata.get("profile")
     try:
         rule, alpha, beta = FusionRule(stored["rule"]), float(stored.get("alpha", 0)), float(stored.get("beta", 0))
@@ -99,16 +135,19 @@ def _stored_fusion(metadata: Mapping[str, Any], name: str) -> Fusion:
     return Fusion(rule, alpha, beta, read, stored.get("rows", "merged"))
 
 
-def read_metadata(settings: StoreSettings) -> Mapping[str, Any]:
+def _read_metadata(settings: StoreSettings) -> Mapping[str, Any]:
     """What xqg keeps in the metadata of a collection of any layout; {} where it made none.
 
     :raises StoreError: if there is no such collection.
     """
-    if settings.embedded_path is not None:
-        with closing(build_store(settings)) as store:
-            return require_collection(store, settings.collection).metadata
+    from xqg.layouts import OWN_KEY
+    from xqg.metadata import check_metadata
+    from xqg.search.searcher import require_collection
     from xqg.stores.server import Server, require_shape
 
+    if not settings.is_server:
+        with closing(build_store(settings)) as store:
+            return require_collection(store, settings.collection).metadata
     with closing(Server(settings)) as server:
         metadata = require_shape(server, settings.collection).metadata.get(OWN_KEY)
     if not isinstance(metadata, Mapping):

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
-from xqg.assembly import build_encoder, open_searcher
+from xqg.assembly import open_searcher
 from xqg.errors import SettingsError, StoreError
+from xqg.kinds import build_encoder
 from xqg.known_layouts import choose_layout
 from xqg.layouts import Layout
 from xqg.metadata import check_metadata, noted_encoder
@@ -39,7 +40,7 @@ def open_reader(settings: ReadingSettings) -> Searcher:
     :raises SettingsError: if its encoder is not known. :raises FingerprintError: if another one is named.
     """
     name = settings.store.collection
-    if settings.store.embedded_path is not None:
+    if not settings.store.is_server:
         return _open_own(settings)
     server = Server(settings.store)
     try:

@@ -16,12 +16,12 @@ from dataclasses import replace
 from typing import Any
 
 from xqg.addresses import without_login
-from xqg.assembly import build_encoder
-from xqg.errors import EncodingError, MissingDependencyError, SettingsError
-from xqg.plugin.augmenter import Augmenter, to_lists
+from xqg.errors import MissingDependencyError
+from xqg.kinds import build_encoder
+from xqg.plugin.augmenter import Augmenter, require_vectors, to_lists
 from xqg.plugin.augmenter_settings import AugmenterSettings, open_augmenter
 from xqg.protocols import Encoder
-from xqg.records import Passage, Vectors
+from xqg.records import Passage
 from xqg.settings import EncoderSettings, validated
 
 try:
@@ -84,14 +84,7 @@ class PassageAugmenter:
 
     def warm_up(self) -> None:
         """Build the generator and the text embedder, once. :raises XqgError: if one cannot be used."""
-        if self._augmenter is None:
-            self._augmenter = open_augmenter(
-                self._settings.with_keys(_value(self._generator_key), _value(self._store_key))
-            )
-            models: tuple[Any, ...] = (self._text_embedder, self._document_embedder)
-            for embedder in models:
-                if hasattr(embedder, "warm_up"):
-                    embedder.warm_up()
+        self._ready()
 
     @component.output_types(documents=list[Document])
     def run(self, documents: list[Document]) -> dict[str, list[Document]]:
@@ -102,7 +95,7 @@ class PassageAugmenter:
         rows = augmenter.augment(
             _passages(augmenter, documents), _embeddings(documents), self._embed_queries, self._embed_passages
         )
-        return {"documents": _with_rows(documents, rows, augmenter.writes_rows)}
+        return {"documents": _with_embeddings(documents, augmenter.to_stored(rows))}
 
     @component.output_types(documents=list[Document])
     async def run_async(self, documents: list[Document]) -> dict[str, list[Document]]:
@@ -112,12 +105,16 @@ class PassageAugmenter:
             return {"documents": []}
         passages, own = await asyncio.to_thread(_passages, augmenter, documents), _embeddings(documents)
         rows = await augmenter.augment_asynchronously(passages, own, self._embed_query, self._embed_passages_aside)
-        return {"documents": _with_rows(documents, rows, augmenter.writes_rows)}
+        return {"documents": _with_embeddings(documents, augmenter.to_stored(rows))}
 
     def _ready(self) -> Augmenter:
-        self.warm_up()
         if self._augmenter is None:
-            raise SettingsError("The component is not warmed up")
+            keys = _value(self._generator_key), _value(self._store_key)
+            self._augmenter = open_augmenter(self._settings.with_keys(*keys))
+            models: tuple[Any, ...] = (self._text_embedder, self._document_embedder)
+            for embedder in models:
+                if hasattr(embedder, "warm_up"):
+                    embedder.warm_up()
         return self._augmenter
 
     def _embed_queries(self, texts: Sequence[str]) -> list[list[float]]:
@@ -178,7 +175,7 @@ class EncoderDocumentEmbedder:
         if not documents:
             return {"documents": []}
         passages = [Passage(document.id, document.content or "", _title(document)) for document in documents]
-        return {"documents": _with_embeddings(documents, self._encoder.ready().encode_passages(passages))}
+        return {"documents": _with_embeddings(documents, to_lists(self._encoder.ready().encode_passages(passages)))}
 
 
 class _LazyEncoder:
@@ -216,20 +213,8 @@ def _passages(augmenter: Augmenter, documents: Sequence[Document]) -> list[Passa
 
 
 def _embeddings(documents: Sequence[Document]) -> list[list[float]]:
-    vectors = [document.embedding for document in documents if document.embedding is not None]
-    if len(vectors) < len(documents):
-        raise EncodingError(
-            f"{len(documents) - len(vectors)} of {len(documents)} documents have no embedding",
-            "documents that an embedder has seen",
-            "Put PassageAugmenter after the document embedder",
-        )
-    return vectors
+    return require_vectors([document.embedding for document in documents], "documents")
 
 
-def _with_embeddings(documents: Sequence[Document], vectors: Vectors) -> list[Document]:
-    return [replace(document, embedding=vector) for document, vector in zip(documents, to_lists(vectors), strict=True)]
-
-
-def _with_rows(documents: Sequence[Document], rows: Sequence[Vectors], all_rows: bool) -> list[Document]:
-    chosen: list[Any] = [own.tolist() if all_rows else own[0].tolist() for own in rows]
-    return [replace(document, embedding=vector) for document, vector in zip(documents, chosen, strict=True)]
+def _with_embeddings(documents: Sequence[Document], vectors: Sequence[Any]) -> list[Document]:
+    return [replace(document, embedding=vector) for document, vector in zip(documents, vectors, strict=True)]

@@ -9,12 +9,11 @@ A collection that xqg augmented needs neither: `QdrantVectorStore.from_existing_
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from xqg.errors import MissingDependencyError, SettingsError
 from xqg.plugin.augmenter import Augmenter, to_lists
 from xqg.protocols import Encoder
-from xqg.records import Passage, Vectors, digest
+from xqg.records import Passage, digest
 
 try:
     from langchain_core.embeddings import Embeddings
@@ -39,8 +38,8 @@ class AugmentedEmbeddings(Embeddings):
         if augmenter.needs_ids:
             raise SettingsError(
                 "The generator looks queries up by passage id",
-                "one that writes them: LangChain's embeddings see texts without ids",
-                "Take another generator, or `xqg augment`, for file:",
+                "one that writes them, since LangChain's embeddings see texts without ids",
+                "Take another generator, or add the queries of the file with `xqg augment`",
             )
         self._embeddings, self._augmenter = embeddings, augmenter
 
@@ -50,7 +49,7 @@ class AugmentedEmbeddings(Embeddings):
         if not texts or texts == PROBE:
             return vectors
         rows = self._augmenter.augment(self._passages(texts), vectors, self._embed_queries, self._embed_passages)
-        return self._numbers(rows)
+        return self._augmenter.to_stored(rows)
 
     def embed_query(self, text: str) -> list[float]:
         """The model's own vector of a query."""
@@ -65,14 +64,11 @@ class AugmentedEmbeddings(Embeddings):
         rows = await self._augmenter.augment_asynchronously(
             self._passages(texts), vectors, model.aembed_query, model.aembed_documents
         )
-        return self._numbers(rows)
+        return self._augmenter.to_stored(rows)
 
     async def aembed_query(self, text: str) -> list[float]:
         """The model's own vector of a query."""
         return await self._embeddings.aembed_query(text)
-
-    def _numbers(self, rows: Sequence[Vectors]) -> list[Any]:
-        return [own.tolist() if self._augmenter.writes_rows else own[0].tolist() for own in rows]
 
     def _passages(self, texts: Sequence[str]) -> list[Passage]:
         """The same text has the same id and so the same queries, in whatever batch it comes."""

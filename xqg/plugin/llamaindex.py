@@ -13,8 +13,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from xqg.errors import EncodingError, MissingDependencyError
-from xqg.plugin.augmenter import Augmenter, to_lists
+from xqg.errors import MissingDependencyError
+from xqg.plugin.augmenter import Augmenter, require_vectors, to_lists
 from xqg.protocols import Encoder
 from xqg.records import Passage, Vectors
 
@@ -151,14 +151,7 @@ def _passages(augmenter: Augmenter, nodes: Sequence[BaseNode]) -> list[Passage]:
 
 
 def _embeddings(nodes: Sequence[BaseNode]) -> list[list[float]]:
-    vectors = [node.embedding for node in nodes if node.embedding is not None]
-    if len(vectors) < len(nodes):
-        raise EncodingError(
-            f"{len(nodes) - len(vectors)} of {len(nodes)} nodes have no embedding",
-            "nodes that the embedding model has seen",
-            "Put PassageAugmenter after the embedding model",
-        )
-    return vectors
+    return require_vectors([node.embedding for node in nodes], "nodes")
 
 
 def _with_embeddings(nodes: Sequence[BaseNode], rows: Sequence[Vectors]) -> list[BaseNode]:

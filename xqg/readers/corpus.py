@@ -14,7 +14,7 @@ from xqg.languages import CorpusLanguage, LanguageDetector
 from xqg.readers.chunking import Chunker
 from xqg.readers.inputs import STANDARD_INPUT
 from xqg.readers.passage_records import PlacedPassage
-from xqg.readers.sources import check_source, is_lasting, read_records
+from xqg.readers.sources import Source, check_source, is_lasting, read_records
 from xqg.readers.values import Notes
 from xqg.records import Passage, Reject
 from xqg.settings import ReaderSettings
@@ -38,12 +38,12 @@ class Corpus:
 
     def __init__(
         self,
-        sources: Sequence[str],
+        sources: Sequence[Source],
         settings: ReaderSettings,
         count_tokens: Callable[[str], int],
         detector: LanguageDetector,
     ) -> None:
-        """:param sources: files, folders, or "-" for standard input.
+        """:param sources: files, folders, "-" for standard input, or passages in memory.
 
         :param count_tokens: tokens of a text for the encoder that the passages are for.
         :param detector: tells the language of passages where neither they nor the settings name one.
@@ -91,7 +91,7 @@ def passages_from(
     return read()
 
 
-def check_sources(sources: Sequence[str], settings: ReaderSettings) -> None:
+def check_sources(sources: Sequence[Source], settings: ReaderSettings) -> None:
     """Look at all sources, as far as that is possible without reading them, before any work starts.
 
     :raises XqgError: if there is none, or one cannot be opened or does not fit the settings.

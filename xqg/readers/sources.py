@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from xqg.errors import InputError, SettingsError
 from xqg.languages import DETECTED_CHARACTERS, CorpusLanguage
@@ -36,13 +36,20 @@ BEIR_ID = "_id"
 
 Found: TypeAlias = PlacedPassage | Reject
 
+Source: TypeAlias = str | Iterable[Passage | Mapping[str, Any]]
+"""A file, a folder, "-" for standard input; or passages in memory, as records or mappings like the lines of a file."""
+
+IN_MEMORY = "passages"
+"""The file name, in rejects, of passages in memory; their line is their number, from 1."""
+
+
 WINDOW_RECORDS = 200
 WINDOW_CHARACTERS = 2**19
 """The language of a source is told from so many of its first records, or so much of them, which are held in memory."""
 
 
-def read_records(source: str, settings: ReaderSettings, language: CorpusLanguage, notes: Notes) -> Iterator[Found]:
-    """The passages of a file, a folder or standard input ("-"), in its order and in bounded memory.
+def read_records(source: Source, settings: ReaderSettings, language: CorpusLanguage, notes: Notes) -> Iterator[Found]:
+    """The passages of a source, in its order and in bounded memory.
 
     A record that is no passage becomes a reject, and reading goes on.
 
@@ -54,7 +61,9 @@ def read_records(source: str, settings: ReaderSettings, language: CorpusLanguage
     return _settle_languages(_read(source, settings, notes), language)
 
 
-def _read(source: str, settings: ReaderSettings, notes: Notes) -> Iterator[Found]:
+def _read(source: Source, settings: ReaderSettings, notes: Notes) -> Iterator[Found]:
+    if not isinstance(source, str):
+        return _read_memory(source, settings, notes)
     kind = find_format(source, settings)
     names = field_names(kind, settings)
     builder = PassageBuilder(settings, names, notes)
@@ -69,13 +78,33 @@ def _read(source: str, settings: ReaderSettings, notes: Notes) -> Iterator[Found
     return read_jsonl(source, builder, whole=kind == "json")
 
 
-def check_source(source: str, settings: ReaderSettings) -> None:
+def _read_memory(
+    passages: Iterable[Passage | Mapping[str, Any]], settings: ReaderSettings, notes: Notes
+) -> Iterator[PlacedPassage | Reject]:
+    """Passages in memory, checked and cleaned as those of a file are; chunks of longer documents are rejects."""
+    mappings = PassageBuilder(settings, field_names("jsonl", settings), notes)
+    records = PassageBuilder(settings, FieldNames(), notes)
+    for number, given in enumerate(passages, start=1):
+        if not isinstance(given, Passage):
+            yield mappings.build(given, IN_MEMORY, number)
+            continue
+        record = {name: getattr(given, name) for name in ("id", "text", "title", "metadata")}
+        record["language"] = given.language or None
+        if given.document_id == given.id:
+            yield records.build(record, IN_MEMORY, number)
+        else:
+            yield Reject(IN_MEMORY, number, f"a chunk of {given.document_id!r}: give whole documents", record)
+
+
+def check_source(source: Source, settings: ReaderSettings) -> None:
     """Raise what `read_records` would raise, without reading records, so that nothing has to be undone later.
 
     Standard input and pipes can be read only once, so of them only the format is checked.
 
     :raises XqgError: as `read_records`.
     """
+    if not isinstance(source, str):
+        return
     kind = find_format(source, settings)
     if kind == "folder":
         check_folder(Path(source))
@@ -91,12 +120,12 @@ def check_source(source: str, settings: ReaderSettings) -> None:
         refuse_endless(source)
 
 
-def is_lasting(source: str) -> bool:
+def is_lasting(source: Source) -> bool:
     """Whether ``source`` can be read as often as one likes: a file or a folder.
 
     :raises InputError: if it cannot be reached.
     """
-    if source == STANDARD_INPUT:
+    if not isinstance(source, str) or source == STANDARD_INPUT:
         return False
     mode = status_of(source).st_mode
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)

@@ -31,8 +31,14 @@ class Searcher:
     def __init__(self, encoder: Encoder, store: VectorStore) -> None:
         self._encoder, self._store = encoder, store
 
+    def __enter__(self) -> Searcher:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def close(self) -> None:
-        """Close the store."""
+        """Close the store; calling it twice does nothing."""
         self._store.close()
 
     def search(self, query: str, limit: int = 10, filters: Filters = ()) -> list[Hit]:
