@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import urllib.request
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 QDRANT_PORT = 6333
 PORTS = {"http": 80, "https": 443}
@@ -23,7 +23,8 @@ def server_address(url: str) -> str:
     if not parts.hostname:
         raise ValueError(f"{without_login(url)!r} has no host")
     port = parts.port or (PORTS.get(scheme, QDRANT_PORT) if path else QDRANT_PORT)
-    return f"{scheme}://{_host(parts)}:{port}{path}"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{scheme}://{host}:{port}{path}"
 
 
 def without_login(url: str) -> str:
@@ -44,8 +45,3 @@ def proxy_note(url: str) -> str:
         f", asked through the proxy {without_login(proxies[kind])} of {source}; "
         f"put {parts.hostname} into NO_PROXY if it can be reached directly"
     )
-
-
-def _host(parts: SplitResult) -> str:
-    host = parts.hostname or ""
-    return f"[{host}]" if ":" in host else host

@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -159,11 +159,9 @@ def print_lines(*lines: str) -> None:
     sys.stdout.write("\n".join(printable(redact(line)) for line in lines) + "\n")
 
 
-@contextmanager
-def progress_display(quiet: bool) -> Iterator[Callable[[IngestReport], None]]:
+def progress_display(quiet: bool) -> AbstractContextManager[Callable[[IngestReport], None]]:
     """A callback that shows the counts: a live line on a terminal, else a log line now and then, on stderr."""
-    with _display(quiet, _progress_line) as show:
-        yield show
+    return _display(quiet, _progress_line)
 
 
 @contextmanager
@@ -178,11 +176,9 @@ def _display(quiet: bool, line: Callable[[Any], str]) -> Iterator[Callable[[Any]
         yield _LogNowAndThen(line)
 
 
-@contextmanager
-def training_display(quiet: bool) -> Iterator[Callable[[TrainingProgress], None]]:
+def training_display(quiet: bool) -> AbstractContextManager[Callable[[TrainingProgress], None]]:
     """The same for a training run."""
-    with _display(quiet, _training_line) as show:
-        yield show
+    return _display(quiet, _training_line)
 
 
 @contextmanager
@@ -199,11 +195,9 @@ def count_display(quiet: bool, what: str) -> Iterator[Callable[[int, int], None]
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-@contextmanager
-def status_display(quiet: bool) -> Iterator[Callable[[str], None]]:
+def status_display(quiet: bool) -> AbstractContextManager[Callable[[str], None]]:
     """The same for work that says in a few words where it stands."""
-    with _display(quiet, str) as show:
-        yield show
+    return _display(quiet, str)
 
 
 def print_training(report: TrainingReport, rejects: str) -> None:

@@ -18,6 +18,7 @@ from xqg.evaluation.evaluate import MACRO, Evaluation, evaluate
 from xqg.evaluation.queries import LabelledQuery, read_queries
 from xqg.ingest.ingest_report import IngestReport
 from xqg.languages import language_name
+from xqg.options import split_codes
 from xqg.records import Hit
 from xqg.search.searcher import Explanation, Searcher
 from xqg.settings import IngestSettings, SearchSettings, StoreSettings, validated
@@ -121,7 +122,7 @@ def run_demo(
     :raises SettingsError: if ``path`` holds something else.
     """
     _clear(path)
-    codes = tuple(code for code in languages.split(",") if code)
+    codes = split_codes(languages)
     with as_file(files("xqg") / "sample") as sample, TemporaryDirectory() as scratch:
         lines = (sample / "corpus.jsonl").read_text(encoding="utf-8").splitlines()[:passages]
         corpus = Path(scratch) / "corpus.jsonl"

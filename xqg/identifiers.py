@@ -12,7 +12,7 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200e\u200f\u2060\ufeff"))
 """Soft hyphen, zero width space, direction marks, word joiner, byte order mark: nobody sees or types them."""
 
 MAX_BYTES = 4096
-"""As long as the longest path. Putting longer strings into canonical form could take time squared."""
+"""As long as the longest path; normalising longer strings could take quadratic time."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -57,7 +57,7 @@ def spellings(text: str) -> list[str]:
 
 
 def is_text(text: str) -> bool:
-    """Whether ``text`` has no halves of characters, as names and arguments that are not UTF-8 have."""
+    """Whether ``text`` has no lone surrogates, as names and arguments that are not UTF-8 have."""
     return _SURROGATE.search(text) is None
 
 

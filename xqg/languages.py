@@ -97,15 +97,12 @@ class LanguageDetector:
     def is_language(self, text: str, language: str, rivals: Sequence[str] = ()) -> bool:
         """Whether ``text`` can pass for ``language``.
 
-        Short texts full of names are hard to tell apart over 100 languages, so a text is
-        refused only where one of ``rivals`` (the languages it could have been confused with: the
-        passage's own and the other targets) is likelier than ``language`` by `HEAD_START`, or where the best language
-        of all uses another script's letters. A language the model does not know is always accepted.
+        Short texts full of names are hard to identify among 100 languages, so a text is refused only where one of
+        ``rivals`` (the passage's language and the other targets) is likelier than ``language`` by `HEAD_START`, or
+        where it is written in another script. A language that the model does not know is always accepted.
         """
         ranking = self.rank(text)
-        if language not in ranking:
-            return True
-        if _are_close(next(iter(ranking)), language):
+        if language not in ranking or _are_close(next(iter(ranking)), language):
             return True
         strangers = [rival for rival in rivals if rival in ranking and not _are_close(rival, language)]
         if any(ranking[rival] - ranking[language] > HEAD_START for rival in strangers):

@@ -127,17 +127,8 @@ def model_options(model: type[BaseModel]) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         for name, field in reversed(model.model_fields.items()):
-            kind, many = _click_type(field.annotation), get_origin(field.annotation) is tuple
-            flag = f"--{name.replace('_', '-')}"
-            default = default_text(field)
-            command = click.option(
-                f"{flag}/--no-{flag[2:]}" if kind is bool else flag,
-                name,
-                type=None if kind is bool else kind,
-                default=None,
-                multiple=many,
-                help=f"{field.description}{f'  [default: {default}]' if default not in ('', 'required') else ''}",
-            )(command)
+            many = get_origin(field.annotation) is tuple
+            command = _click_option(f"--{name.replace('_', '-')}", name, field, many)(command)
         return command
 
     return decorate
@@ -225,19 +216,22 @@ def _option(path: str) -> Callable[[Command], Command]:
     group, _, name = path.partition(".")
     field = GROUPS[group].model_fields[name]
     many = get_origin(field.annotation) is tuple and path != "generator.languages"
-    flag, kind = FLAGS[path], _click_type(field.annotation)
-    declaration = f"{flag}/--no-{flag.removeprefix('--')}" if kind is bool else flag
-    default = default_text(field)
+    variables = [variable_name(path), *EXTRA_VARIABLES.get(path, [])]
+    metavar = _metavar(path, _click_type(field.annotation))
+    return _click_option(FLAGS[path], _parameter(path), field, many, metavar=metavar, envvar=variables)
+
+
+def _click_option(flag: str, name: str, field: FieldInfo, many: bool, **others: Any) -> Callable[[Command], Command]:
+    kind, default = _click_type(field.annotation), default_text(field)
     note = f"  [default: {default}]" if default not in ("", "required") else ""
     return click.option(
-        declaration,
-        _parameter(path),
+        f"{flag}/--no-{flag.removeprefix('--')}" if kind is bool else flag,
+        name,
         type=None if kind is bool else kind,
         default=None,
         multiple=many,
-        metavar=_metavar(path, kind),
-        envvar=[variable_name(path), *EXTRA_VARIABLES.get(path, [])],
         help=f"{field.description}{note}",
+        **others,
     )
 
 

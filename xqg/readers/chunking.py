@@ -70,11 +70,7 @@ class Chunker:
         return [part for window in _windows(text) for part in splitter.chunks(window)]
 
     def _document_hash(self, passage: Passage, chunks: int) -> str:
-        """Hash of the whole document and how it is split.
-
-        The number of chunks is in it because another tokenizer splits differently with the same
-        settings: of a document that had five chunks and now has four, the fifth has to be found stale.
-        """
+        """Hash of the whole document and how it is split: another tokenizer may give another number of chunks."""
         settings = self._settings
         return digest(
             [

@@ -1,4 +1,4 @@
-"""The way of the passages in: read the sources, refuse repeated ids, split what is too long."""
+"""Reads the passages of all sources: refuses repeated ids, and splits what is too long."""
 
 from __future__ import annotations
 
@@ -28,12 +28,9 @@ CACHE_KIBIBYTES = 4096
 class Corpus:
     """The passages of all sources, ready to be stored: each id occurs once, and no text is too long.
 
-    All sources are checked at once, before the first one is read. Of several records with one id the
-    first wins and the others are rejects, over all sources. A document also owns the ids of its chunks:
-    a document that is called like a chunk of another one is rejected if it comes later, and a long
-    document whose chunks would be called like an earlier document is rejected as a whole.
-
-    It can be read as often as its sources can; each time the same comes of the same files.
+    All sources are checked before the first one is read. Of several records with one id the first wins, and the others
+    are rejects. A document also owns the ids of its chunks: of a document and a chunk with the same id, the document
+    that comes later is rejected as a whole. It can be read as often as its sources can, with the same result.
     """
 
     def __init__(
@@ -73,7 +70,7 @@ class Corpus:
         return all(is_lasting(source) for source in self._sources)
 
     def tell(self) -> None:
-        """Log what was changed in records so that they could be taken; nothing where nothing was."""
+        """Log what was changed in records so that they could be used."""
         for line in self.notes.lines():
             logger.warning("%s", line)
 

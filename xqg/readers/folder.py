@@ -9,6 +9,7 @@ from typing import Any
 
 from xqg.errors import InputError
 from xqg.languages import names_no_language
+from xqg.layouts import TITLE_KEYS
 from xqg.readers import lines
 from xqg.readers.front_matter import split_front_matter
 from xqg.readers.inputs import told
@@ -22,9 +23,8 @@ TEXT_ENDINGS = (".txt", *MARKDOWN_ENDINGS)
 SOURCE = "source"
 """The metadata key that tells which folder's file a passage is, since ids are relative to the folder."""
 
-TITLE_KEYS = ("title", "Title")
 LANGUAGE_KEYS = ("language", "lang", "locale", "languages")
-"""What front matter calls a page's title and language, likeliest first."""
+"""What front matter calls a page's language, likeliest first."""
 
 
 def check_folder(folder: Path) -> None:

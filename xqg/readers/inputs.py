@@ -1,4 +1,4 @@
-"""Opens what can be read to its end: files, gzip files and standard input; says in one sentence why others cannot."""
+"""Opens files, gzip files and standard input, and says in one sentence why something cannot be read."""
 
 from __future__ import annotations
 

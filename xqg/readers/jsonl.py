@@ -17,14 +17,8 @@ JSON_ENDINGS = (".json", ".json.gz")
 
 @dataclass(frozen=True)
 class PlacedObject:
-    """A JSON object with the line it stands on, counted from 1."""
+    """A JSON value, which `read_objects` gives only objects of, with the line it stands on, counted from 1."""
 
-    line: int
-    value: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _PlacedValue:
     line: int
     value: Any
 
@@ -37,10 +31,8 @@ def read_objects(source: str) -> Iterator[PlacedObject | Reject]:
     :raises InputError: if the file cannot be opened.
     """
     for found in _read_values(source, source.lower().endswith(JSON_ENDINGS)):
-        if isinstance(found, Reject):
+        if isinstance(found, Reject) or isinstance(found.value, dict):
             yield found
-        elif isinstance(found.value, dict):
-            yield PlacedObject(found.line, found.value)
         else:
             yield Reject(source, found.line, "no JSON object", found.value)
 
@@ -55,22 +47,22 @@ def read_jsonl(source: str, builder: PassageBuilder, whole: bool = False) -> Ite
         yield found if isinstance(found, Reject) else builder.build(found.value, source, found.line)
 
 
-def _read_values(source: str, whole: bool) -> Iterator[_PlacedValue | Reject]:
-    if whole:
-        for text in read_json_texts(source):
-            yield _read_text(source, text)
-        return
-    for line in read_lines(source):
-        if line.fault is not None or line.content.strip():
-            yield _read_text(source, JsonText(line.number, line.raw, line.fault))
+def _read_values(source: str, whole: bool) -> Iterator[PlacedObject | Reject]:
+    for found in read_json_texts(source) if whole else _read_line_texts(source):
+        if found.fault is not None or found.text.strip():
+            yield _read_text(source, found)
 
 
-def _read_text(source: str, found: JsonText) -> _PlacedValue | Reject:
+def _read_line_texts(source: str) -> Iterator[JsonText]:
+    return (JsonText(line.number, line.raw, line.fault) for line in read_lines(source))
+
+
+def _read_text(source: str, found: JsonText) -> PlacedObject | Reject:
     if found.fault is not None:
         return Reject(source, found.line, found.fault, found.text)
     try:
         found.text.encode("utf-8", "surrogateescape").decode("utf-8")
-        return _PlacedValue(found.line, parse_json(found.text))
+        return PlacedObject(found.line, parse_json(found.text))
     except UnicodeDecodeError as error:
         return Reject(source, found.line, not_utf8(error), found.text)
     except UnfitRecordError as error:

@@ -10,7 +10,7 @@ from xqg.readers import lines
 from xqg.readers.lines import Line, read_lines
 
 LINE_COST_BYTES = 200
-"""What a line takes in memory beside its content; counted because a stray quote can swallow very many."""
+"""What a line takes in memory beside its content; a stray quote can join very many."""
 
 SAMPLE_BYTES = 2**18
 """How much of a table is looked at to find out whether its fields are enclosed in quotation marks."""
@@ -48,7 +48,7 @@ class Feed:
         self.taken, self._size, self._escaped = [], 0, escaped
 
     def give_back(self, first: int = 0) -> None:
-        """Return the taken lines from this one on: an unclosed quote swallows lines that are records of their own."""
+        """Return the taken lines from this one on: an unclosed quote joins lines that are records of their own."""
         self._returned.extendleft(reversed(self.taken[first:]))
         del self.taken[first:]
 

@@ -77,9 +77,9 @@ class PlacedPassage:
 
 
 class PassageBuilder:
-    """Builds the passages of one source; where none names its language, that is `UNTOLD_LANGUAGE`.
+    """Builds the passages of one source; a passage that names no language gets `UNTOLD_LANGUAGE`.
 
-    :param notes: counts the records that were changed so that they could be taken.
+    :param notes: counts the changes that are made to records.
     """
 
     def __init__(self, settings: ReaderSettings, names: FieldNames, notes: Notes) -> None:
@@ -103,7 +103,7 @@ class PassageBuilder:
         return PlacedPassage(passage, file, line, record)
 
     def note(self, kind: str, file: str, line: int) -> None:
-        """Count a change that a reader made to a record itself."""
+        """Count a change that a reader made to a record."""
         self._notes.add(kind, f"{file}:{line}")
 
     def _passage(self, record: Mapping[str, Any], note: Callable[[str], None]) -> Passage:

@@ -25,21 +25,17 @@ LINE_START = b'{"file": "'
 
 
 class RejectsFile:
-    """A file of JSON lines with the keys file, line, reason and record, made at the first reject.
+    """A file of JSON lines with the keys file, line, reason and record, made at the first reject of a run.
 
-    The file tells of one run. A file that an earlier run left at the same path is replaced at the first
-    reject of this run, and deleted when this run ends well without any: otherwise it would tell of
-    faults that have been mended. It is touched only if it is one of ours, which every one of its lines
-    must show by having the four keys; anything else at the path is refused before the run starts.
-
-    It is ASCII: bytes that were not UTF-8 stand in it as escaped surrogates and survive being read back.
+    The file of an earlier run is replaced then, or deleted when this run ends well without rejects. Any other file at
+    the path is refused before the run starts. It is ASCII: bytes that were not UTF-8 are escaped surrogates.
     """
 
     def __init__(self, path: str | Path, sources: Sequence[str] = ()) -> None:
         """:param sources: the inputs of this run, which the file must not overwrite.
 
-        :raises SettingsError: if the path is one of the sources or would become one, holds something
-            else, or cannot be written for want of a folder.
+        :raises SettingsError: if the path is or would become one of the sources, holds something else, or cannot be
+            written.
         """
         self._path = Path(path)
         self._file: TextIO | None = None
@@ -47,7 +43,7 @@ class RejectsFile:
         try:
             for source in sources:
                 _refuse_source(self._path, source)
-            _refuse_strangers(self._path)
+            _refuse_other_files(self._path)
         except (OSError, RuntimeError) as error:  # too long a name, a folder without permission, a loop of links
             raise _unwritable(self._path, told(error)) from error
 
@@ -130,7 +126,7 @@ def _refuse_source(path: Path, source: str) -> None:
         )
 
 
-def _refuse_strangers(path: Path) -> None:
+def _refuse_other_files(path: Path) -> None:
     if not path.parent.is_dir():
         raise _unwritable(path, f"there is no folder {path.parent}")
     if path.is_dir():

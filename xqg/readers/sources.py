@@ -54,7 +54,7 @@ def read_records(source: Source, settings: ReaderSettings, language: CorpusLangu
     A record that is no passage becomes a reject, and reading goes on.
 
     :param language: settles that of passages where neither they nor the settings name one.
-    :param notes: counts the records that were changed so that they could be taken.
+    :param notes: counts the changes that were made to records.
     :raises InputError: if the source cannot be opened. :raises SettingsError: if its format or its
         columns do not fit the settings. :raises MissingDependencyError: for Parquet without pyarrow.
     """
@@ -97,7 +97,7 @@ def _read_memory(
 
 
 def check_source(source: Source, settings: ReaderSettings) -> None:
-    """Raise what `read_records` would raise, without reading records, so that nothing has to be undone later.
+    """Raise what `read_records` would raise, without reading records.
 
     Standard input and pipes can be read only once, so of them only the format is checked.
 
