@@ -88,7 +88,7 @@ def test_merges_with_spaces_in_them_stay_pairs(tmp_path):
 def test_a_file_that_is_no_gguf(tmp_path, cache):
     (tmp_path / "model.gguf").write_bytes(b"PK\x03\x04 and more")
     settings = GeneratorSettings(spec=f"hf:{tmp_path / 'model.gguf'}", languages=("fr",))
-    with pytest.raises(ModelError, match="no GGUF file"):
+    with pytest.raises(ModelError, match="expected a GGUF file"):
         CausalGenerator(settings, EveryLanguage()).check()
     (tmp_path / "model.gguf").write_bytes(b"GGUF\x03\x00\x00\x00 cut off")
     with pytest.raises(ModelError, match="cannot be converted"):

@@ -40,7 +40,6 @@ _BULLET = re.compile(r"^(?:[-*•–—#>]+\s+|\(?\d{1,2}[.)、．:]\s+)")
 _QUOTES = dict(zip("\"'“„«‹「『`‘", "\"'”“»›」』`’", strict=True)) | {"**": "**"}
 _JOINERS = "\u200c\u200d"  # Persian and the Indic scripts spell with them
 _LOOP = re.compile(r"([^\W\d_].{0,19}?)\1{5,}")
-_WORD = re.compile(r"\w+", re.UNICODE)
 SPACELESS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 """A character of a script that puts no spaces between words."""
 
