@@ -9,17 +9,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from xqg.encoders.profiles import probe_passages, read_probe
 from xqg.errors import EncodingError, SettingsError
-from xqg.fusion.arrays import finite_rows, unit_rows
+from xqg.fusion.arrays import finite_rows
 from xqg.fusion.pieces import Piece, passage_pieces, query_pieces
 from xqg.fusion.profile import EncoderProfile, encoder_profile
 from xqg.fusion.rules import Fusion, fuse, limit_views, piece_vectors, select_pieces
 from xqg.ingest.failures import FailureTally
 from xqg.ingest.plan import asked_languages, by_passage
 from xqg.languages import LanguageDetector, language_code
+from xqg.plugin.framework_vectors import to_matrix, to_unit_rows
 from xqg.protocols import QueryGenerator
 from xqg.records import FusionRule, Passage, Texts, Vectors
 from xqg.settings import MOST_VIEWS
@@ -207,11 +206,11 @@ class Augmenter:
     def _fuse(
         self, vectors: Any, pieces: Sequence[Sequence[Piece]], texts: Sequence[str], text_vectors: Any
     ) -> list[Vectors]:
-        own = _matrix(vectors, len(pieces), "passage")
-        known = _matrix(text_vectors, len(texts), "query", own.shape[1])
+        own = to_matrix(vectors, len(pieces), "passage")
+        known = to_matrix(text_vectors, len(texts), "query", own.shape[1])
         fusion = self._ready_fusion(own.shape[1])
         if self._unit_length:
-            own, known = _unit_rows(own), _unit_rows(known)
+            own, known = to_unit_rows(own), to_unit_rows(known)
         place = {text: row for row, text in enumerate(texts)}
         asked = known[[place[piece.text] for found in pieces for piece in found]]
         encoded = piece_vectors(pieces, asked, fusion.profile, fusion.rows)
@@ -237,8 +236,8 @@ class Augmenter:
                 "Hand that model over, name a collection that xqg made with it (like), or take the rule mean",
             )
         languages = [language for language, _ in _probe()[0]]
-        asked = _matrix(questions, len(languages), "query")
-        own = _matrix(passages, len(passages), "passage", asked.shape[1])
+        asked = to_matrix(questions, len(languages), "query")
+        own = to_matrix(passages, len(passages), "passage", asked.shape[1])
         profile = encoder_profile(asked, own[: len(languages)], languages, own[len(languages) :])
         self._fusion = self._fusion.measured(profile) if isinstance(self._fusion, UnmeasuredFusion) else self._fusion
 
@@ -257,27 +256,6 @@ class Augmenter:
         return asked_languages(passage, self._languages, self._own_language, written=self.needs_ids)
 
 
-def require_vectors(vectors: Sequence[Any], what: str) -> list[Any]:
-    """``vectors`` as they are. :param what: they belong to, in the plural.
-
-    :raises EncodingError: if one is None, since no model has made it yet.
-    """
-    missing = sum(vector is None for vector in vectors)
-    if missing:
-        raise EncodingError(
-            f"{missing} of {len(vectors)} {what} have no embedding",
-            f"{what} that the embedding model has seen",
-            "Put PassageAugmenter after the embedding model",
-        )
-    return list(vectors)
-
-
-def to_lists(vectors: Vectors) -> list[list[float]]:
-    """The vectors as frameworks want them."""
-    numbers: list[list[float]] = vectors.tolist()
-    return numbers
-
-
 def _probe() -> tuple[list[tuple[str, str]], list[str]]:
     """The first `PROBE_QUESTIONS` probe questions of each language, with it; and what to encode as passages: the same
     questions, then the probe passages.
@@ -294,21 +272,3 @@ def _probe() -> tuple[list[tuple[str, str]], list[str]]:
 
 def _distinct(pieces: Sequence[Sequence[Piece]]) -> list[str]:
     return list(dict.fromkeys(piece.text for found in pieces for piece in found))
-
-
-def _unit_rows(vectors: Vectors) -> Vectors:
-    return unit_rows(vectors.astype(np.float64)).astype(np.float32)
-
-
-def _matrix(vectors: Any, rows: int, what: str, dimension: int | None = None) -> Vectors:
-    """``vectors`` as float32 of shape (rows, dimension); without rows, they may be []."""
-    if rows == 0 and len(vectors) == 0:
-        return np.empty((0, dimension or 0), dtype=np.float32)
-    try:
-        matrix = np.asarray(vectors, dtype=np.float32)
-    except ValueError as error:
-        raise EncodingError(f"The {what} vectors differ in length", "vectors of one length") from error
-    if matrix.ndim != 2 or len(matrix) != rows or matrix.shape[1] != (dimension or matrix.shape[1]):
-        asked = f"({rows}, {'dimension' if dimension is None else dimension})"
-        raise EncodingError(f"The embedding model's {what} vectors have shape {matrix.shape}", f"shape {asked}")
-    return matrix

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xqg.errors import MissingDependencyError, SettingsError
-from xqg.plugin.augmenter import Augmenter, to_lists
+from xqg.plugin.augmenter import Augmenter
+from xqg.plugin.framework_vectors import to_lists
 from xqg.protocols import Encoder
 from xqg.records import Passage, digest
 

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from xqg.errors import MissingDependencyError
-from xqg.plugin.augmenter import Augmenter, require_vectors, to_lists
+from xqg.plugin.augmenter import Augmenter
+from xqg.plugin.framework_vectors import require_vectors, to_lists
 from xqg.protocols import Encoder
 from xqg.records import Passage, Vectors
 
