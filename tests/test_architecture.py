@@ -57,9 +57,9 @@ LEVELS = {
     "xqg.plugin": 10,
     "xqg": 11,
     "xqg.demo": 11,
-    "xqg.service": 11,
-    "xqg.commands": 12,
-    "xqg.cli": 13,
+    "xqg.service": 12,
+    "xqg.commands": 13,
+    "xqg.cli": 14,
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -133,7 +133,10 @@ class Augmenter:
         :raises GenerationError: if the generator fails, or most of what it was asked for; nothing was kept.
         """
         distinct = {passage.id: passage for passage in passages if passage.text.strip()}
-        requests = [(passage, self._languages_for(passage)) for passage in distinct.values()]
+        requests = [
+            (passage, asked_languages(passage, self._languages, self._own_language, written=self.needs_ids))
+            for passage in distinct.values()
+        ]
         if not requests or self._generator is None:
             return {}
         with self._generating:
@@ -211,7 +214,7 @@ class Augmenter:
         known = _matrix(text_vectors, len(texts), "query", own.shape[1])
         fusion = self._ready_fusion(own.shape[1])
         if self._unit_length:
-            own, known = _unit_rows(own), _unit_rows(known)
+            own, known = (unit_rows(found.astype(np.float64)).astype(np.float32) for found in (own, known))
         place = {text: row for row, text in enumerate(texts)}
         encoded = piece_vectors(
             pieces, known[[place[piece.text] for found in pieces for piece in found]], fusion.profile
@@ -254,15 +257,9 @@ class Augmenter:
             )
         return fusion
 
-    def _languages_for(self, passage: Passage) -> tuple[str, ...]:
-        return asked_languages(passage, self._languages, self._own_language, written=self.needs_ids)
-
 
 def require_vectors(vectors: Sequence[Any], what: str) -> list[Any]:
-    """``vectors`` as they are. :param what: they belong to, in the plural.
-
-    :raises EncodingError: if one is None, since no model has made it yet.
-    """
+    """``vectors`` of ``what``. :raises EncodingError: if one is None, since no model has made it yet."""
     missing = sum(vector is None for vector in vectors)
     if missing:
         raise EncodingError(
@@ -275,30 +272,20 @@ def require_vectors(vectors: Sequence[Any], what: str) -> list[Any]:
 
 def to_lists(vectors: Vectors) -> list[list[float]]:
     """The vectors as frameworks want them."""
-    numbers: list[list[float]] = vectors.tolist()
-    return numbers
+    return [list(map(float, row)) for row in vectors]
 
 
 def _probe() -> tuple[list[tuple[str, str]], list[str]]:
-    """The first `PROBE_QUESTIONS` probe questions of each language, with it; and what to encode as passages: the same
-    questions, then the probe passages.
-    """
-    seen: dict[str, int] = {}
-    questions = []
+    """The first `PROBE_QUESTIONS` probe questions of each language; and them with the probe passages, as passages."""
+    own: dict[str, list[str]] = {}
     for question in read_probe():
-        language = question["language"]
-        seen[language] = seen.get(language, 0) + 1
-        if seen[language] <= PROBE_QUESTIONS:
-            questions.append((language, question["query"]))
+        own.setdefault(question["language"], []).append(question["query"])
+    questions = [(language, text) for language, texts in own.items() for text in texts[:PROBE_QUESTIONS]]
     return questions, [*(text for _, text in questions), *(passage.content for passage in probe_passages())]
 
 
 def _distinct(pieces: Sequence[Sequence[Piece]]) -> list[str]:
     return list(dict.fromkeys(piece.text for found in pieces for piece in found))
-
-
-def _unit_rows(vectors: Vectors) -> Vectors:
-    return unit_rows(vectors.astype(np.float64)).astype(np.float32)
 
 
 def _matrix(vectors: Any, rows: int, what: str, dimension: int | None = None) -> Vectors:
