@@ -132,7 +132,10 @@ class Augmenter:
         :raises GenerationError: if the generator fails, or most of what it was asked for; nothing was kept.
         """
         distinct = {passage.id: passage for passage in passages if passage.text.strip()}
-        requests = [(passage, self._languages_for(passage)) for passage in distinct.values()]
+        requests = [
+            (passage, asked_languages(passage, self._languages, self._own_language, written=self.needs_ids))
+            for passage in distinct.values()
+        ]
         if not requests or self._generator is None:
             return {}
         with self._generating:
@@ -252,21 +255,13 @@ class Augmenter:
             )
         return fusion
 
-    def _languages_for(self, passage: Passage) -> tuple[str, ...]:
-        return asked_languages(passage, self._languages, self._own_language, written=self.needs_ids)
-
 
 def _probe() -> tuple[list[tuple[str, str]], list[str]]:
-    """The first `PROBE_QUESTIONS` probe questions of each language, with it; and what to encode as passages: the same
-    questions, then the probe passages.
-    """
-    seen: dict[str, int] = {}
-    questions = []
+    """The first `PROBE_QUESTIONS` probe questions of each language; and them with the probe passages, as passages."""
+    own: dict[str, list[str]] = {}
     for question in read_probe():
-        language = question["language"]
-        seen[language] = seen.get(language, 0) + 1
-        if seen[language] <= PROBE_QUESTIONS:
-            questions.append((language, question["query"]))
+        own.setdefault(question["language"], []).append(question["query"])
+    questions = [(language, text) for language, texts in own.items() for text in texts[:PROBE_QUESTIONS]]
     return questions, [*(text for _, text in questions), *(passage.content for passage in probe_passages())]
 
 
