@@ -262,11 +262,8 @@ def require_vectors(vectors: Sequence[Any], what: str) -> list[Any]:
     """``vectors`` of ``what``. :raises EncodingError: if one is None, since no model has made it yet."""
     missing = sum(vector is None for vector in vectors)
     if missing:
-        raise EncodingError(
-            f"{missing} of {len(vectors)} {what} have no embedding",
-            f"{what} that the embedding model has seen",
-            "Put PassageAugmenter after the embedding model",
-        )
+        found = f"{missing} of {len(vectors)} {what} have no embedding"
+        raise EncodingError(found, "one for each", "Put PassageAugmenter after the embedding model")
     return list(vectors)
 
 
