@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import urllib.request
 from urllib.parse import urlsplit
 
 QDRANT_PORT = 6333
@@ -34,10 +33,12 @@ def without_login(url: str) -> str:
 
 def proxy_note(url: str) -> str:
     """A clause on the proxy that requests to ``url`` go through; "" where they go directly."""
+    from urllib.request import getproxies, proxy_bypass  # brings HTTP in, and `import xqg` is to be quick
+
     parts = urlsplit(url)
-    proxies = urllib.request.getproxies()
+    proxies = getproxies()
     kind = next((kind for kind in (parts.scheme.lower(), "all") if proxies.get(kind)), None)
-    if kind is None or not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
+    if kind is None or not parts.hostname or proxy_bypass(parts.hostname):
         return ""
     names = [name for name in (f"{kind}_proxy", f"{kind}_proxy".upper()) if os.environ.get(name)]
     source = names[0] if names else "the system's settings"

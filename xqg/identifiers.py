@@ -14,6 +14,9 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200e\u200f\u2060\ufeff"))
 MAX_BYTES = 4096
 """As long as the longest path; normalising longer strings could take quadratic time."""
 
+COMMIT = re.compile("[0-9a-f]{40}")
+"""A revision of a model on a hub that stays what it is."""
+
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _WHOLE_NUMBER = re.compile(r"(-?[0-9]+)\.0+")

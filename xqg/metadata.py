@@ -13,13 +13,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xqg.errors import SettingsError, StoreError
+from xqg.identifiers import COMMIT
 from xqg.model_settings import PORTABLE
-from xqg.models import COMMIT, is_hub_name
+from xqg.models import is_hub_name
 from xqg.records import TranslationRows
 from xqg.settings import EncoderSettings, validated
-from xqg.validation import kind_of
+from xqg.validation import CUSTOM, added_kinds, kind_of
 
-STORED_KINDS = ("bundled", "hf", "openai")
+STORED_KINDS = {"bundled", "hf", "openai"}
 """Encoders that metadata may name: kinds that packages add have to be named by who searches."""
 
 
@@ -83,7 +84,7 @@ def noted_encoder(metadata: Mapping[str, Any], endpoint: Mapping[str, Any], name
     if not isinstance(noted, Mapping):
         raise StoreError(f"Collection {name!r} does not say which encoder made it", "", "Name it with --encoder")
     spec = noted.get("spec")
-    if isinstance(spec, str) and kind_of(spec) not in STORED_KINDS:
+    if isinstance(spec, str) and kind_of(spec) in {CUSTOM, *added_kinds("xqg.encoders")} - STORED_KINDS:
         raise SettingsError(
             f"Collection {name!r} was made with an encoder that is not one of xqg's, {spec}",
             remedy=f"Name it: --encoder {spec}, or encoder=… from Python",

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from xqg.identifiers import COMMIT
 from xqg.languages import language_code
-from xqg.models import COMMIT
 from xqg.validation import CUSTOM, ConflictError, Settings, check_spec
 
 QUERY_TOKENS, PASSAGE_TOKENS = 48, 160

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from xqg.errors import ModelError
+from xqg.identifiers import COMMIT
 from xqg.messages import brief
 from xqg.records import digest
 
@@ -25,7 +26,6 @@ Loaded = TypeVar("Loaded")
 HUB_TIMEOUT_SECONDS = 5.0
 """How long the model hub may take to be found before the local cache is used instead."""
 
-COMMIT = re.compile("[0-9a-f]{40}")  # a revision of a model on a hub that stays what it is
 _MODEL_FILES = (".safetensors", ".json", ".jinja", ".model", ".spm", ".txt")  # all but its description
 
 

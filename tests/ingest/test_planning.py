@@ -9,7 +9,7 @@ from xqg.records import GeneratedQuery, LedgerEntry, Passage, Texts, Translation
 
 KEPT = Texts({"fr": ("q1",), "ja": ()}, {"fr": ("s1",)})
 TARGET = Target(fingerprint="f", generation="g", languages=("fr", "ja"), own_language=False)
-PASSAGE = Passage("a", "Reset the valve.", title="Valve", document_id="a", document_hash="h")
+PASSAGE = Passage("a", "Reset the valve.", title="Valve", language="en", document_id="a", document_hash="h")
 
 
 def entry(passage: Passage, **changes: object) -> LedgerEntry:

@@ -22,7 +22,7 @@ def count_words(text):
 
 
 def test_long_text_is_split_with_overlap_and_loses_no_word():
-    chunks = Chunker(count_words, SETTINGS).chunk(Passage("doc", LONG, title="T", metadata={"page": 1}))
+    chunks = Chunker(count_words, SETTINGS).chunk(Passage("doc", LONG, title="T", language="en", metadata={"page": 1}))
     # 50 words in windows of 16 that step by 12: words 0-15, 12-27, 24-39, 36-49
     assert [chunk.text.split() for chunk in chunks] == [WORDS[0:16], WORDS[12:28], WORDS[24:40], WORDS[36:50]]
     assert [chunk.id for chunk in chunks] == ["doc#1", "doc#2", "doc#3", "doc#4"]
@@ -34,7 +34,7 @@ def test_long_text_is_split_with_overlap_and_loses_no_word():
 
 
 def test_a_text_that_fits_stays_as_it_is():
-    passage = Passage("doc", "  " + " ".join(WORDS[:16]) + "\n")
+    passage = Passage("doc", "  " + " ".join(WORDS[:16]) + "\n", language="en")
     (chunk,) = Chunker(count_words, SETTINGS).chunk(passage)
     expected_hash = digest(["doc", "", passage.text, "en", {}, [16, 4], 1])
     assert chunk == replace(passage, document_id="doc", document_hash=expected_hash)
@@ -53,7 +53,7 @@ def test_short_texts_are_never_tokenised():
 
 def test_chunking_can_be_turned_off():
     whole = ReaderSettings(chunk=False, chunk_tokens=16, chunk_overlap=4)
-    (chunk,) = Chunker(count_words, whole).chunk(Passage("doc", LONG))
+    (chunk,) = Chunker(count_words, whole).chunk(Passage("doc", LONG, language="en"))
     assert (chunk.id, chunk.text, chunk.chunks) == ("doc", LONG, 1)
     assert chunk.document_hash == digest(["doc", "", LONG, "en", {}, None, 1])
 

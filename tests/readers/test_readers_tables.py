@@ -6,7 +6,6 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from pydantic import ValidationError
 
 from tests.readers.test_readers import SETTINGS, passage, read, read_placed
 from xqg.errors import InputError, SettingsError
@@ -57,7 +56,7 @@ def test_a_delimiter_that_is_given(tmp_path):
     ]
     assert ReaderSettings(delimiter="\\t").delimiter == "\t"
     for wrong in ("", ";;", '"', "\n"):
-        with pytest.raises(ValidationError, match="does not separate columns"):
+        with pytest.raises(SettingsError, match="does not separate columns"):
             ReaderSettings(delimiter=wrong)
 
 

@@ -52,7 +52,7 @@ def test_many_queries_are_one_search(store: FakeStore) -> None:
 
 
 def test_explain_finds_the_closest_piece_whatever_its_kind(store: FakeStore) -> None:
-    passage = Passage("e", "The valve of the battery is new. A refund of the invoice is due.", "language")
+    passage = Passage("e", "The valve of the battery is new. A refund of the invoice is due.", "language", "en")
     entry = LedgerEntry("", "", "", "", Texts({"fr": ("wifi ou",)}, {"de": ("refund wifi",)}))
     store.stored["e"] = Point(passage, entry, np.eye(8, dtype=np.float32))
     searcher = Searcher(FakeEncoder(), store)
