@@ -10,7 +10,10 @@ from xqg.evaluation.sweep.material import Material, gather
 from xqg.evaluation.sweep.vectors import VectorCache
 from xqg.records import GeneratedQuery, Passage
 
-PASSAGES = (Passage("b", "battery battery invoice"), Passage("i", "invoice invoice battery"))
+PASSAGES = (
+    Passage("b", "battery battery invoice", language="en"),
+    Passage("i", "invoice invoice battery", language="en"),
+)
 QUERIES = (
     LabelledQuery("1", "en", "battery", {"b": 1}),
     LabelledQuery("2", "fr", "password", {"b": 1}),
