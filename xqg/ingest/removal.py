@@ -101,7 +101,7 @@ def delete_lost(store: VectorStore, sources: Sources, limit: int | None) -> int:
     if len(lost.documents) > most:
         raise StoreError(
             f"{len(lost.documents)} of {lost.stored} stored documents are in the sources no more",
-            f"at most {most}; none was deleted",
+            f"at most {most}, so none was deleted",
             f"See which with --dry-run; if all of them are to go, give --sync-limit {len(lost.documents)}",
         )
     if lost.elsewhere:
