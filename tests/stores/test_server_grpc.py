@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from tests.stores.samples import METADATA, make_point, remembered
+from tests.stores.samples import make_point
 from xqg.errors import StoreError, StoreUnreachableError
 
 PASSING_CODES = ["UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "INTERNAL"]
@@ -40,16 +40,6 @@ def test_grpc_failures_that_stay(grpc_server, grpc_store, name, message):
     with pytest.raises(StoreError, match=message):
         grpc_store.ledger(["a"])
     assert grpc_server.calls == ["Get"]
-
-
-def test_grpc_turns_an_index_on_again_too(wire, grpc_store):
-    grpc_store.create(4, "cosine", METADATA)
-    wire.settings["docs"].indexing_threshold = 0
-    wire.local.update_collection("docs", metadata={"xqg": {**METADATA, "indexing_threshold_before": None}})
-    grpc_store.close()
-    grpc_store.upsert([make_point("a")])
-    assert wire.settings["docs"].indexing_threshold == 10_000
-    assert remembered(wire) == METADATA
 
 
 def test_grpc_sends_nothing_over_rest(wire, grpc_store):

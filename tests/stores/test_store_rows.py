@@ -95,7 +95,7 @@ def test_under_the_dot_product_the_length_of_a_row_counts(store):
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (np.ones((2, 3)), "'bad' has 3 numbers"),
+        (np.ones((2, 3)), "'bad' has vectors of 3 numbers"),
         (np.stack([X, array(0, 0, 0, float("nan"))]), "'bad' has a vector with NaN"),
         (np.zeros((0, 4)), r"'bad' has vectors of shape \(0, 4\)"),
     ],
