@@ -1,4 +1,7 @@
-"""Finding an encoder's profile: from the probe texts that ship with xqg, once for every encoder."""
+"""Finding an encoder's profile: from the probe texts that ship with xqg, once for every encoder.
+
+That of the bundled encoder ships too; `python -m tests.test_shipped_profile` writes it anew.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,17 @@ FORMAT = 2
 
 
 def find_profile(encoder: Encoder) -> EncoderProfile:
-    """The profile of ``encoder``, from the cache folder where an earlier run has left it there.
+    """The profile of ``encoder``: from the package, or from the cache folder where an earlier run has left it there.
 
-    Encodes the probe the first time: 3,009 questions in 22 languages, on both sides, and 120 pages; seconds with a
-    local model.
+    Else it encodes the probe: 3,009 questions in 22 languages on both sides and 120 pages; seconds with a local model.
 
     :raises EncodingError: if the encoder makes vectors that are not finite.
     """
-    path = _path(encoder)
+    name = profile_name(encoder)
+    shipped = files("xqg") / "probe" / name
+    if shipped.is_file():
+        return EncoderProfile.from_json(json.loads(shipped.read_text(encoding="utf-8")))
+    path = cache_folder() / "profiles" / name
     if path.is_file():
         try:
             return EncoderProfile.from_json(json.loads(path.read_text(encoding="utf-8")))
@@ -67,8 +73,9 @@ def probe_passages() -> list[Passage]:
     return [Passage(page["id"], page["text"], page["title"]) for page in pages]
 
 
-def _path(encoder: Encoder) -> Path:
-    return cache_folder() / "profiles" / f"{digest([FORMAT, dict(encoder.identity)])}.json"
+def profile_name(encoder: Encoder) -> str:
+    """The name of the file that holds the encoder's profile."""
+    return f"{digest([FORMAT, dict(encoder.identity)])}.json"
 
 
 def _keep(profile: EncoderProfile, path: Path) -> None:

@@ -1,0 +1,40 @@
+"""The bundled encoder's profile in the package is the one that its vectors of the probe make."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+import xqg
+from xqg.assembly import build_encoder
+from xqg.encoders.profiles import find_profile, measure_profile, profile_name
+from xqg.settings import EncoderSettings
+
+PROBE = Path(xqg.__file__).parent / "probe"
+
+
+def test_it_is_what_the_encoder_makes(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # nothing cached
+    encoder = build_encoder(EncoderSettings())
+    assert [path.name for path in PROBE.glob("*.json")] == [profile_name(encoder)]
+    shipped, measured = find_profile(encoder), measure_profile(encoder)
+    assert shipped.languages == measured.languages
+    overlap = np.linalg.norm(shipped.basis @ measured.basis.T) ** 2 / len(shipped.basis)  # 1: the same subspace
+    assert overlap > 0.99
+    assert shipped.direction @ measured.direction > 0.999
+    np.testing.assert_allclose([shipped.share, shipped.scale], [measured.share, measured.scale], rtol=0.01)
+
+
+def write() -> None:
+    """Write it anew."""
+    for path in PROBE.glob("*.json"):
+        path.unlink()
+    encoder = build_encoder(EncoderSettings())
+    text = json.dumps(measure_profile(encoder).to_json())
+    (PROBE / profile_name(encoder)).write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
