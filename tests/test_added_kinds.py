@@ -59,7 +59,8 @@ def test_all_three_kinds_from_python() -> None:
     assert report.generated == 5
     with open_searcher(**place, encoder="words:1") as searcher:
         (hit,) = searcher.search("battery")
-    assert hit.texts.queries["fr"][0] == "fr 0 battery"
+        found = searcher.look_up(hit.passage.id)
+    assert found is not None and found.entry.texts.queries["fr"][0] == "fr 0 battery"
     assert Path("books/help/xqg.json").is_file()
 
 

@@ -115,7 +115,8 @@ class TestParts:
             report = job.ingest([Passage("a", "battery valve", language="en")])
         assert report.generated == 4
         with open_searcher(store=EdgeStore(tmp_path, "mine"), encoder=encoder) as searcher:
-            assert searcher.search("battery")[0].texts.queries["fr"]
+            found = searcher.look_up(searcher.search("battery")[0].passage.id)
+        assert found is not None and found.entry.texts.queries["fr"]
 
     def test_beside_settings(self, tmp_path: Path) -> None:
         settings = IngestSettings(

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from tests.endpoint import serve
 from xqg import console
 from xqg.cli import main
-from xqg.errors import XqgError
+from xqg.errors import SettingsError, XqgError
 from xqg.http import EndpointError, JsonEndpoint
 from xqg.messages import brief, passwords, printable, redact
 from xqg.settings import StoreSettings, validated
@@ -126,7 +126,7 @@ def test_a_password_in_a_store_address_is_in_no_message(monkeypatch: pytest.Monk
         for command in (["doctor", "--store", address], ["show", "--store", address, "--collection", "c"]):
             result = CliRunner().invoke(main, command)
             assert not leaks(result.output + str(result.exception), PLAIN), (command, result.output)
-        with pytest.raises(ValueError) as refused:
+        with pytest.raises(SettingsError) as refused:
             StoreSettings(spec=f"ftp://me:{PLAIN}@host", collection="c")
         assert not leaks(str(refused.value), PLAIN)
     settings = validated(StoreSettings, {"spec": "HTTP://Host:6333", "collection": "c"})

@@ -108,7 +108,7 @@ def test_an_adapter_that_does_not_fit_is_no_start(tmp_path, base):
         train_generator(tiny_settings(tmp_path, save_gemma(tmp_path / "other"), **start))
     with pytest.raises(SettingsError, match="holds no adapter"):
         train_generator(tiny_settings(tmp_path, base, start=str(tmp_path), out=tmp_path / "second"))
-    with pytest.raises(ValueError, match="drop one of them"):
+    with pytest.raises(SettingsError, match="drop one of them"):
         tiny_settings(tmp_path, base, **start, method="full")
 
 
