@@ -115,13 +115,13 @@ class LibreTranslator:
             except EndpointError as error:
                 raise GenerationError(error.found, error.expected, error.remedy) from error
             found = answer.get("translatedText") if isinstance(answer, dict) else None
-            if not isinstance(found, list) or len(found) != len(batch):
+            if not isinstance(found, list) or [type(text) for text in found] != [str] * len(batch):
                 raise GenerationError(
                     "The server answered something else",
                     f"{len(batch)} translations from LibreTranslate",
                     "Check its address",
                 )
-            yield from zip(batch, map(str, found), strict=True)
+            yield from zip(batch, found, strict=True)
 
 
 def _read_texts(answer: Any) -> list[str] | None:
