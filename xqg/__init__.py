@@ -7,7 +7,7 @@ what they take and return is here too. All errors are `XqgError`.
 import xqg.early_exit  # noqa: F401 - first: all else takes a while
 from xqg.assembly import open_ingestion, open_searcher
 from xqg.errors import XqgError
-from xqg.plugin.augmenter_settings import AugmenterSettings, open_augmenter
+from xqg.plugin.augmenting import AugmenterSettings, open_augmenter
 from xqg.protocols import Encoder, QueryGenerator, VectorStore
 from xqg.records import Hit, Passage
 from xqg.settings import (

@@ -14,7 +14,7 @@ from tests.fakes import WORDS, fake_profile
 from tests.plugin.fakes import counts
 from tests.stores.wire import WireServer
 from xqg.errors import MissingDependencyError, SettingsError, StoreError
-from xqg.plugin.augmenter_settings import AugmenterSettings, open_augmenter
+from xqg.plugin.augmenting import AugmenterSettings, open_augmenter
 from xqg.settings import validated
 from xqg.stores.edge import EdgeStore
 

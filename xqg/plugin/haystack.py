@@ -19,7 +19,7 @@ from xqg.addresses import without_login
 from xqg.errors import MissingDependencyError
 from xqg.kinds import build_encoder
 from xqg.plugin.augmenter import Augmenter
-from xqg.plugin.augmenter_settings import AugmenterSettings, open_augmenter
+from xqg.plugin.augmenting import AugmenterSettings, open_augmenter
 from xqg.plugin.framework_vectors import require_vectors, to_lists
 from xqg.protocols import Encoder
 from xqg.records import Passage

@@ -78,7 +78,7 @@ def open_augmenter(
     from xqg.keywords import handed_in
     from xqg.plugin.augmenter import Augmenter, UnmeasuredFusion
 
-    chosen = _augmenter_settings(settings, {"generator": generator, **options})
+    chosen = _augmenting(settings, {"generator": generator, **options})
     own = handed_in(generator, QueryGenerator)
     fusion: Fusion | UnmeasuredFusion = UnmeasuredFusion(FusionRule(chosen.rule), chosen.weight)
     unit_length, most_views = False, MOST_VIEWS
@@ -99,7 +99,7 @@ def open_augmenter(
     )
 
 
-def _augmenter_settings(settings: AugmenterSettings | None, options: Mapping[str, Any]) -> AugmenterSettings:
+def _augmenting(settings: AugmenterSettings | None, options: Mapping[str, Any]) -> AugmenterSettings:
     """``settings`` where they are given, else those that the keywords name."""
     from xqg.keywords import parts_alone, read_keywords
 
