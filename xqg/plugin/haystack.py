@@ -147,7 +147,7 @@ class EncoderTextEmbedder:
     """
 
     def __init__(self, settings: Mapping[str, Any] | None = None, key: Secret | None = GENERATOR_KEY) -> None:
-        self._encoder = _LazyEncoder(settings, key)
+        self._encoder = _LazyEncoder(settings, key, for_search=True)
 
     def to_dict(self) -> dict[str, Any]:
         """The component as JSON, without its key."""
@@ -180,11 +180,11 @@ class EncoderDocumentEmbedder:
 
 
 class _LazyEncoder:
-    """An encoder that is built when it is first used."""
+    """An encoder that is built when it is first used. :param for_search: as in `build_encoder`."""
 
-    def __init__(self, settings: Mapping[str, Any] | None, key: Secret | None) -> None:
+    def __init__(self, settings: Mapping[str, Any] | None, key: Secret | None, for_search: bool = False) -> None:
         self.settings: EncoderSettings = validated(EncoderSettings, {} if settings is None else settings)
-        self.key = key
+        self.key, self._for_search = key, for_search
         self._built: Encoder | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -196,7 +196,8 @@ class _LazyEncoder:
     def ready(self) -> Encoder:
         """:raises XqgError: if it cannot be used."""
         if self._built is None:
-            self._built = build_encoder(self.settings.model_copy(update={"api_key": _value(self.key)}))
+            settings = self.settings.model_copy(update={"api_key": _value(self.key)})
+            self._built = build_encoder(settings, self._for_search)
         return self._built
 
 
