@@ -72,7 +72,7 @@ def piece_vectors(
     passages = np.repeat(np.arange(len(pieces), dtype=np.int64), [len(found) for found in pieces])
     foreign = _flags(piece.kind is PieceKind.TRANSLATION for piece in flat)
     apart = rows != "merged"
-    starts = ~foreign if rows == "merged" else np.ones_like(foreign)
+    starts = ~foreign | apart
     if rows == "whole":
         languages = np.array([piece.language for piece in flat], dtype=object)
         starts[1:] &= ~(foreign[1:] & foreign[:-1] & (languages[1:] == languages[:-1]) & (np.diff(passages) == 0))

@@ -108,6 +108,7 @@ class Augmenter:
                 "alpha": self._fusion.alpha,
                 "beta": self._fusion.beta,
                 "profile": None if profile is None else profile.digest,
+                **({"rows": self._fusion.rows} if isinstance(self._fusion, Fusion) else {}),
             },
         }
 

@@ -140,7 +140,6 @@ def _read_metadata(settings: StoreSettings) -> Mapping[str, Any]:
 
     :raises StoreError: if there is no such collection.
     """
-    from xqg.layouts import OWN_KEY
     from xqg.metadata import check_metadata
     from xqg.search.searcher import require_collection
     from xqg.stores.server import Server, require_shape
@@ -149,8 +148,7 @@ def _read_metadata(settings: StoreSettings) -> Mapping[str, Any]:
         with closing(build_store(settings)) as store:
             return require_collection(store, settings.collection).metadata
     with closing(Server(settings)) as server:
-        metadata = require_shape(server, settings.collection).metadata.get(OWN_KEY)
-    if not isinstance(metadata, Mapping):
-        return {}
-    check_metadata(metadata, settings.collection)
-    return metadata
+        own = require_shape(server, settings.collection).own
+    if own:
+        check_metadata(own, settings.collection)
+    return own

@@ -11,7 +11,7 @@ from xqg.errors import SettingsError, StoreError
 from xqg.kinds import build_encoder
 from xqg.known_layouts import choose_layout
 from xqg.layouts import Layout
-from xqg.metadata import check_metadata, noted_encoder
+from xqg.metadata import check_metadata, noted_encoder, pinned_encoder
 from xqg.search.searcher import Searcher, check_encoder
 from xqg.settings import EncoderSettings, SearchSettings, Settings, StoreSettings
 from xqg.stores.augmented import Augmented, augmented_from
@@ -70,7 +70,7 @@ def _open_other(server: Server, name: str, shape: Shape, settings: ReadingSettin
     vector = shape.choose_vector(name, settings.vector_name or (None if block is None else block.vector))
     layout = _layout(server, name, block, settings)
     store = ServerStore(server, name, Augmented(name, layout, vector))
-    encoder = build_encoder(_encoder_settings(name, shape, settings), for_search=True)
+    encoder = build_encoder(pinned_encoder(_encoder_settings(name, shape, settings), shape.own), for_search=True)
     collection = store.describe()
     if collection is None:
         raise StoreError(f"Collection {name!r} is gone")
