@@ -85,7 +85,7 @@ def _models() -> Iterator[Finding]:
         yield Finding("bundled encoder", str(error), healthy=False)
     if importlib.util.find_spec("torch") is None:
         return
-    from xqg.generators.gemma import cached_model
+    from xqg.generators.gguf import cached_model
 
     folder = cached_model()
     if folder is None:

@@ -135,9 +135,8 @@ def _file_generator(settings: GeneratorSettings, detector: LanguageCheck) -> Que
 
 def _translating_generator(settings: GeneratorSettings, detector: LanguageCheck) -> QueryGenerator:
     """One that translates; with ``+`` and another generator in the spec, both."""
-    from xqg.generators.combined import Together
-    from xqg.generators.translation.generator import TranslatingGenerator
-    from xqg.generators.translation.memory import TranslationMemory
+    from xqg.generators.answer_cache import TranslationMemory
+    from xqg.generators.translation.generator import Together, TranslatingGenerator
     from xqg.models import cache_folder
 
     own, _, other = settings.spec.partition("+")
@@ -159,7 +158,7 @@ def _build_translator(settings: GeneratorSettings, engine: str) -> Translator:
 
         return HuggingFaceTranslator(settings, name)
     if kind == "ct2":
-        from xqg.generators.translation.ctranslate2 import CTranslate2Translator
+        from xqg.generators.translation.huggingface import CTranslate2Translator
 
         return CTranslate2Translator(settings, name)
     if kind == "openai":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -32,6 +33,16 @@ class Generation:
     dropped: Mapping[str, int]
     translations: tuple[Translation, ...] = ()
     failures: tuple[Failure, ...] = ()
+
+    @staticmethod
+    def joined(parts: Sequence[Generation]) -> Generation:
+        """Several outcomes as one, in their order."""
+        return Generation(
+            tuple(query for part in parts for query in part.queries),
+            dict(sum((Counter(part.dropped) for part in parts), Counter[str]())),
+            tuple(translation for part in parts for translation in part.translations),
+            tuple(failure for part in parts for failure in part.failures),
+        )
 
 
 class Translator(Protocol):

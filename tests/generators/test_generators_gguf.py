@@ -12,9 +12,10 @@ from xqg.assembly import build_generator
 from xqg.errors import ModelError, SettingsError
 from xqg.generators.bundled import BundledGenerator
 from xqg.generators.causal import CausalGenerator
-from xqg.generators.gemma import base_revision, cached_model
 from xqg.generators.gguf import (
+    base_revision,
     cache_folder,
+    cached_model,
     converted_folder,
     load_converted_tokenizer,
     shorten_merges,

@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from xqg.generators.answer_cache import KeptAnswers
-from xqg.generators.translation.memory import TranslationMemory
+from xqg.generators.answer_cache import KeptAnswers, TranslationMemory
 
 RUNS, TEXTS = 4, 25
 
@@ -14,7 +13,7 @@ WRITE = """
 import sys, time
 from pathlib import Path
 from xqg.generators.answer_cache import KeptAnswers
-from xqg.generators.translation.memory import TranslationMemory
+from xqg.generators.answer_cache import TranslationMemory
 
 folder, kind, run, runs, texts = Path(sys.argv[1]), sys.argv[2], *map(int, sys.argv[3:])
 (folder / f"ready-{run}").touch()

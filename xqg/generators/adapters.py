@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, Field
+from pydantic import AliasPath, BaseModel, Field
 
 from xqg.errors import READING_ERRORS, ModelError, SettingsError
-from xqg.generators.gemma import bundled_folder
+from xqg.generators.gguf import bundled_folder
 from xqg.messages import brief
 from xqg.models import ModelSource, file_hash, find_source, is_hub_name, load_config
 
@@ -26,37 +25,22 @@ _PREFIX = "base_model.model."
 _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
 
 
-@dataclass(frozen=True)
-class Adapter:
-    """An adapter in ``folder``, its base ("bundled" or a model), what it was trained to write, and how to sample it."""
+class Adapter(BaseModel):
+    """An adapter in ``folder``, its base ("bundled" or a model), what it was trained to write, and how to sample it.
+
+    All but the folder is read from its card; the rest of that is for people.
+    """
 
     folder: Path
-    base: str
-    styles: tuple[str, ...] = ("question",)
-    languages: tuple[str, ...] = ()
-    temperature: float = 1.0
+    base: str = Field(validation_alias=AliasPath("base", "spec"))
+    styles: tuple[str, ...] = Field(min_length=1)
+    languages: tuple[str, ...]
+    temperature: float = Field(ge=0, le=2, validation_alias=AliasPath("sampling", "temperature"))
 
     @property
     def revision(self) -> str:
         """The SHA-256 of its weights."""
         return file_hash(self.folder / ADAPTER_WEIGHTS)
-
-
-class _Base(BaseModel):
-    spec: str
-
-
-class _Sampling(BaseModel):
-    temperature: float = Field(ge=0, le=2)
-
-
-class _Card(BaseModel):
-    """What is read of a card; the rest is for people."""
-
-    base: _Base
-    styles: tuple[str, ...] = Field(min_length=1)
-    languages: tuple[str, ...]
-    sampling: _Sampling
 
 
 def find_adapter(folder: Path | None) -> Adapter | None:
@@ -67,14 +51,13 @@ def find_adapter(folder: Path | None) -> Adapter | None:
     if folder is None or not (folder / ADAPTER_CONFIG).is_file():
         return None
     try:
-        card = _Card.model_validate_json((folder / CARD).read_bytes())
+        return Adapter.model_validate({**json.loads((folder / CARD).read_bytes()), "folder": folder})
     except READING_ERRORS as error:
         raise ModelError(
             f"The adapter in {folder} has no readable {CARD}",
             "an adapter that `xqg train generator` made",
             "Merge others into their base first, and name the folder of the result",
         ) from error
-    return Adapter(folder, card.base.spec, card.styles, card.languages, card.sampling.temperature)
 
 
 def bundled_adapter() -> Adapter:

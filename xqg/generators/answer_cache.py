@@ -1,6 +1,6 @@
-"""Keeps on disk what an endpoint answered, at once: what was paid for is not asked for again after a refusal or a kill.
+"""Keeps on disk, at once, what an endpoint answered and what was translated: neither is asked for again after a kill.
 
-The collection is what remembers queries for good; this remembers those that have not reached it.
+The collection is what remembers queries for good; the answers are those that have not reached it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xqg.errors import READING_ERRORS
+from xqg.errors import READING_ERRORS, GenerationError
 from xqg.messages import brief
+from xqg.records import digest
 from xqg.remade import Remade
 
 logger = logging.getLogger(__name__)
@@ -104,6 +105,55 @@ class KeptAnswers(Remade):
                     "Answers cannot be kept in %s, so a stopped run asks again: %s", self._file.path, brief(str(error))
                 )
             return []
+
+
+class TranslationMemory(Remade):
+    """Translations in an SQLite file, durable one by one; several runs may share it.
+
+    :param path: made at the first use; only its owner may read it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = PrivateFile(
+            path,
+            (
+                "PRAGMA journal_mode = WAL",
+                # a killed process loses nothing so; a power cut may lose the last seconds, which are translated anew
+                "PRAGMA synchronous = NORMAL",
+                "CREATE TABLE IF NOT EXISTS memory (key TEXT PRIMARY KEY, translation TEXT) WITHOUT ROWID",
+            ),
+        )
+
+    def recall(self, translator: Mapping[str, Any], target: str, texts: Sequence[str]) -> dict[str, str]:
+        """The known translations into ``target`` among those of ``texts``.
+
+        :raises GenerationError: if the file cannot be read.
+        """
+        found = {}
+        for text in texts:
+            for (translation,) in self._run(
+                "SELECT translation FROM memory WHERE key = ?", _key(translator, target, text)
+            ):
+                found[text] = str(translation)
+        return found
+
+    def remember(self, translator: Mapping[str, Any], target: str, text: str, translation: str) -> None:
+        """Keep a translation. :raises GenerationError: if the file cannot be written."""
+        self._run("INSERT OR REPLACE INTO memory VALUES (?, ?)", _key(translator, target, text), translation)
+
+    def _run(self, statement: str, *values: str) -> list[Any]:
+        try:
+            return self._file.run(statement, *values)
+        except (sqlite3.Error, OSError) as error:
+            raise GenerationError(
+                f"The translation memory {self._file.path} cannot be used: {error}",
+                "",
+                "Delete that file, or name another folder in XQG_CACHE",
+            ) from error
+
+
+def _key(translator: Mapping[str, Any], target: str, text: str) -> str:
+    return digest([dict(translator), target, text])
 
 
 def _today() -> int:

@@ -7,8 +7,7 @@ from typing import Any
 
 from xqg.generators.adapters import Adapter, bundled_adapter, check_style
 from xqg.generators.causal import CausalGenerator
-from xqg.generators.gemma import BASE_NAME, base_revision, bundled_folder, check_base
-from xqg.generators.gguf import load_converted_tokenizer
+from xqg.generators.gguf import BASE_NAME, base_revision, bundled_folder, check_base, load_converted_tokenizer
 from xqg.generators.prompts import PromptStyle
 from xqg.models import ModelSource, load_part
 from xqg.settings import BUNDLED_BASE

@@ -13,7 +13,6 @@ from xqg.errors import GenerationError
 from xqg.generators.answer_cache import KeptAnswers
 from xqg.generators.answers import Answer, read_answer
 from xqg.generators.cleaning import LanguageCheck, Output, finish_outputs
-from xqg.generators.combined import join_generations
 from xqg.generators.prompts import json_message, prompt_identity, prompt_marks
 from xqg.http import EndpointError, JsonEndpoint
 from xqg.messages import brief
@@ -117,7 +116,7 @@ class OpenAIGenerator(Remade):
                 done[task] = self._finished(task, answer)
                 if done[task].failures and self._kept is not None:
                     self._kept.forget(self._key(self._body(task.passage, task.language, attempt)))
-        return join_generations([done[task] for task in tasks])
+        return Generation.joined([done[task] for task in tasks])
 
     def _finished(self, task: _Task, answer: Answer) -> Generation:
         """What is kept of an answer; without any query, it is a failure."""

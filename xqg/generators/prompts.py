@@ -123,8 +123,7 @@ def chat_message(passage: Passage, language: str, written: Written = "queries") 
     :raises SettingsError: if ``language`` is no known ISO 639-1 code.
     """
     wording = _CHAT_INSTRUCTION if written == "queries" else _CHAT_PASSAGE_INSTRUCTION
-    instruction = wording.format(language=language_name(language))
-    return f"Passage:\n{_with_title(passage, chr(10))}\n\n{instruction}"
+    return _message(passage, wording.format(language=language_name(language)))
 
 
 def json_message(passage: Passage, language: str, count: int, written: Written = "queries") -> str:
@@ -133,8 +132,7 @@ def json_message(passage: Passage, language: str, count: int, written: Written =
     :raises SettingsError: if ``language`` is no known ISO 639-1 code.
     """
     wording = _JSON_INSTRUCTION if written == "queries" else _JSON_PASSAGE_INSTRUCTION
-    instruction = wording.format(language=language_name(language), count=count)
-    return f"Passage:\n{_with_title(passage, chr(10))}\n\n{instruction}"
+    return _message(passage, wording.format(language=language_name(language), count=count))
 
 
 def few_shot_prompt(passage: Passage, language: str, written: Written = "queries") -> str:
@@ -187,6 +185,10 @@ def prompt_marks(style: PromptStyle, written: Written = "queries") -> tuple[str,
     if style in ("question", "search", "passage"):
         return ()
     return tuple(text for passage, texts in _EXAMPLES[written] for text in (passage, *(text for _, text in texts)))
+
+
+def _message(passage: Passage, instruction: str) -> str:
+    return f"Passage:\n{_with_title(passage, chr(10))}\n\n{instruction}"
 
 
 def _with_title(passage: Passage, separator: str) -> str:

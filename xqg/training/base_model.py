@@ -10,7 +10,7 @@ import torch
 
 from xqg.errors import READING_ERRORS, ModelError, SettingsError
 from xqg.generators.adapters import Adapter, bundled_adapter, find_adapter
-from xqg.generators.gemma import base_revision, bundled_folder
+from xqg.generators.gguf import base_revision, bundled_folder
 from xqg.messages import brief
 from xqg.models import (
     ModelSource,

@@ -7,7 +7,7 @@ from xqg.generators.decoding.decoder import Limits, Prompt
 from xqg.generators.decoding.generate import GenerateDecoder
 from xqg.generators.decoding.rows import common_prefix
 from xqg.generators.decoding.shared_prefix import SharedPrefixDecoder, agrees, choose_decoder
-from xqg.generators.decoding.top_k import choose_tokens, gumbel_noise, largest, row_seed, sample_tokens
+from xqg.generators.decoding.top_k import choose_tokens, gumbel_noise, largest, row_seed
 
 VOCABULARY = 120
 STOPS = frozenset(range(2, VOCABULARY, 7))
@@ -115,7 +115,7 @@ def test_frequencies_are_the_softmax_over_the_top_k():
     logits = torch.tensor([1.0, 3.0, -2.0, 2.5, 0.0, 2.9])
     draws, top_k = 20_000, 4
     noise = gumbel_noise(range(draws), 1, top_k)[:, 0]
-    counts = torch.bincount(sample_tokens(logits.expand(draws, -1), noise), minlength=6)
+    counts = torch.bincount(choose_tokens(*largest(logits.expand(draws, -1), top_k), noise), minlength=6)
     kept = logits.topk(top_k).indices
     expected = torch.zeros(6)
     expected[kept] = logits[kept].softmax(dim=0) * draws

@@ -7,8 +7,8 @@ from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast
 
 from tests.generators.translation.test_huggingface import save, translator_of
 from xqg.errors import MissingDependencyError, ModelError
-from xqg.generators.translation import ctranslate2 as ours
-from xqg.generators.translation.ctranslate2 import CTranslate2Translator
+from xqg.generators.translation import huggingface as ours
+from xqg.generators.translation.huggingface import CTranslate2Translator
 from xqg.settings import GeneratorSettings
 
 WORDS = ["</s>", "<unk>", "hello", "world", "again", "bonjour", "monde", "encore", "<pad>"]

@@ -10,9 +10,8 @@ import pytest
 from xqg import models
 from xqg.assembly import build_generator
 from xqg.errors import GenerationError
-from xqg.generators.combined import Together
-from xqg.generators.translation.generator import TranslatingGenerator, find_fault
-from xqg.generators.translation.memory import TranslationMemory
+from xqg.generators.answer_cache import TranslationMemory
+from xqg.generators.translation.generator import Together, TranslatingGenerator, find_fault
 from xqg.languages import LanguageDetector
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery, Passage, Translation

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from typing import Any, Protocol
 
 
@@ -44,10 +45,7 @@ class Decoder(Protocol):
 
 def until_stop(tokens: Sequence[int], stops: Collection[int]) -> list[int]:
     """The tokens before the first one that ends a continuation."""
-    for index, token in enumerate(tokens):
-        if token in stops:
-            return list(tokens[:index])
-    return list(tokens)
+    return list(takewhile(lambda token: token not in stops, tokens))
 
 
 class StopTokens(Collection[int]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from transformers import LogitsProcessor, LogitsProcessorList
 from transformers.modeling_outputs import BaseModelOutput
 
 from xqg.generators.decoding.decoder import Limits, Prompt, until_stop
-from xqg.generators.decoding.top_k import gumbel_noise, sample_tokens
+from xqg.generators.decoding.top_k import choose_tokens, gumbel_noise, largest
 
 
 class GumbelProcessor(LogitsProcessor):  # type: ignore[misc]
@@ -26,7 +26,8 @@ class GumbelProcessor(LogitsProcessor):  # type: ignore[misc]
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Scores of 0 for the chosen tokens and minus infinity for the others."""
         step = min(input_ids.shape[1] - self._start, self._noise.shape[1] - 1)
-        chosen = sample_tokens(scores, self._noise[:, step].to(scores.device))
+        noise = self._noise[:, step].to(scores.device)
+        chosen = choose_tokens(*largest(scores, noise.shape[-1]), noise)
         return torch.full_like(scores, -torch.inf).scatter_(1, chosen[:, None], 0.0)
 
 
@@ -62,19 +63,15 @@ class EncodedPromptDecoder:
 
     @torch.inference_mode()
     def decode(self, prompts: Sequence[Prompt]) -> list[list[list[int]]]:
-        """See `Decoder`. All prompts have equally many seeds."""
+        """See `Decoder`. All prompts have equally many seeds; those of about the same length are read together."""
         found: list[list[list[int]]] = [[] for _ in prompts]
-        for batch in self._batches(prompts):
-            for index, samples in zip(batch, self._decode_batch([prompts[index] for index in batch]), strict=True):
-                found[index] = samples
-        return found
-
-    def _batches(self, prompts: Sequence[Prompt]) -> Iterator[list[int]]:
-        """Numbers of prompts of about the same length, as many as there may be rows."""
         size = max(1, self._limits.rows // len(prompts[0].seeds)) if prompts else 1
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index].tokens))
         for start in range(0, len(order), size):
-            yield order[start : start + size]
+            batch = order[start : start + size]
+            for index, samples in zip(batch, self._decode_batch([prompts[index] for index in batch]), strict=True):
+                found[index] = samples
+        return found
 
     def _decode_batch(self, prompts: Sequence[Prompt]) -> list[list[list[int]]]:
         model, samples = self._model, len(prompts[0].seeds)

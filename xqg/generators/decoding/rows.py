@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,15 +20,8 @@ _LIVE_SHARE = 0.75
 
 def common_prefix(sequences: Iterable[Sequence[int]]) -> tuple[int, ...]:
     """The tokens that all sequences begin with, but never a whole sequence, so that each has a token left to read."""
-    ordered = [tuple(sequence) for sequence in sequences]
-    if not ordered:
-        return ()
-    first, last = min(ordered), max(ordered)
-    longest = min(len(sequence) for sequence in ordered) - 1
-    for index in range(longest):
-        if first[index] != last[index]:
-            return first[:index]
-    return first[: max(longest, 0)]
+    bodies = [tuple(sequence)[:-1] for sequence in sequences]
+    return tuple(os.path.commonprefix(bodies))  # noqa: RUF071 - these are no paths
 
 
 class PromptTree:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch.nn.functional import pad
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 
@@ -45,7 +46,8 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[misc]
         """Make the buffers at least ``room`` slots long."""
         if room > self._room:
             self._room = max(room, self._room + self._room // 2)
-            self.keys, self.values = (_lengthen(buffer, self._room) for buffer in (self.keys, self.values))
+            more = (0, 0, 0, self._room - self.keys.shape[2])
+            self.keys, self.values = (pad(buffer, more) for buffer in (self.keys, self.values))
 
     def keep(self, slots: torch.Tensor) -> None:
         """Throw all slots away but these (ascending)."""
@@ -89,9 +91,3 @@ class SlotCache(Cache):  # type: ignore[misc]
         for mine, theirs in zip(self.layers, other.layers, strict=True):
             if theirs.is_initialized and theirs.length > start:
                 mine.update(theirs.keys[:, :, start : theirs.length], theirs.values[:, :, start : theirs.length])
-
-
-def _lengthen(buffer: torch.Tensor, room: int) -> torch.Tensor:
-    longer = buffer.new_zeros(*buffer.shape[:2], room, buffer.shape[3])
-    longer[:, :, : buffer.shape[2]] = buffer
-    return longer

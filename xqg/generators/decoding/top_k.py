@@ -24,23 +24,10 @@ def gumbel_noise(seeds: Sequence[int], steps: int, top_k: int, temperature: floa
 
     The largest of logit + noise is a sample from the softmax of logit / temperature (the Gumbel-max trick).
     """
-    rows = []
-    for seed in seeds:
-        generator = torch.Generator().manual_seed(seed)
-        rows.append(torch.rand(steps, top_k, generator=generator))
-    if not rows:
-        return torch.empty(0, steps, top_k)
-    uniform = torch.stack(rows).clamp_min(torch.finfo(torch.float32).tiny)
-    return -torch.log(-torch.log(uniform)) * temperature
-
-
-def sample_tokens(logits: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """One token for each row, sampled from the softmax over its k likeliest tokens, at the temperature of the noise.
-
-    :param logits: shape (rows, vocabulary). :param noise: Gumbel noise, shape (rows, k).
-    :returns: token ids, shape (rows,).
-    """
-    return choose_tokens(*largest(logits, noise.shape[-1]), noise)
+    uniform = torch.empty(len(seeds), steps, top_k)
+    for row, seed in zip(uniform, seeds, strict=True):
+        torch.rand(steps, top_k, generator=torch.Generator().manual_seed(seed), out=row)
+    return -torch.log(-torch.log(uniform.clamp_min_(torch.finfo(torch.float32).tiny))) * temperature
 
 
 def choose_tokens(values: torch.Tensor, tokens: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:

@@ -128,13 +128,10 @@ def _read_texts(answer: Any) -> list[str] | None:
     """The list of texts in an answer, also where talk or a fence is around its JSON; None where there is none."""
     try:
         text, _ = without_thoughts(str(answer["choices"][0]["message"]["content"]))
-        value = json.loads(text[min(place for sign in "{[" if (place := text.find(sign)) >= 0) : _end(text)])
+        start = min(place for sign in "{[" if (place := text.find(sign)) >= 0)
+        value = json.loads(text[start : max(text.rfind(sign) for sign in "}]") + 1])
     except PARSING_ERRORS:
         return None
     if isinstance(value, dict):
         value = next((part for part in value.values() if isinstance(part, list)), None)
     return value if isinstance(value, list) and all(isinstance(part, str) for part in value) else None
-
-
-def _end(text: str) -> int:
-    return max(text.rfind(sign) for sign in "}]") + 1

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class _Engine:
             stderr=subprocess.PIPE,
             encoding="utf-8",
         )
-        self._send([model.to_json() for model in route])
+        self._send([asdict(model) for model in route])
 
     def give(self, text: str) -> None:
         self._send(text)
@@ -104,7 +105,7 @@ class _Engine:
         if self._process.stdin is None:
             raise self._failed()
         try:
-            self._process.stdin.write(json.dumps(value) + "\n")
+            self._process.stdin.write(json.dumps(value, default=str) + "\n")
             self._process.stdin.flush()
         except OSError:
             raise self._failed() from None

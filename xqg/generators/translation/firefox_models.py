@@ -12,7 +12,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,6 @@ class Model:
     source_vocabulary: Path
     target_vocabulary: Path
     shortlist: Path | None
-
-    def to_json(self) -> dict[str, str | None]:
-        """The paths as text."""
-        return {name: None if path is None else str(path) for name, path in asdict(self).items()}
 
 
 def find_route(source: str, target: str, folder: Path | None = None) -> list[Model]:
@@ -116,14 +112,11 @@ def _packaged() -> list[Path]:
 
 def _look_for(source: str, target: str, places: Sequence[Path]) -> list[Model] | None:
     for legs in _routes(source, target):
-        found = [model for leg in legs for model in [_first(places, leg)] if model is not None]
+        models = [next(filter(None, (_model_in(place, leg) for place in places)), None) for leg in legs]
+        found = [model for model in models if model is not None]
         if len(found) == len(legs):
             return found
     return None
-
-
-def _first(places: Sequence[Path], pair: Pair) -> Model | None:
-    return next((model for place in places if (model := _model_in(place, pair)) is not None), None)
 
 
 def _model_in(place: Path, pair: Pair) -> Model | None:

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xqg.fusion.pieces import columns, own_texts
+from xqg.generators.answer_cache import TranslationMemory
 from xqg.generators.cleaning import EMPTY, LANGUAGE, REPETITION, LanguageCheck, comparable, has_content, is_looped
-from xqg.generators.translation.memory import TranslationMemory
-from xqg.protocols import Generation, Translator
+from xqg.protocols import Generation, QueryGenerator, Translator
 from xqg.records import Passage, Translation
 
 Pair = tuple[str, str]
@@ -98,6 +98,36 @@ class TranslatingGenerator:
         for text, translation in self._translator.translate(missing, *pair):
             self._memory.remember(self._translator.identity, pair[1], text, translation)
             texts[text] = translation
+
+
+class Together:
+    """What each of the generators writes, one after the other."""
+
+    def __init__(self, generators: Sequence[QueryGenerator]) -> None:
+        self._generators = tuple(generators)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Those of all; loads no weights."""
+        return {"kind": "together", "generators": [dict(generator.identity) for generator in self._generators]}
+
+    @property
+    def metered(self) -> bool:
+        """Whether calls of one of them cost money."""
+        return any(generator.metered for generator in self._generators)
+
+    def languages(self) -> tuple[str, ...]:
+        """The languages of the first that has some of its own, else ()."""
+        return next((found for generator in self._generators if (found := generator.languages())), ())
+
+    def check(self) -> None:
+        """:raises XqgError: if one of them cannot be used."""
+        for generator in self._generators:
+            generator.check()
+
+    def generate(self, requests: Sequence[tuple[Passage, Sequence[str]]]) -> Generation:
+        """What all of them write. :raises GenerationError: if one fails."""
+        return Generation.joined([generator.generate(requests) for generator in self._generators])
 
 
 def trim_translation(text: str) -> str:

@@ -1,14 +1,20 @@
-"""``translate:hf:MODEL``: translation models of transformers: Marian (OPUS), M2M-100, NLLB-200, MADLAD-400."""
+"""``translate:hf:MODEL``: translation models of transformers: Marian (OPUS), M2M-100, NLLB-200, MADLAD-400.
+
+``translate:ct2:MODEL``: the same models by CTranslate2, on a CPU in 8 bits; converted once.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from xqg.errors import ModelError
+from xqg.errors import MissingDependencyError, ModelError
+from xqg.generators.gguf import converted_folder
 from xqg.languages import told_language
 from xqg.models import (
     ModelSource,
@@ -22,6 +28,7 @@ from xqg.models import (
     pinned_source,
     quiet,
 )
+from xqg.records import digest
 from xqg.remade import Remade
 from xqg.settings import GeneratorSettings
 
@@ -29,6 +36,8 @@ BATCH_TOKENS = 2048
 """Tokens of the texts translated at once, padding included."""
 
 LONGEST = 512
+
+QUANTIZATION = "int8"
 
 _NLLB = {"ar": "arb_Arab", "fa": "pes_Arab", "no": "nob_Latn", "sr": "srp_Cyrl", "zh": "zho_Hans", "ku": "kmr_Latn"}
 """The variety where NLLB has several of a language."""
@@ -115,6 +124,50 @@ class HuggingFaceTranslator(Remade):
         from transformers import AutoModelForSeq2SeqLM
 
         return load_weights(self._source, AutoModelForSeq2SeqLM.from_pretrained, dtype=dtype)
+
+
+class CTranslate2Translator(HuggingFaceTranslator):
+    """A model of transformers, converted into the cache folder at its first use."""
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        """Model, revision and precision; as that of `HuggingFaceTranslator`."""
+        return {**super().identity, "engine": "ct2", "precision": QUANTIZATION}
+
+    def check(self) -> None:
+        """:raises MissingDependencyError: without CTranslate2. :raises ModelError: if the model cannot be used."""
+        if importlib.util.find_spec("ctranslate2") is None:
+            raise MissingDependencyError(
+                "The engine of translate:ct2 is not installed", "ctranslate2", 'pip install "xqg[ctranslate2]"'
+            )
+        super().check()
+
+    def _write(self, inputs: Sequence[Sequence[int]], first: int | None, longest: int) -> list[list[int]]:
+        name, number = self._tokenizer.convert_ids_to_tokens, self._tokenizer.convert_tokens_to_ids
+        results = self._engine.translate_batch(
+            [name(list(tokens)) for tokens in inputs],
+            target_prefix=None if first is None else [[name(first)]] * len(inputs),
+            beam_size=1,
+            max_decoding_length=longest,
+        )
+        return [number(result.hypotheses[0]) for result in results]
+
+    @cached_property
+    def _engine(self) -> Any:
+        from ctranslate2 import Translator
+
+        key = digest(dict(self.identity))
+        folder = converted_folder(key, lambda workshop: workshop / "saved", self._convert)
+        device, _, index = choose_device(self._settings.device).partition(":")
+        return Translator(str(folder), "cuda" if device == "cuda" else "cpu", device_index=int(index or 0))
+
+    def _convert(self, saved: Path, folder: Path) -> None:
+        """By way of safetensors of our own, so that the converter reads neither pickles nor a hub."""
+        from ctranslate2.converters import TransformersConverter
+
+        self._load(torch.float32).save_pretrained(saved)
+        self._tokenizer.save_pretrained(saved)
+        TransformersConverter(str(saved)).convert(str(folder), quantization=QUANTIZATION)
 
 
 def _m2m_name(code: str) -> str:
