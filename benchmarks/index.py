@@ -21,7 +21,7 @@ from xqg.assembly import build_encoder
 from xqg.console import print_lines, print_table
 from xqg.evaluation.evaluate import MACRO, Evaluation, QueryResult
 from xqg.evaluation.measures import recall
-from xqg.evaluation.sweep.cells import HIT, only_languages
+from xqg.evaluation.sweep.cells import HIT
 from xqg.evaluation.sweep.material import Material, gather
 from xqg.evaluation.sweep.vectors import VectorCache
 from xqg.protocols import Point
@@ -49,7 +49,7 @@ def main() -> None:
         rows = []
         for name, exact in (("exact", True), ("through the index", False)):
             found = search(store, material, exact)
-            foreign = only_languages(found, [code for code in found.languages() if code != material.own_language])
+            foreign = found.only([code for code in found.languages() if code != material.own_language])
             own = found.means(HIT).get(material.own_language, float("nan"))
             rows.append([name, f"{foreign.means(HIT)[MACRO]:.4f}", f"{own:.4f}"])
     print_table(options.pool, ["search", "R@1", "own R@1"], rows)

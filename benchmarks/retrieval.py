@@ -28,9 +28,8 @@ from xqg.evaluation.comparison import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import holm
-from xqg.evaluation.sweep.cells import HIT, MEASURES, PLAIN, Cell, build, evaluate_stored, only_languages
-from xqg.evaluation.sweep.material import Material, gather
-from xqg.evaluation.sweep.texts import read_texts, write_texts
+from xqg.evaluation.sweep.cells import HIT, MEASURES, PLAIN, Cell, build, evaluate_stored
+from xqg.evaluation.sweep.material import Material, gather, read_texts, write_texts
 from xqg.evaluation.sweep.vectors import VectorCache
 from xqg.ingest.plan import asked_languages
 from xqg.languages import LanguageDetector
@@ -110,7 +109,7 @@ def measure(material: Material, targets: tuple[str, ...]) -> dict[str, dict[str,
         stored = build(material, cell)
         found[name] = (len(stored.vectors) / len(material.passages), evaluate_stored(material, stored))
     asked = [code for code in found["plain"][1].languages() if code != own]
-    foreign = {name: only_languages(evaluation, asked) for name, (_, evaluation) in found.items()}
+    foreign = {name: evaluation.only(asked) for name, (_, evaluation) in found.items()}
     others = [name for name in found if name != "plain"]
     tested = holm([clustered_p(foreign[name], foreign["plain"], MRR) for name in others])
     return {

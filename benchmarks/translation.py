@@ -30,7 +30,7 @@ from xqg.console import print_lines, print_table
 from xqg.evaluation.comparison import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
-from xqg.evaluation.sweep.cells import HIT, MEASURES, evaluate_stored, only_languages
+from xqg.evaluation.sweep.cells import HIT, MEASURES, evaluate_stored
 from xqg.evaluation.sweep.material import Material, gather
 from xqg.evaluation.sweep.vectors import VectorCache
 from xqg.fusion.arrays import unit_rows
@@ -170,13 +170,13 @@ def evaluate(
 
 
 def foreign(evaluation: Evaluation, material: Material) -> Evaluation:
-    return only_languages(evaluation, [code for code in evaluation.languages() if code != material.own_language])
+    return evaluation.only([code for code in evaluation.languages() if code != material.own_language])
 
 
 def mean(evaluation: Evaluation, languages: Sequence[str], material: Material | None = None) -> float | None:
     """R@1 of these languages, macro average; None without any."""
     asked = set(evaluation.languages()) - {None if material is None else material.own_language}
-    chosen = only_languages(evaluation, [code for code in languages if code in asked])
+    chosen = evaluation.only([code for code in languages if code in asked])
     return chosen.means(HIT)[MACRO] if chosen.results else None
 
 

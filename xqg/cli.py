@@ -19,14 +19,12 @@ from xqg.commands.compare import compare
 from xqg.commands.dataset import dataset
 from xqg.commands.delete import delete
 from xqg.commands.evaluate import evaluate
-from xqg.commands.evaluate_generator import evaluate_generator
-from xqg.commands.export import export
 from xqg.commands.interruption import Stopped, stop_on_signal
 from xqg.commands.mcp import mcp
-from xqg.commands.models import models
+from xqg.commands.models import export, models
 from xqg.commands.serve import serve
 from xqg.commands.sweep import sweep
-from xqg.commands.train import train
+from xqg.commands.train import evaluate_generator, train
 from xqg.config import over, read_config
 from xqg.early_exit import has_started
 from xqg.errors import EXIT_REJECTS, SettingsError, XqgError

@@ -77,7 +77,7 @@ class DemoResult:
 
     def _print_table(self) -> None:
         foreign = [language for language in self.plain.languages() if language != OWN_LANGUAGE]
-        plain, augmented = _without_own(self.plain), _without_own(self.augmented)
+        plain, augmented = self.plain.only(foreign), self.augmented.only(foreign)
         rows = [self._row(language, plain, augmented) for language in [*foreign, MACRO]]
         if OWN_LANGUAGE in self.plain.languages():
             rows.append(self._row(OWN_LANGUAGE, self.plain, self.augmented))
@@ -176,10 +176,6 @@ def _ingest(
 
 def _open(path: Path, collection: str) -> Searcher:
     return open_searcher(SearchSettings(store=StoreSettings(spec=f"edge:{path}", collection=collection)))
-
-
-def _without_own(evaluation: Evaluation) -> Evaluation:
-    return Evaluation(tuple(result for result in evaluation.results if result.query.language != OWN_LANGUAGE))
 
 
 def _to_json(evaluation: Evaluation) -> dict[str, dict[str, float]]:

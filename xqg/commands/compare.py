@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xqg.assembly import build_generator, open_store
-from xqg.commands.evaluation_parts import check_choices, measure, measuring_options, output
+from xqg.commands.evaluate import check_choices, measure, measuring_options, output
 from xqg.errors import SettingsError
 from xqg.folder_lock import locked_folder
 from xqg.languages import LanguageDetector

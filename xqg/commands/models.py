@@ -1,4 +1,4 @@
-"""``xqg models``: translation models, fetched before they are needed."""
+"""``xqg models`` fetches translation models before they are needed; ``xqg export`` hands out the bundled encoder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from xqg.errors import SettingsError
 from xqg.folder_lock import locked_folder
 from xqg.languages import language_code
 from xqg.options import split_codes
@@ -32,3 +33,19 @@ def fetch(languages: str, source: str, out: Path | None) -> None:
             files = fetch_models(language_code(source), code, out)
             size = sum(path.stat().st_size for path in files) / 2**20
             print_lines(f"{code}: {size:.0f} MB in {files[0].parent.parent}")
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["encoder"]))
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def export(what: str, folder: Path) -> None:
+    """Write the bundled ENCODER into FOLDER, as sentence-transformers reads it.
+
+    Any stack can use it from there, or train it on: `--encoder hf:FOLDER` for xqg itself.
+    """
+    from xqg.encoders.e5_export import export_encoder
+
+    if folder.exists() and any(folder.iterdir()):
+        raise SettingsError(f"{folder} is not empty", "a new folder to write into", "Name another")
+    export_encoder(folder)
+    click.echo(f"The bundled {what} is in {folder}; load it with SentenceTransformer({str(folder)!r})")

@@ -102,8 +102,7 @@ def _grid(params: dict[str, Any]) -> Grid:
 def _gather(params: dict[str, Any], grid: Grid, out: Path, quiet: bool) -> Material:
     from xqg.console import count_display
     from xqg.evaluation.queries import read_queries
-    from xqg.evaluation.sweep.material import gather
-    from xqg.evaluation.sweep.texts import read_texts
+    from xqg.evaluation.sweep.material import gather, read_texts
     from xqg.evaluation.sweep.vectors import VectorCache
 
     queries = read_queries(params["queries"], params["qrels"]).queries
@@ -138,7 +137,7 @@ def _generate(
 ) -> Path | None:
     """The file with texts of these settings, made where it is not there yet; None where nothing is to be generated."""
     from xqg.console import count_display
-    from xqg.evaluation.sweep.texts import write_texts
+    from xqg.evaluation.sweep.material import write_texts
 
     counts = [count for count in grid.texts_per_language if count is not None]
     values = {**collect(params)["generator"], "augment_with": kind}

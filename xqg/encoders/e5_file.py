@@ -129,8 +129,8 @@ class E5File:
 
     def values(self, name: str) -> Floats:
         """The tensor of this name, flat, float32. :raises ModelError: if there is none."""
-        if self._is_plain(name):
-            place = self._place(name)
+        place = self._place(name)
+        if place.size == 4 * place.count:
             plain: Floats = self._bytes[place.start : place.start + place.size].view("<f4").copy()
             return plain
         scales, codes = self.blocks(name)
@@ -146,10 +146,6 @@ class E5File:
         place = self._place(name)
         rows = self._bytes[place.start : place.start + place.size].reshape(-1, BLOCK_BYTES)
         return np.ascontiguousarray(rows[:, :2]).view("<f2")[:, 0], rows[:, 2:]
-
-    def _is_plain(self, name: str) -> bool:
-        place = self._place(name)
-        return place.size == 4 * place.count
 
     def _place(self, name: str) -> _Place:
         if name not in self._places:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-import os
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from xqg.errors import READING_ERRORS, StoreError
+from xqg.download import replace_file
+from xqg.errors import READING_ERRORS, ModelError, StoreError
 from xqg.fusion.profile import EncoderProfile, encoder_profile
 from xqg.models import cache_folder
 from xqg.protocols import Encoder
@@ -45,7 +44,10 @@ def find_profile(encoder: Encoder) -> EncoderProfile:
         except _DAMAGED as error:
             logger.warning("The cached profile %s is damaged and made anew: %s", path, error)
     profile = measure_profile(encoder)
-    _keep(profile, path)
+    try:
+        replace_file(path, json.dumps(profile.to_json()).encode())
+    except ModelError as error:  # costs the next run its time, no more
+        logger.warning("The encoder's profile cannot be kept in %s: %s", path.parent, error)
     return profile
 
 
@@ -76,14 +78,3 @@ def probe_passages() -> list[Passage]:
 def profile_name(encoder: Encoder) -> str:
     """The name of the file that holds the encoder's profile."""
     return f"{digest([FORMAT, dict(encoder.identity)])}.json"
-
-
-def _keep(profile: EncoderProfile, path: Path) -> None:
-    """Write the profile in one step; a folder that cannot be written costs the next run its time, no more."""
-    draft = path.with_suffix(f".{os.getpid()}.draft")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(profile.to_json()), encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        logger.warning("The encoder's profile cannot be kept in %s: %s", path.parent, error.strerror)

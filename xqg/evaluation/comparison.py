@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +62,7 @@ def compare_evaluations(collection: Evaluation, against: Evaluation, measure: st
     ours, theirs = collection.values(measure), against.values(measure)
     if not ours:
         return ()
-    differences = {name: _subtract(values, theirs[name]) for name, values in ours.items()}
+    differences = {name: list(np.subtract(values, theirs[name])) for name, values in ours.items()}
     intervals = bootstrap_intervals(differences, MACRO, seed)
     tested = [paired_p(values, theirs[name]) for name, values in ours.items()]
     macro = macro_p(list(differences.values()))
@@ -113,7 +112,3 @@ def clustered_p(ours: Evaluation, theirs: Evaluation, measure: str) -> float | N
 def _check_queries(first: Evaluation, second: Evaluation) -> None:
     if [result.query for result in first.results] != [result.query for result in second.results]:
         raise ValueError("two evaluations can be compared only over the same queries")
-
-
-def _subtract(first: Sequence[float], second: Sequence[float]) -> list[float]:
-    return [one - other for one, other in zip(first, second, strict=True)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -50,10 +51,11 @@ class Evaluation:
 
     def languages(self) -> dict[str, int]:
         """The number of queries in each language, in the order in which the languages first occur."""
-        counts: dict[str, int] = {}
-        for result in self.results:
-            counts[result.query.language] = counts.get(result.query.language, 0) + 1
-        return counts
+        return dict(Counter(result.query.language for result in self.results))
+
+    def only(self, languages: Collection[str]) -> Evaluation:
+        """The queries in these languages."""
+        return Evaluation(tuple(result for result in self.results if result.query.language in languages))
 
     def measures(self) -> tuple[str, ...]:
         """The measures that at least one query has a value of."""
@@ -106,7 +108,8 @@ def check_labels(searcher: Searcher, evaluation: Evaluation, collection: str) ->
     """
     found = {document.id for result in evaluation.results for document in result.ranking}
     labels = {key: result.query.id for result in evaluation.results for key in result.query.relevant}
-    missing = [key for key in labels if key not in found and not _is_stored(searcher, key)]
+    # the first chunk of a document that was split is ID#1
+    missing = [key for key in labels if key not in found and not any(map(searcher.look_up, (key, f"{key}#1")))]
     if missing:
         raise InputError(
             f"{len(missing)} of {len(labels)} labels match no passage of collection {collection!r}, "
@@ -126,11 +129,6 @@ def require_packages() -> None:
         raise MissingDependencyError(
             f"Evaluation needs {', '.join(missing)}, which is not installed", "", 'Run: pip install "xqg[evaluate]"'
         )
-
-
-def _is_stored(searcher: Searcher, key: str) -> bool:
-    """Whether there is such a passage, or a document that was split into chunks: its first is ID#1."""
-    return any(searcher.look_up(found) is not None for found in (key, f"{key}#1"))
 
 
 def _measure(query: LabelledQuery, hits: Sequence[Hit]) -> QueryResult:

@@ -6,6 +6,7 @@ nearer to the queries that the same generator wrote for the collection: expect l
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
@@ -37,9 +38,7 @@ def choose_seed(asked: int | None, collections: Sequence[Collection]) -> int:
         return max(used, default=-1) + 1
     if asked in used:
         raise SettingsError(
-            f"The collection's queries were generated with the seed {asked}",
-            "",
-            "Choose another --seed",
+            f"The collection's queries were generated with the seed {asked}", "", "Choose another --seed"
         )
     return asked
 
@@ -60,11 +59,8 @@ def sample_passages(first: VectorStore, second: VectorStore, count: int, seed: i
     keys = sorted((point.passage.id for point in first.points()), key=lambda key: digest([seed, key]))
     chosen = list(islice(_shared(first, second, keys), count))
     if not chosen:
-        raise StoreError(
-            "The two collections share no passage",
-            "passages with the same id and content in both",
-            "Compare others",
-        )
+        expected = "passages with the same id and content in both"
+        raise StoreError("The two collections share no passage", expected, "Compare others")
     return sorted(chosen, key=lambda passage: passage.id)
 
 
@@ -128,11 +124,11 @@ def _fused(stores: Sequence[VectorStore], texts: set[str]) -> set[str]:
 
 
 def _labelled(queries: Sequence[GeneratedQuery]) -> list[LabelledQuery]:
-    counts: dict[tuple[str, str], int] = {}
+    counts: Counter[tuple[str, str]] = Counter()
     labelled = []
     for query in queries:
         place = (query.passage_id, query.language)
-        counts[place] = counts.get(place, 0) + 1
+        counts[place] += 1
         key = f"{query.passage_id}:{query.language}:{counts[place]}"
         labelled.append(LabelledQuery(key, query.language, query.text, {query.passage_id: 1}))
     return labelled

@@ -76,20 +76,15 @@ def token_recall(texts: Iterable[str], answers: Sequence[str], tokens: int) -> f
         return None
     kept: list[str] = []
     for text in texts:
-        kept += _cached_tokens(text)
+        kept += word_tokens(text)
         if len(kept) >= tokens:
             break
     retrieved = " ".join(kept[:tokens])
     return float(any(answer in retrieved for answer in wanted))
 
 
-@lru_cache(maxsize=10_000)
-def _cached_tokens(text: str) -> tuple[str, ...]:
-    """Good passages come back for many queries."""
-    return tuple(word_tokens(text))
-
-
-def word_tokens(text: str) -> list[str]:
+@lru_cache(maxsize=10_000)  # good passages come back for many queries
+def word_tokens(text: str) -> tuple[str, ...]:
     """The tokens in which XOR-Retrieve counts text: English words and punctuation, as the Penn Treebank splits.
 
     The task's script calls NLTK's ``word_tokenize``, whose model of sentences has to be downloaded; here sentencex
@@ -97,7 +92,8 @@ def word_tokens(text: str) -> list[str]:
     """
     import sentencex
 
-    return [token for sentence in sentencex.segment("en", text) for token in _tokenizer().tokenize(sentence)]
+    sentences = sentencex.segment("en", text)
+    return tuple(token for sentence in sentences for token in _tokenizer().tokenize(sentence))
 
 
 @cache

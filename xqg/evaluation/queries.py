@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -51,9 +51,11 @@ def read_queries(path: Path, qrels: Path | None = None, language: str | None = N
     :param language: of queries that name none, as ISO 639-1; None: they count as the language "und".
     :raises InputError: if a file cannot be read, a line is no query, or no query has a label.
     """
-    judged = None if qrels is None else _read_qrels(qrels)
+    judged = None if qrels is None else read_relevant([qrels])
     queries: dict[str, LabelledQuery] = {}
-    for place, query in _read_lines(path, known_code(language) or language or UNKNOWN_LANGUAGE):
+    unnamed = known_code(language) or language or UNKNOWN_LANGUAGE
+    for place, value in placed_objects(path):
+        query = _query(value, place, unnamed)
         if query.id in queries:
             raise InputError(f"{place}: the id {query.id!r} was used before", "one id for each query", "Rename one")
         queries[query.id] = query if judged is None else replace(query, relevant=judged.get(query.id, {}))
@@ -67,39 +69,47 @@ def read_queries(path: Path, qrels: Path | None = None, language: str | None = N
     return QuerySet(labelled, len(queries) - len(labelled))
 
 
-def _read_qrels(path: Path) -> dict[str, dict[str, int]]:
+def read_relevant(files: Iterable[Path]) -> dict[str, dict[str, int]]:
+    """The gains above 0 of BEIR's or TREC's judgements, by query and passage. :raises InputError: if a line is none."""
     judged: dict[str, dict[str, int]] = {}
-    for found in read_judgements(path):
-        if isinstance(found, Reject):
-            raise _unfit(f"{path}, line {found.line}", found.reason)
-        if found.relevance > 0:
-            judged.setdefault(found.query_id, {})[found.passage_id] = found.relevance
+    for file in files:
+        for found in read_judgements(file):
+            if isinstance(found, Reject):
+                raise unfit(f"{file}, line {found.line}", found.reason)
+            if found.relevance > 0:
+                judged.setdefault(found.query_id, {})[found.passage_id] = found.relevance
     return judged
 
 
-def _read_lines(path: Path, language: str) -> Iterator[tuple[str, LabelledQuery]]:
+def placed_objects(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The JSON objects of a file, each after its place. :raises InputError: if a line is none."""
     for found in read_objects(str(path)):
         place = f"{path}, line {found.line}"
         if not isinstance(found, PlacedObject):
-            raise _unfit(place, found.reason)
-        yield place, _query(found.value, place, language)
+            raise unfit(place, found.reason)
+        yield place, found.value
+
+
+def unfit(place: str, reason: str) -> InputError:
+    """The error for a line that cannot be read."""
+    return InputError(f"{place}: {reason}", "", "Correct the line or take it out")
 
 
 def _query(value: Mapping[str, Any], place: str, language: str) -> LabelledQuery:
     key = value.get("id", value.get("_id"))
     text = value.get("query", value.get("text", value.get("question")))
     if key is None or key == "":
-        raise _unfit(place, "the query has no id")
+        raise unfit(place, "the query has no id")
     if not isinstance(text, str) or not text.strip():
-        raise _unfit(place, "the query is empty")
+        raise unfit(place, "the query is empty")
     if len(text) > MAX_QUERY_CHARACTERS:
-        raise _unfit(place, f"the query is {len(text)} characters long, the limit is {MAX_QUERY_CHARACTERS}")
+        raise unfit(place, f"the query is {len(text)} characters long, the limit is {MAX_QUERY_CHARACTERS}")
     if without_surrogates(text) != text:
-        raise _unfit(place, "the query has a lone surrogate, which is no text")
+        raise unfit(place, "the query has a lone surrogate, which is no text")
     told = told_language(value)
     if told is not None and not isinstance(told, str):
-        raise _unfit(place, f"the language is {told!r}")
-    relevant = dict.fromkeys(_ids(value.get("passage_id"), place), 1)
+        raise unfit(place, f"the language is {told!r}")
+    relevant = {_id(item, place, "passage_id"): 1 for item in _listed(value.get("passage_id"))}
     answers = _answers(value.get("answers"), place)
     return LabelledQuery(_id(key, place, "the query's id"), language if told is None else told, text, relevant, answers)
 
@@ -108,21 +118,15 @@ def _id(value: Any, place: str, name: str) -> str:
     try:
         return identifier(value)
     except ValueError as error:
-        raise _unfit(place, f"{name} {error}") from None
+        raise unfit(place, f"{name} {error}") from None
 
 
-def _ids(value: Any, place: str) -> tuple[str, ...]:
-    values = [] if value is None else value if isinstance(value, list) else [value]
-    return tuple(_id(item, place, "passage_id") for item in values)
+def _listed(value: Any) -> list[Any]:
+    return [] if value is None else value if isinstance(value, list) else [value]
 
 
 def _answers(value: Any, place: str) -> tuple[str, ...]:
-    values = [] if value is None else value if isinstance(value, list) else [value]
-    texts = [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in values]
+    texts = [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in _listed(value)]
     if not all(isinstance(item, str) and item.strip() for item in texts):
-        raise _unfit(place, "answers is neither a string nor a list of strings")
+        raise unfit(place, "answers is neither a string nor a list of strings")
     return tuple(dict.fromkeys(texts))
-
-
-def _unfit(place: str, reason: str) -> InputError:
-    return InputError(f"{place}: {reason}", "", "Correct the line or take it out")

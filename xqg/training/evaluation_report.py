@@ -10,9 +10,9 @@ from typing import Any
 
 from xqg.languages import language_name
 from xqg.messages import markdown_table
-from xqg.training.card import source_line
 from xqg.training.evaluation import HUMAN, SAMPLES, GeneratorEvaluation, Writer, draw_samples
 from xqg.training.query_measures import DEPTH, QueryMeasures, macro_average
+from xqg.training.training_report import source_line
 
 COLUMNS = ("n", "kept", "right language", "top 1", f"top {DEPTH}", "top 1 of human", "distinct-2", "characters")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from xqg.errors import InputError, SettingsError, XqgError
+from xqg.errors import InputError, XqgError
 from xqg.generators.prompts import TrainedStyle
-from xqg.languages import language_name, told_language
+from xqg.languages import told_language
 from xqg.records import Passage, Reject
 from xqg.training.training_settings import DataSource, TrainingSettings
 
@@ -74,16 +74,18 @@ class PairCollector:
 
     def add_query(self, key: str, language: Any, text: Any, place: tuple[str, int], record: Any) -> None:
         """Take a query of the passage ``key``, or reject it; the same query twice is taken once."""
-        language = told_language(language) or language
-        problem = query_problem(language, text)
-        if problem is None and key not in self._passages:
-            problem = f"passage {key!r} is missing"
-        if problem is None and self._is_copy(key, text):
-            problem = "the query is a copy of the title or the text"
-        if problem is not None:
-            self.reject(*place, problem, record)
-            return
-        self._queries.setdefault(key, {}).setdefault(TrainingQuery(language, " ".join(text.split())))
+        code = told_language(language)
+        if not isinstance(text, str) or not text.strip():
+            self.reject(*place, "the query is empty", record)
+        elif code is None:
+            unknown = f"language {language!r} is not known; write an ISO 639-1 code"
+            self.reject(*place, unknown if isinstance(language, str) else "the query has no language", record)
+        elif key not in self._passages:
+            self.reject(*place, f"passage {key!r} is missing", record)
+        elif self._is_copy(key, text):
+            self.reject(*place, "the query is a copy of the title or the text", record)
+        else:
+            self._queries.setdefault(key, {}).setdefault(TrainingQuery(code, " ".join(text.split())))
 
     def finish(self) -> PairData:
         """All groups that have a query, each with its home language first."""
@@ -103,19 +105,6 @@ class PairCollector:
         asked = " ".join(text.split()).casefold()
         own = self._passages[key].values()
         return any(asked in (passage.title.casefold(), passage.text.strip().casefold()) for passage in own)
-
-
-def query_problem(language: Any, text: Any) -> str | None:
-    """Why a query cannot be used; None if it can."""
-    if not isinstance(text, str) or not text.strip():
-        return "the query is empty"
-    if not isinstance(language, str):
-        return "the query has no language"
-    try:
-        language_name(language)
-    except SettingsError:
-        return f"language {language!r} is not known; write an ISO 639-1 code"
-    return None
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,9 @@ from xqg.errors import READING_ERRORS, ModelError
 from xqg.generators.adapters import ADAPTER_WEIGHTS
 from xqg.models import quiet
 from xqg.training.base_model import BaseModel
-from xqg.training.card import write_card
 from xqg.training.examples import CausalCollator, Seq2SeqCollator, dev_examples, draw_examples
 from xqg.training.pairs import GroupSplit, PairData
-from xqg.training.training_report import CHECKPOINTS, TrainingProgress, TrainingReport, checkpoint_step
+from xqg.training.training_report import CHECKPOINTS, TrainingProgress, TrainingReport, checkpoint_step, write_card
 from xqg.training.training_settings import TrainingSettings
 
 WARMUP = 0.05

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xqg.errors import MissingDependencyError, SettingsError
 from xqg.folder_lock import LOCK, locked_folder
-from xqg.training.pairs import GroupSplit, require_enough, split_groups
+from xqg.training.pairs import require_enough, split_groups
 from xqg.training.sources import read_pairs
 from xqg.training.training_report import CHECKPOINTS, TrainingProgress, TrainingReport, checkpoint_step
 from xqg.training.training_settings import TrainingSettings
@@ -34,18 +34,14 @@ def train_generator(
         raise MissingDependencyError("Training needs peft, which is not installed", "", 'pip install "xqg[train]"')
     with locked_folder(settings.out):
         checkpoint = _find_checkpoint(settings)
-        split = _read(settings)
+        data = read_pairs(settings.data)
+        require_enough(data)
+        split = split_groups(data, read_pairs(settings.dev) if settings.dev else None, settings)
         from xqg.training.base_model import load_base
         from xqg.training.run import run_training
 
         base = load_base(settings)
         return run_training(settings.completed(base.is_seq2seq), split, base, checkpoint, progress, stopped)
-
-
-def _read(settings: TrainingSettings) -> GroupSplit:
-    data = read_pairs(settings.data)
-    require_enough(data)
-    return split_groups(data, read_pairs(settings.dev) if settings.dev else None, settings)
 
 
 def _find_checkpoint(settings: TrainingSettings) -> Path | None:

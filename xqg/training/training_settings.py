@@ -35,14 +35,13 @@ class DataSource(Settings):
 
 def _parse_sources(value: Any) -> Any:
     """Sources that may be written as text, or a single one."""
-    return tuple(map(_parse_source, (value,) if isinstance(value, str) else value))
 
+    def parse(source: str) -> dict[str, str]:
+        path, _, options = source.partition("?")
+        return {"path": path, **dict(parse_qsl(options, keep_blank_values=True, strict_parsing=bool(options)))}
 
-def _parse_source(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    path, _, options = value.partition("?")
-    return {"path": path, **dict(parse_qsl(options, keep_blank_values=True, strict_parsing=bool(options)))}
+    sources = (value,) if isinstance(value, str) else value
+    return tuple(parse(source) if isinstance(source, str) else source for source in sources)
 
 
 Sources = Annotated[tuple[DataSource, ...], BeforeValidator(_parse_sources)]

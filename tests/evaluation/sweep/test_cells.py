@@ -9,7 +9,7 @@ from tests.evaluation.sweep.samples import QUERIES, generated, material
 from tests.fakes import FakeEncoder, fake_profile
 from xqg.errors import InputError
 from xqg.evaluation.queries import LabelledQuery
-from xqg.evaluation.sweep.cells import HIT, PLAIN, Cell, best_passages, build, evaluate_stored, only_languages
+from xqg.evaluation.sweep.cells import HIT, PLAIN, Cell, best_passages, build, evaluate_stored
 from xqg.evaluation.sweep.material import gather
 from xqg.evaluation.sweep.vectors import VectorCache
 from xqg.fusion.rules import StoredRows
@@ -22,7 +22,7 @@ def test_plain_vectors_are_searched_exactly(tmp_path):
     found = evaluate_stored(material(tmp_path), build(material(tmp_path), PLAIN))
     # "password" finds neither: both score 0, and the earlier passage comes first
     assert [result.values[HIT] for result in found.results] == [1, 1, 1, 1]
-    assert only_languages(found, ["ja"]).languages() == {"ja": 1}
+    assert found.only(["ja"]).languages() == {"ja": 1}
 
 
 def test_sum_by_hand_and_queries_in_the_passages_own_language_are_not_fused(tmp_path):

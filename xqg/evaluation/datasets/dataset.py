@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xqg.errors import InputError, SettingsError
+from xqg.errors import SettingsError
 from xqg.records import Passage
 
 ALL_SPLITS = "all"
@@ -61,11 +61,6 @@ class Dataset:
 
     passages: Iterable[ParallelPassage]
     questions: Sequence[Question]
-
-
-def unfit(place: str, reason: str) -> InputError:
-    """The error for a line that cannot be read."""
-    return InputError(f"{place}: {reason}", "", "Correct the line or take it out")
 
 
 def split_of(file: Path) -> str:

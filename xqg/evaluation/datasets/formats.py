@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,14 @@ from xqg.evaluation.datasets.dataset import (
     ReadingOptions,
     choose_splits,
     split_of,
-    unfit,
 )
 from xqg.evaluation.datasets.squad_languages import read_squad_dataset
+from xqg.evaluation.queries import placed_objects, read_relevant, unfit
 from xqg.languages import language_code
-from xqg.readers.beir import find_file, read_judgements, told_language
-from xqg.readers.jsonl import PlacedObject, read_objects
+from xqg.readers.beir import find_file, told_language
 from xqg.readers.lines import read_lines
 from xqg.readers.squad import SQUAD_SUFFIXES, squad_files
-from xqg.records import Passage, Reject
+from xqg.records import Passage
 
 WIKIPEDIA_LANGUAGE = "en"
 """XOR-Retrieve searches the English Wikipedia."""
@@ -71,7 +70,7 @@ def _read_xor_tydi(path: Path, options: ReadingOptions) -> Dataset:
         raise InputError(f"{path} holds no JSON lines", "XOR-TyDi's questions", "Check the folder")
     by_split: dict[str, list[Question]] = {}
     for file in files:
-        for place, value in _objects(file):
+        for place, value in placed_objects(file):
             split = str(value.get("split") or split_of(file))
             by_split.setdefault(split, []).append(_xor_question(value, options, place))
     splits = choose_splits(by_split, options.split, path)
@@ -113,9 +112,9 @@ def _read_beir(path: Path, options: ReadingOptions) -> Dataset:
     if corpus is None or asked is None or not files:
         raise InputError(f"{path} is no whole BEIR folder", "corpus.jsonl, queries.jsonl and qrels/*.tsv", "Check it")
     splits = choose_splits((file.stem for file in files), options.split, path)
-    relevant = _read_relevant([file for file in files if file.stem in splits])
+    relevant = read_relevant([file for file in files if file.stem in splits])
     questions = []
-    for place, value in _objects(asked):
+    for place, value in placed_objects(asked):
         key = str(value.get("_id"))
         if key in relevant:  # BEIR keeps the questions of all splits in one file
             language = _language(told_language(value), options, place)
@@ -130,31 +129,11 @@ def _read_beir(path: Path, options: ReadingOptions) -> Dataset:
     return Dataset(_read_corpus(corpus, options), questions)
 
 
-def _read_relevant(files: Sequence[Path]) -> dict[str, list[str]]:
-    """The passages that are relevant, by question."""
-    relevant: dict[str, list[str]] = {}
-    for file in files:
-        for judgement in read_judgements(file):
-            if isinstance(judgement, Reject):
-                raise unfit(f"{file}, line {judgement.line}", judgement.reason)
-            if judgement.relevance > 0:
-                relevant.setdefault(judgement.query_id, []).append(judgement.passage_id)
-    return relevant
-
-
 def _read_corpus(path: Path, options: ReadingOptions) -> Iterator[ParallelPassage]:
-    for place, value in _objects(path):
+    for place, value in placed_objects(path):
         key, language = _string(value, "_id", place), _language(told_language(value), options, place)
         passage = Passage(key, _string(value, "text", place), str(value.get("title") or ""), language)
         yield ParallelPassage(key, {language: (passage,)})
-
-
-def _objects(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for found in read_objects(str(path)):
-        place = f"{path}, line {found.line}"
-        if not isinstance(found, PlacedObject):
-            raise unfit(place, found.reason)
-        yield place, found.value
 
 
 def _string(value: Mapping[str, Any], name: str, place: str) -> str:

@@ -37,12 +37,7 @@ class PoolReport:
 
     def to_json(self) -> dict[str, Any]:
         """All of it by name."""
-        return {
-            **self.__dict__,
-            "folder": str(self.folder),
-            "passages": dict(self.passages),
-            "queries": dict(self.queries),
-        }
+        return {**self.__dict__, "folder": str(self.folder)}
 
 
 def check_pool(pool: str) -> None:
@@ -67,11 +62,8 @@ def write_pool(dataset: Dataset, pool: str, folder: Path, seed: int = 0) -> Pool
         _check_labels(dataset.questions, places)
         records = [record for question in dataset.questions if (record := _record(question, places)) is not None]
         if not records:
-            raise InputError(
-                f"No question can be asked of the pool {pool!r}",
-                "passages with questions",
-                "Choose another --pool",
-            )
+            message = f"No question can be asked of the pool {pool!r}"
+            raise InputError(message, "passages with questions", "Choose another --pool")
         if passages:  # XOR-TyDi's questions may come without a corpus
             draft.replace(folder / PASSAGES)
     finally:

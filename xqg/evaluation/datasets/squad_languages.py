@@ -7,7 +7,6 @@ says the same is all that is connected by shared questions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,8 +18,8 @@ from xqg.evaluation.datasets.dataset import (
     ReadingOptions,
     choose_splits,
     split_of,
-    unfit,
 )
+from xqg.evaluation.queries import unfit
 from xqg.languages import language_code
 from xqg.readers.squad import SquadParagraph, SquadQuestion, read_squad, squad_files
 from xqg.records import Passage, digest
@@ -29,12 +28,8 @@ Place: TypeAlias = tuple[str, str]
 """Language and text of a passage."""
 
 
-@dataclass(frozen=True)
-class _Answered:
-    """What answers a question, by the language of the passage: the ids of the passages, and the answers in them."""
-
-    passages: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    answers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+Told: TypeAlias = dict[str, tuple[str, ...]]
+"""What answers a question, by the language of the passage: ids of passages, or answers in them."""
 
 
 def read_squad_dataset(path: Path, options: ReadingOptions) -> Dataset:
@@ -61,7 +56,8 @@ class _Collector:
         self._passages: dict[Place, Passage] = {}
         self._taken: set[tuple[str, str]] = set()
         self._texts: dict[tuple[str, str], str] = {}
-        self._answered: dict[str, _Answered] = {}
+        self._answering: dict[str, Told] = {}
+        self._answers: dict[str, Told] = {}
         self._first: dict[str, Place] = {}
         self._parents: dict[Place, Place] = {}
 
@@ -89,7 +85,7 @@ class _Collector:
     def questions(self) -> list[Question]:
         """All questions in all their languages, in the order they came."""
         return [
-            Question(f"{key}-{language}", language, text, self._answered[key].passages, self._answered[key].answers)
+            Question(f"{key}-{language}", language, text, self._answering[key], self._answers[key])
             for (key, language), text in self._texts.items()
         ]
 
@@ -106,10 +102,10 @@ class _Collector:
             raise unfit(place, "the question is empty")
         if self._texts.setdefault((item.id, language_code(str(item.language))), item.text) != item.text:
             raise unfit(place, f"the question {item.id!r} has another text than it had before")
-        answered = self._answered.setdefault(item.id, _Answered())
-        _merge(answered.passages, passage.language, (passage.id,))
+        _merge(self._answering.setdefault(item.id, {}), passage.language, (passage.id,))
         # where the answers were taken out (TyDi's gold paragraphs are passed on so), "" stands in their place
-        _merge(answered.answers, passage.language, tuple(answer for answer in item.answers if answer.strip()))
+        answers = tuple(answer for answer in item.answers if answer.strip())
+        _merge(self._answers.setdefault(item.id, {}), passage.language, answers)
 
     def _root(self, place: Place) -> Place:
         while self._parents[place] != place:
@@ -117,5 +113,5 @@ class _Collector:
         return place
 
 
-def _merge(known: dict[str, tuple[str, ...]], language: str, more: tuple[str, ...]) -> None:
+def _merge(known: Told, language: str, more: tuple[str, ...]) -> None:
     known[language] = tuple(dict.fromkeys((*known.get(language, ()), *more)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -82,11 +82,6 @@ def best_passages(queries: Vectors, stored: StoredRows) -> Rows:
         nearest.append(order[:, :CUT])
     best: npt.NDArray[np.int64] = np.concatenate(nearest)
     return best
-
-
-def only_languages(evaluation: Evaluation, languages: Sequence[str]) -> Evaluation:
-    """The queries in these languages."""
-    return Evaluation(tuple(result for result in evaluation.results if result.query.language in languages))
 
 
 def _wanted(texts: Texts, cell: Cell) -> Flags:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -13,7 +13,7 @@ from xqg.evaluation.comparison import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import holm
-from xqg.evaluation.sweep.cells import MEASURES, PLAIN, Augmentation, Cell, build, evaluate_stored, only_languages
+from xqg.evaluation.sweep.cells import MEASURES, PLAIN, Augmentation, Cell, build, evaluate_stored
 from xqg.evaluation.sweep.material import Material
 from xqg.evaluation.sweep.vectors import Progress
 from xqg.records import FusionRule
@@ -98,20 +98,20 @@ def run_sweep(material: Material, grid: Grid, progress: Progress = lambda done, 
     for number, (_, cell) in enumerate(cells, start=1):
         found.append(evaluate_stored(material, build(material, cell)))
         progress(number, len(cells))
-    narrow = _without_own(material)
-    p_values = holm([clustered_p(narrow(one), narrow(base), MRR) for one in found])
+    foreign = _foreign(material)
+    p_values = holm([clustered_p(one.only(foreign), base.only(foreign), MRR) for one in found])
     rows = [Row(PLAIN, 0, _means(material, base), None)]
     for (draw, cell), evaluation, p in zip(cells, found, p_values, strict=True):
         rows.append(Row(cell, draw, _means(material, evaluation), p))
     return rows
 
 
-def _without_own(material: Material) -> Callable[[Evaluation], Evaluation]:
+def _foreign(material: Material) -> list[str]:
+    """The languages asked in but the passages' own; that one where there is no other."""
     asked = dict.fromkeys(query.language for query in material.queries)
-    foreign = [code for code in asked if code != material.own_language] or list(asked)
-    return lambda evaluation: only_languages(evaluation, foreign)
+    return [code for code in asked if code != material.own_language] or list(asked)
 
 
 def _means(material: Material, evaluation: Evaluation) -> dict[str, dict[str, float]]:
-    foreign = _without_own(material)(evaluation)
+    foreign = evaluation.only(_foreign(material))
     return {measure: {**evaluation.means(measure), MACRO: foreign.means(measure)[MACRO]} for measure in MEASURES}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,11 +14,18 @@ import numpy.typing as npt
 
 from xqg.errors import InputError
 from xqg.evaluation.queries import LabelledQuery
-from xqg.evaluation.sweep.vectors import VectorCache
+from xqg.evaluation.sweep.vectors import Progress, VectorCache
 from xqg.fusion.pieces import Piece, passage_pieces, query_pieces
 from xqg.fusion.profile import EncoderProfile
 from xqg.fusion.rules import PieceVectors, Rows
+from xqg.generators.file import FileGenerator
+from xqg.ingest.failures import tell_left_over
+from xqg.protocols import QueryGenerator
 from xqg.records import GeneratedQuery, Passage, Vectors
+from xqg.settings import GeneratorSettings
+
+WRITING_BATCH = 32
+READING_LIMIT = 100
 
 Codes = npt.NDArray[np.object_]
 Kind = Literal["own", "queries", "passages"]
@@ -68,6 +77,42 @@ class _Text(NamedTuple):
     kind: Kind
     owner: int
     piece: Piece
+
+
+def read_texts(path: Path, passages: Sequence[Passage]) -> list[GeneratedQuery]:
+    """What the file holds for these passages, by passage and language; the file is that of ``--generator file:``.
+
+    :raises InputError: if it cannot be read.
+    """
+    generator = FileGenerator(GeneratorSettings(spec=f"file:{path}", queries_per_language=READING_LIMIT))
+    languages = generator.languages()
+    generator.meet(passages)
+    tell_left_over(generator)
+    return list(generator.generate([(passage, languages) for passage in passages]).queries)
+
+
+def write_texts(
+    path: Path,
+    generator: QueryGenerator,
+    requests: Sequence[tuple[Passage, Sequence[str]]],
+    progress: Progress = lambda done, total: None,
+) -> None:
+    """Generate for each passage in its languages and write the file that `read_texts` reads.
+
+    :raises GenerationError: if the generator fails; nothing is left behind then.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".draft")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            for start in range(0, len(requests), WRITING_BATCH):
+                for query in generator.generate(requests[start : start + WRITING_BATCH]).queries:
+                    record = {"passage_id": query.passage_id, "language": query.language, "query": query.text}
+                    file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                progress(min(start + WRITING_BATCH, len(requests)), len(requests))
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def gather(
