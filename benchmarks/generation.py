@@ -25,7 +25,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from xqg.generators.bundled import BundledGenerator
+from xqg.generators.causal import BundledGenerator
 from xqg.generators.decoding.decoder import Prompt, until_stop
 from xqg.generators.decoding.shared_prefix import SharedPrefixDecoder
 from xqg.languages import LanguageDetector

@@ -21,7 +21,7 @@ from xqg.assembly import build_encoder
 from xqg.console import print_lines, print_table
 from xqg.evaluation.evaluate import MACRO, Evaluation, QueryResult
 from xqg.evaluation.measures import recall
-from xqg.evaluation.sweep.cells import HIT
+from xqg.evaluation.sweep.grid import HIT
 from xqg.evaluation.sweep.material import Material, gather
 from xqg.evaluation.sweep.vectors import VectorCache
 from xqg.protocols import Point

@@ -28,7 +28,7 @@ from xqg.evaluation.comparison import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import holm
-from xqg.evaluation.sweep.cells import HIT, MEASURES, PLAIN, Cell, build, evaluate_stored
+from xqg.evaluation.sweep.grid import HIT, MEASURES, PLAIN, Cell, build, evaluate_stored
 from xqg.evaluation.sweep.material import Material, gather, read_texts, write_texts
 from xqg.evaluation.sweep.vectors import VectorCache
 from xqg.ingest.plan import asked_languages

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from transformers import AutoModelForCausalLM
 
-from xqg.generators.bundled import BundledGenerator
+from xqg.generators.causal import BundledGenerator
 from xqg.generators.decoding.decoder import Prompt, until_stop
 from xqg.languages import LanguageDetector
 from xqg.settings import GeneratorSettings

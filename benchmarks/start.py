@@ -58,7 +58,7 @@ def start(called: float) -> dict[str, float]:
 
     tune_process()
     from xqg.assembly import build_generator
-    from xqg.generators.bundled import BundledGenerator
+    from xqg.generators.causal import BundledGenerator
     from xqg.languages import LanguageDetector
     from xqg.settings import GeneratorSettings
 

@@ -30,7 +30,7 @@ from xqg.console import print_lines, print_table
 from xqg.evaluation.comparison import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
-from xqg.evaluation.sweep.cells import HIT, MEASURES, evaluate_stored
+from xqg.evaluation.sweep.grid import HIT, MEASURES, evaluate_stored
 from xqg.evaluation.sweep.material import Material, gather
 from xqg.evaluation.sweep.vectors import VectorCache
 from xqg.fusion.arrays import unit_rows

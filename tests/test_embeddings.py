@@ -15,8 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xqg.encoders.embeddings import UnreadableVectorsError, read_vectors
-from xqg.encoders.openai import OpenAIEncoder
+from xqg.encoders.openai import OpenAIEncoder, UnreadableVectorsError, read_vectors
 from xqg.encoders.prefixes import Prefixes, known_prefixes, needs_no_prefix
 from xqg.errors import EncodingError
 from xqg.http import EndpointError

@@ -102,7 +102,7 @@ def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> Que
 
 
 def _bundled_generator(settings: GeneratorSettings, detector: LanguageCheck) -> QueryGenerator:
-    from xqg.generators.bundled import BundledGenerator
+    from xqg.generators.causal import BundledGenerator
 
     return BundledGenerator(settings, detector)
 

@@ -10,8 +10,7 @@ from transformers import AutoTokenizer
 from tests.models import make_tokenizer, write_gguf
 from xqg.assembly import build_generator
 from xqg.errors import ModelError, SettingsError
-from xqg.generators.bundled import BundledGenerator
-from xqg.generators.causal import CausalGenerator
+from xqg.generators.causal import BundledGenerator, CausalGenerator
 from xqg.generators.gguf import (
     base_revision,
     cache_folder,

@@ -12,7 +12,7 @@ from xqg import models as loading
 from xqg.errors import GenerationError, ModelError
 from xqg.generators.adapters import base_source, find_adapter, is_encoder_decoder
 from xqg.generators.causal import CausalGenerator
-from xqg.generators.decoding.generate import GenerateDecoder
+from xqg.generators.decoding.decoder import GenerateDecoder
 from xqg.generators.decoding.top_k import gumbel_noise
 from xqg.generators.local import Seq2SeqGenerator, Task
 from xqg.generators.prompts import seq2seq_prompt

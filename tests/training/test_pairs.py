@@ -7,8 +7,7 @@ import pytest
 
 from tests.training.samples import pair_lines, write_lines
 from xqg.errors import InputError
-from xqg.training.pairs import require_enough
-from xqg.training.sources import read_pairs
+from xqg.training.pairs import read_pairs, require_enough
 from xqg.training.training_settings import DataSource
 
 

@@ -1,21 +1,30 @@
-"""Writes queries with causal language models: of a hub, in a local folder, or in a GGUF file."""
+"""Writes queries with causal models: of a hub, in a local folder, in a GGUF file, or the one that xqg ships."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from xqg.errors import ModelError
-from xqg.generators.adapters import check_style
+from xqg.generators.adapters import Adapter, bundled_adapter, check_style
 from xqg.generators.decoding.decoder import Decoder, Limits, Prompt, StopTokens
 from xqg.generators.decoding.rows import common_prefix
 from xqg.generators.decoding.shared_prefix import choose_decoder
-from xqg.generators.gguf import converted_folder
+from xqg.generators.gguf import (
+    BASE_NAME,
+    base_revision,
+    bundled_folder,
+    check_base,
+    converted_folder,
+    load_converted_tokenizer,
+)
 from xqg.generators.local import LocalGenerator, Task
 from xqg.generators.prompts import EXAMPLES, PromptStyle, chat_message, few_shot_prompt, trained_line, trained_passage
-from xqg.models import ModelSource, file_hash, quiet
+from xqg.models import ModelSource, file_hash, load_part, quiet
 from xqg.records import Passage
+from xqg.settings import BUNDLED_BASE
 
 _TRIAL = Passage(id="", text=EXAMPLES[0][0])
 """What the decoder is compared with the model on before it is used."""
@@ -105,3 +114,46 @@ def _check_gguf(path: Path) -> None:
         found = file.read(4)
     if found != b"GGUF":
         raise ModelError(f"{path} starts with {found!r}", "a GGUF file, which starts with b'GGUF'", "Fetch it again")
+
+
+class BundledGenerator(CausalGenerator):
+    """Gemma 3 270M with the adapter that xqg ships and its prompt, or without it behind the few-shot prompt.
+
+    The package holds the base as one GGUF file in parts; the first start converts it, about a minute and 560 MB in
+    the cache folder. The Gemma terms of use apply to it and to what it writes.
+    """
+
+    @cached_property
+    def _adapter(self) -> Adapter | None:
+        if self._settings.spec == BUNDLED_BASE:
+            return None
+        return bundled_adapter()
+
+    @cached_property
+    def _source(self) -> ModelSource:
+        return ModelSource(BASE_NAME if self._adapter is None else f"{BASE_NAME}, with xqg's adapter", None, None)
+
+    @property
+    def _style(self) -> PromptStyle:
+        return "few-shot" if self._adapter is None else super()._style  # told without loading the tokenizer
+
+    @cached_property
+    def _folder(self) -> ModelSource:
+        return bundled_folder()
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return load_part(self._folder, load_converted_tokenizer)
+
+    @cached_property
+    def _revision(self) -> str:
+        return base_revision() if self._adapter is None else f"{base_revision()[:16]}+{self._adapter.revision[:16]}"
+
+    def check(self) -> None:
+        """See that the package with the model is whole, and the adapter trained to write what is asked for.
+
+        :raises ModelError, SettingsError: if not.
+        """
+        if self._adapter is not None:
+            check_style(self._adapter, self._settings.trained_style)
+        check_base()

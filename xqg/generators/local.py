@@ -14,8 +14,7 @@ import torch
 from xqg.errors import GenerationError
 from xqg.generators.adapters import Adapter, base_source, find_adapter, merge_adapter
 from xqg.generators.cleaning import LanguageCheck, Output, finish_outputs
-from xqg.generators.decoding.decoder import Decoder, Limits, Prompt
-from xqg.generators.decoding.generate import EncodedPromptDecoder
+from xqg.generators.decoding.decoder import Decoder, EncodedPromptDecoder, Limits, Prompt
 from xqg.generators.decoding.top_k import row_seed
 from xqg.generators.prompts import PromptStyle, prompt_identity, prompt_marks, seq2seq_prompt
 from xqg.messages import brief

@@ -16,8 +16,8 @@ from xqg.generators.cleaning import LanguageCheck
 from xqg.generators.prompts import TrainedStyle
 from xqg.protocols import Encoder, QueryGenerator
 from xqg.records import GeneratedQuery, Passage, Vectors, content_hash
+from xqg.training.pairs import read_pairs
 from xqg.training.query_measures import QueryMeasures, distinct_bigrams, measure_queries, own_ranks
-from xqg.training.sources import read_pairs
 from xqg.training.training_settings import EvaluationSettings
 
 HUMAN = "human"

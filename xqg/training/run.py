@@ -18,7 +18,7 @@ from xqg.generators.adapters import ADAPTER_WEIGHTS
 from xqg.models import quiet
 from xqg.training.base_model import BaseModel
 from xqg.training.examples import CausalCollator, Seq2SeqCollator, dev_examples, draw_examples
-from xqg.training.pairs import GroupSplit, PairData
+from xqg.training.pairs import PairData
 from xqg.training.training_report import CHECKPOINTS, TrainingProgress, TrainingReport, checkpoint_step, write_card
 from xqg.training.training_settings import TrainingSettings
 
@@ -121,7 +121,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
 
 def run_training(
     settings: TrainingSettings,
-    split: GroupSplit,
+    split: tuple[PairData, PairData],
     base: BaseModel,
     checkpoint: Path | None,
     progress: Callable[[TrainingProgress], None],
@@ -130,18 +130,19 @@ def run_training(
     """Train ``base`` and write the result to ``settings.out``.
 
     :param settings: with the defaults of the kind of model filled in. :param checkpoint: to go on from.
+    :param split: the pairs to train on, and those for the dev loss.
     """
+    train, dev = split
     at_once = settings.batch_size * settings.accumulation
-    pairs = PairData(split.train).pairs
-    steps = settings.max_steps or max(1, round(settings.epochs * pairs / at_once))
+    steps = settings.max_steps or max(1, round(settings.epochs * train.pairs / at_once))
     schedule = Schedule(steps, settings.max_minutes, _minutes_before(checkpoint))
     callback = RunCallback(schedule, settings.evaluations, progress, stopped)
     trainer = ScheduledTrainer(
         schedule,
         model=base.model,
         args=_arguments(settings, steps, base),
-        train_dataset=draw_examples(split.train, steps * at_once, settings.language_balance, settings.seed),
-        eval_dataset=dev_examples(split.dev, settings.seed),
+        train_dataset=draw_examples(train.groups, steps * at_once, settings.language_balance, settings.seed),
+        eval_dataset=dev_examples(dev.groups, settings.seed),
         data_collator=(Seq2SeqCollator if base.is_seq2seq else CausalCollator)(base.tokenizer, settings),
         callbacks=[callback, EarlyStoppingCallback(settings.patience)],
     )
@@ -196,15 +197,15 @@ def _minutes_before(checkpoint: Path | None) -> float:
 
 
 def _report(
-    settings: TrainingSettings, split: GroupSplit, state: Any, schedule: Schedule, interrupted: bool
+    settings: TrainingSettings, split: tuple[PairData, PairData], state: Any, schedule: Schedule, interrupted: bool
 ) -> TrainingReport:
-    data, best = PairData(split.train), state.best_model_checkpoint
+    (train, dev), best = split, state.best_model_checkpoint
     return TrainingReport(
         out=settings.out,
-        pairs=data.pairs,
-        dev_pairs=PairData(split.dev).pairs,
-        languages=data.languages(),
-        rejects=split.rejects,
+        pairs=train.pairs,
+        dev_pairs=dev.pairs,
+        languages=train.languages(),
+        rejects=(*train.rejects, *dev.rejects),
         steps=state.global_step,
         minutes=schedule.minutes(),
         dev_losses=tuple((entry["step"], entry["eval_loss"]) for entry in state.log_history if "eval_loss" in entry),

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from xqg.errors import MissingDependencyError, SettingsError
 from xqg.folder_lock import LOCK, locked_folder
-from xqg.training.pairs import require_enough, split_groups
-from xqg.training.sources import read_pairs
+from xqg.training.pairs import read_pairs, require_enough, split_groups
 from xqg.training.training_report import CHECKPOINTS, TrainingProgress, TrainingReport, checkpoint_step
 from xqg.training.training_settings import TrainingSettings
 

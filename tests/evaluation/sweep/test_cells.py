@@ -9,7 +9,7 @@ from tests.evaluation.sweep.samples import QUERIES, generated, material
 from tests.fakes import FakeEncoder, fake_profile
 from xqg.errors import InputError
 from xqg.evaluation.queries import LabelledQuery
-from xqg.evaluation.sweep.cells import HIT, PLAIN, Cell, best_passages, build, evaluate_stored
+from xqg.evaluation.sweep.grid import HIT, PLAIN, Cell, best_passages, build, evaluate_stored
 from xqg.evaluation.sweep.material import gather
 from xqg.evaluation.sweep.vectors import VectorCache
 from xqg.fusion.rules import StoredRows

@@ -8,8 +8,7 @@ import pytest
 from tests.evaluation.sweep.samples import generated, material
 from xqg.errors import SettingsError
 from xqg.evaluation.measures import MRR
-from xqg.evaluation.sweep.cells import PLAIN, Cell
-from xqg.evaluation.sweep.grid import Grid, draw_languages, make_cells, run_sweep
+from xqg.evaluation.sweep.grid import PLAIN, Cell, Grid, draw_languages, make_cells, run_sweep
 from xqg.evaluation.sweep.output import COLUMNS, table_rows, write_sweep
 from xqg.records import FusionRule
 

@@ -3,8 +3,7 @@ import torch
 
 from tests.models import make_gemma, make_llama
 from xqg.generators.decoding.attention import FOLDED, folded_attention
-from xqg.generators.decoding.decoder import Limits, Prompt
-from xqg.generators.decoding.generate import GenerateDecoder
+from xqg.generators.decoding.decoder import GenerateDecoder, Limits, Prompt
 from xqg.generators.decoding.rows import common_prefix
 from xqg.generators.decoding.shared_prefix import SharedPrefixDecoder, agrees, choose_decoder
 from xqg.generators.decoding.top_k import choose_tokens, gumbel_noise, largest, row_seed

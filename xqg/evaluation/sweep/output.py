@@ -12,8 +12,7 @@ from typing import Any
 from xqg.evaluation.evaluate import MACRO
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.plots import plot_lines
-from xqg.evaluation.sweep.cells import HIT, MEASURES, Cell
-from xqg.evaluation.sweep.grid import Row
+from xqg.evaluation.sweep.grid import HIT, MEASURES, Cell, Row
 from xqg.messages import markdown_table
 
 COLUMNS = ["rule", "texts", "a language", "languages", "α", HIT, *MEASURES[1:], "own R@1", "own MRR", "p"]

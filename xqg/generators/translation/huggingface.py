@@ -85,11 +85,11 @@ class HuggingFaceTranslator(Remade):
             return f"<2{target}> ", None
         if f">>{target}<<" in known:  # Marian into several languages
             return f">>{target}<< ", None
-        for spell in (_m2m_name, self._nllb_name):
-            names = spell(source), spell(target)
-            if all(name in known for name in names):
-                self._tokenizer.src_lang = names[0] if spell is self._nllb_name else source
-                return "", int(known[names[1]])
+        nllb = self._nllb_name(source), self._nllb_name(target)
+        for spoken, own, wanted in ((source, f"__{source}__", f"__{target}__"), (nllb[0], *nllb)):
+            if own in known and wanted in known:
+                self._tokenizer.src_lang = spoken
+                return "", int(known[wanted])
         if self._config.model_type == "marian":
             return "", None
         raise ModelError(
@@ -168,10 +168,6 @@ class CTranslate2Translator(HuggingFaceTranslator):
         self._load(torch.float32).save_pretrained(saved)
         self._tokenizer.save_pretrained(saved)
         TransformersConverter(str(saved)).convert(str(folder), quantization=QUANTIZATION)
-
-
-def _m2m_name(code: str) -> str:
-    return f"__{code}__"
 
 
 def _batches(lengths: Mapping[str, int]) -> Iterator[list[str]]:
