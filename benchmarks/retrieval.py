@@ -24,10 +24,9 @@ from universal_encoder import LANGUAGES, UniversalEncoder
 
 from xqg.assembly import build_encoder, build_generator
 from xqg.console import count_display, print_lines, print_table
-from xqg.evaluation.comparison import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
-from xqg.evaluation.statistics import holm
+from xqg.evaluation.statistics import clustered_p, holm
 from xqg.evaluation.sweep.grid import HIT, MEASURES, PLAIN, Cell, build, evaluate_stored
 from xqg.evaluation.sweep.material import Material, gather, read_texts, write_texts
 from xqg.evaluation.sweep.vectors import VectorCache

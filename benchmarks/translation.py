@@ -27,9 +27,9 @@ from retrieval import tell
 
 from xqg.assembly import build_encoder, build_generator
 from xqg.console import print_lines, print_table
-from xqg.evaluation.comparison import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
+from xqg.evaluation.statistics import clustered_p
 from xqg.evaluation.sweep.grid import HIT, MEASURES, evaluate_stored
 from xqg.evaluation.sweep.material import Material, gather
 from xqg.evaluation.sweep.vectors import VectorCache

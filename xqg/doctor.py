@@ -46,7 +46,7 @@ class Finding:
 
 def examine(store_spec: str | None) -> list[Finding]:
     """All findings; loads no weights and writes nothing. A store is only looked at where one is named."""
-    return [*_packages(), *_models(), *_device(), *_store(store_spec)]
+    return [*_packages(), *_models(), *_store(store_spec)]
 
 
 def _packages() -> Iterator[Finding]:
@@ -82,6 +82,8 @@ def _models() -> Iterator[Finding]:
         yield Finding("bundled encoder", str(error), healthy=False)
     if importlib.util.find_spec("torch") is None:
         return
+    import torch
+
     from xqg.generators.gguf import cached_model
 
     folder = cached_model()
@@ -89,13 +91,6 @@ def _models() -> Iterator[Finding]:
         yield Finding("bundled generator", "not yet converted", remedy="the first use converts it, about a minute")
     else:
         yield Finding("bundled generator", f"converted, in {folder}")
-
-
-def _device() -> Iterator[Finding]:
-    if importlib.util.find_spec("torch") is None:
-        return
-    import torch
-
     if torch.cuda.is_available():
         yield Finding("device", torch.cuda.get_device_name(0))
     else:

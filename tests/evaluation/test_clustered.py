@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from scipy.stats import t, ttest_rel
 
-from xqg.evaluation.comparison import clustered_p
 from xqg.evaluation.evaluate import Evaluation, QueryResult
 from xqg.evaluation.queries import LabelledQuery
+from xqg.evaluation.statistics import clustered_p
 
 
 def evaluation(*values: tuple[str, str, float]) -> Evaluation:

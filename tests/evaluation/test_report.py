@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from xqg.evaluation.comparison import compare_evaluations
 from xqg.evaluation.evaluate import Evaluation, QueryResult, RankedDocument
 from xqg.evaluation.plots import plot_languages, plot_lines
 from xqg.evaluation.queries import LabelledQuery, QuerySet
 from xqg.evaluation.report import NamedEvaluation, build_report, query_notes, write_report
+from xqg.evaluation.statistics import compare_evaluations
 
 
 def evaluation(**values: list[float]) -> Evaluation:

@@ -13,7 +13,7 @@ from xqg.errors import InputError, SettingsError
 from xqg.folder_lock import locked_folder
 from xqg.ingest.plan import asked_languages
 from xqg.languages import LanguageDetector
-from xqg.options import collect, settings_options
+from xqg.options import collect, settings_options, split_codes
 from xqg.records import FusionRule, GeneratedQuery, Passage, Reject, digest
 from xqg.settings import EncoderSettings, GeneratorSettings, ReaderSettings, validated
 
@@ -146,7 +146,12 @@ def _generate(
     settings: GeneratorSettings = validated(GeneratorSettings, values)
     generator = build_generator(settings, LanguageDetector())
     if generator is None:
-        _check_needless(kind, grid)
+        if grid.augmentations != ("queries",) or any(rule.needs_queries for rule in grid.rules):
+            raise SettingsError(
+                f"There are no generated {kind} to fuse",
+                "",
+                "Name --languages, give a file of them, or sweep --rules neutral,views without",
+            )
         return None
     languages = settings.languages or generator.languages()
     path = out / f"{kind}-{digest([dict(generator.identity), languages, settings.queries_per_language])[:12]}.jsonl"
@@ -157,18 +162,8 @@ def _generate(
     return path
 
 
-def _check_needless(kind: Kind, grid: Grid) -> None:
-    """:raises SettingsError: if something is to be fused of which there is none."""
-    if grid.augmentations != ("queries",) or any(rule.needs_queries for rule in grid.rules):
-        raise SettingsError(
-            f"There are no generated {kind} to fuse",
-            "",
-            "Name --languages, give a file of them, or sweep --rules neutral,views without",
-        )
-
-
 def _parts(text: str) -> list[str]:
-    return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    return list(dict.fromkeys(split_codes(text)))
 
 
 def _rule(part: str) -> FusionRule:

@@ -22,18 +22,13 @@ GENERATION_BATCH = 32
 LOOK_UP_BATCH = 256
 
 
-def used_seeds(collections: Sequence[Collection]) -> set[int]:
-    """The seeds with which the collections' own queries were generated."""
-    generators = [found.metadata["settings"].get("generator") or {} for found in collections]
-    return {int(generator["seed"]) for generator in generators if generator.get("seed") is not None}
-
-
 def choose_seed(asked: int | None, collections: Sequence[Collection]) -> int:
-    """``asked``, or the seed after the highest one used.
+    """``asked``, or the seed after the highest one that the collections' own queries were generated with.
 
     :raises SettingsError: if ``asked`` was used: the queries would be those that are stored.
     """
-    used = used_seeds(collections)
+    generators = [found.metadata["settings"].get("generator") or {} for found in collections]
+    used = {int(generator["seed"]) for generator in generators if generator.get("seed") is not None}
     if asked is None:
         return max(used, default=-1) + 1
     if asked in used:

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from xqg.evaluation.comparison import Change, compare_evaluations
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR, TOKEN_CUTS
 from xqg.evaluation.plots import plot_languages
 from xqg.evaluation.queries import UNKNOWN_LANGUAGE, QuerySet
-from xqg.evaluation.statistics import LEVEL, Interval, bootstrap_intervals
+from xqg.evaluation.statistics import LEVEL, Change, Interval, bootstrap_intervals, compare_evaluations
 from xqg.languages import NAMES
 from xqg.messages import markdown_table
 

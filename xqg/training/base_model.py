@@ -56,13 +56,17 @@ def load_base(settings: TrainingSettings) -> BaseModel:
     :raises ModelError: if it cannot be found, loaded or trained here.
     :raises SettingsError: if the adapter to start from does not fit.
     """
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
     start = _find_start(settings)
     source = _find(settings)
     config = load_config(source)
     device = choose_device(settings.device)
     bf16 = choose_dtype(device) == torch.bfloat16 if settings.bf16 == "auto" else settings.bf16 == "on"
     seq2seq = bool(config.is_encoder_decoder)
-    model = _load_model(source, seq2seq, device, bf16 and settings.method == "lora")
+    kind = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
+    dtype = torch.bfloat16 if bf16 and settings.method == "lora" else torch.float32
+    model = load_weights(source, kind.from_pretrained, dtype=dtype)
     if settings.method == "lora":
         model = _new_adapter(model, settings, seq2seq) if start is None else _load_adapter(model, start)
     bundled = settings.base == "bundled"
@@ -103,13 +107,6 @@ def _find(settings: TrainingSettings) -> ModelSource:
     if source.is_gguf:
         raise ModelError(f"{name} is a GGUF file", "unquantised weights to train", "Name a model in safetensors")
     return source
-
-
-def _load_model(source: ModelSource, seq2seq: bool, device: str, half: bool) -> Any:
-    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
-
-    kind = AutoModelForSeq2SeqLM if seq2seq else AutoModelForCausalLM
-    return load_weights(source, kind.from_pretrained, dtype=torch.bfloat16 if half else torch.float32)
 
 
 def _new_adapter(model: Any, settings: TrainingSettings, seq2seq: bool) -> Any:

@@ -12,10 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from xqg.errors import SettingsError
-from xqg.evaluation.comparison import clustered_p
 from xqg.evaluation.evaluate import MACRO, Evaluation, QueryResult
 from xqg.evaluation.measures import CUT, MRR, NDCG, rank_measures
-from xqg.evaluation.statistics import holm
+from xqg.evaluation.statistics import clustered_p, holm
 from xqg.evaluation.sweep.material import Kind, Material, Texts
 from xqg.evaluation.sweep.vectors import Progress
 from xqg.fusion.arrays import unit_rows
