@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from xqg.errors import ModelError
@@ -47,7 +46,11 @@ class CausalGenerator(LocalGenerator):
         if self._adapter is not None:
             check_style(self._adapter, self._settings.trained_style)
         if self._source.path is not None and self._source.is_gguf:
-            _check_gguf(self._source.path)
+            with self._source.path.open("rb") as file:
+                found = file.read(4)
+            if found != b"GGUF":
+                expected = "a GGUF file, which starts with b'GGUF'"
+                raise ModelError(f"{self._source.path} starts with {found!r}", expected, "Fetch it again")
         else:
             super().check()
 
@@ -107,13 +110,6 @@ class CausalGenerator(LocalGenerator):
             enable_thinking=False,
         )
         return tuple(self._tokenizer(text, add_special_tokens=False).input_ids)
-
-
-def _check_gguf(path: Path) -> None:
-    with path.open("rb") as file:
-        found = file.read(4)
-    if found != b"GGUF":
-        raise ModelError(f"{path} starts with {found!r}", "a GGUF file, which starts with b'GGUF'", "Fetch it again")
 
 
 class BundledGenerator(CausalGenerator):

@@ -141,13 +141,8 @@ class EvaluationSettings(Settings):
 
     @field_validator("languages", mode="before")
     @classmethod
-    def _split_languages(cls, value: Any) -> Any:
-        return tuple(code.strip() for part in value for code in part.split(",")) if value else ()
-
-    @field_validator("languages")
-    @classmethod
-    def _known_languages(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(language_code(tag) for tag in languages))
+    def _known_languages(cls, value: Any) -> Any:
+        return tuple(dict.fromkeys(language_code(tag.strip()) for part in value or () for tag in part.split(",")))
 
     @model_validator(mode="after")
     def _one_style(self) -> EvaluationSettings:

@@ -59,6 +59,8 @@ def test_every_family_is_told_the_language_in_its_own_way(tmp_path, model_type, 
     translator.check()
     before, asked = translator._directions("en", "fr")
     assert (before, None if asked is None else translator._tokenizer.convert_ids_to_tokens(asked)) == (prefix, first)
+    if first == "fra_Latn":
+        assert translator._tokenizer.src_lang == "eng_Latn"
     texts = ["hello world", "hello", "world hello world"]
     found = list(translator.translate(texts, "en", "fr"))
     assert sorted(text for text, _ in found) == sorted(texts)
