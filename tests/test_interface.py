@@ -213,7 +213,7 @@ class TestSettings:
             assert job.ingest(PAGES).upserted == 2
 
     def test_the_key_of_a_server_comes_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from xqg.keywords import ingest_settings
+        from xqg.config import ingest_settings
 
         monkeypatch.setenv("QDRANT_API_KEY", "a-secret")
         made = ingest_settings(None, {"store": "http://localhost:6333", "collection": "a"})

@@ -79,7 +79,7 @@ def test_from_python_and_to_assistants_and_frameworks(tmp_path: Path) -> None:
     code = """
 from xqg import StoreSettings, open_augmenter, open_ingestion, open_searcher
 import xqg.plugin.haystack, xqg.plugin.langchain, xqg.plugin.llamaindex, xqg.plugin.mcp
-from xqg.plugin.collection_reader import ReadingSettings, open_reader
+from xqg.plugin.mcp import ReadingSettings, open_reader
 
 with open_ingestion(store="edge:data", collection="help") as job:
     job.ingest([{"id": "a", "text": "Press the button until the lamp blinks."}])

@@ -1,7 +1,8 @@
-"""Addresses of servers: with their port, without logins, and whether a proxy of the environment stands before them."""
+"""Addresses of servers: with their port, without logins, whether others reach them, and through which proxy."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from urllib.parse import urlsplit
@@ -29,6 +30,16 @@ def server_address(url: str) -> str:
 def without_login(url: str) -> str:
     """``url`` without the name and password before its host."""
     return re.sub(r"//[^/?#]*@", "//", url)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on ``host``."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # a name, which may mean any address
+        return False
 
 
 def proxy_note(url: str) -> str:

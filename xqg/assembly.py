@@ -61,9 +61,9 @@ def open_ingestion(
     :param languages: target languages, ISO 639-1.
     :raises SettingsError: if a setting is wrong. :raises XqgError: if a part cannot be used; nothing was written.
     """
+    from xqg.config import handed_in, ingest_settings
     from xqg.encoders.profiles import find_profile
     from xqg.ingest.job import IngestJob
-    from xqg.keywords import handed_in, ingest_settings
 
     named = {"store": store, "collection": collection, "encoder": encoder, "generator": generator}
     chosen = ingest_settings(settings, {**named, "languages": languages, **options})
@@ -100,7 +100,7 @@ def open_searcher(
     :param for_many: it will get hundreds of questions at once, so that it pays to wait for what encodes fastest.
     :raises StoreError: if the collection is missing. :raises FingerprintError: if another encoder made it.
     """
-    from xqg.keywords import handed_in, search_settings
+    from xqg.config import handed_in, search_settings
     from xqg.metadata import noted_encoder, pinned_encoder
     from xqg.search.searcher import Searcher, check_encoder, require_collection
 

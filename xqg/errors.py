@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity.nap import sleep as pause
 from tenacity.wait import wait_random_exponential
 
 from xqg.messages import printable, redact
@@ -124,7 +125,6 @@ def retry(operation: Callable[[], Result], sleep: Callable[[float], Any] | None 
         wait=_wait,
         retry=retry_if_exception_type(TransientError),
         reraise=True,
+        sleep=pause if sleep is None else sleep,
     )
-    if sleep is not None:
-        policy = policy.copy(sleep=sleep)
     return policy(operation)

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from xqg.addresses import proxy_note
 from xqg.errors import PARSING_ERRORS, SettingsError, TransientError, XqgError, retry
 from xqg.messages import brief, passwords
 from xqg.remade import Remade
@@ -197,9 +198,8 @@ class JsonEndpoint(Remade):
         except httpx.TransportError as error:
             if isinstance(error, httpx.ConnectError) and not self._answered:
                 # more likely a wrong address than an endpoint that is starting
-                raise EndpointError(
-                    f"Nothing answers at {self.address}: {self._brief(str(error))}", "", _unanswered_remedy()
-                ) from None
+                found = f"Nothing answers at {self.address}: {self._brief(str(error))}{proxy_note(self.address)}"
+                raise EndpointError(found, "", "Check the address") from None
             raise TransientError(self._brief(f"{type(error).__name__} {error}")) from None
         except _UNREADABLE as error:
             raise EndpointError(f"{self.address}: {self._brief(f'{type(error).__name__} {error}')}") from None
@@ -249,14 +249,6 @@ def _written(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
     except PARSING_ERRORS:
         return "nested too deeply to be shown"
-
-
-def _unanswered_remedy() -> str:
-    """Names the proxies of the environment, which may be what did not answer."""
-    names = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
-    proxies = [name for name in names if os.environ.get(name) or os.environ.get(name.lower())]
-    hint = f"; {', '.join(proxies)} is set: for addresses that need no proxy, set NO_PROXY" if proxies else ""
-    return f"Check the address{hint}"
 
 
 def _pause(headers: httpx.Headers) -> float | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from xqg.errors import MissingDependencyError, SettingsError
@@ -76,18 +77,6 @@ def _bundled_encoder(settings: EncoderSettings) -> Encoder:
     return BundledEncoder(settings.engine, settings.device)
 
 
-def _huggingface_encoder(settings: EncoderSettings) -> Encoder:
-    from xqg.encoders.huggingface import HuggingFaceEncoder
-
-    return HuggingFaceEncoder(settings)
-
-
-def _openai_encoder(settings: EncoderSettings) -> Encoder:
-    from xqg.encoders.openai import OpenAIEncoder
-
-    return OpenAIEncoder(settings)
-
-
 def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> QueryGenerator | None:
     """The generator, checked but without its weights; None for ``none``.
 
@@ -99,12 +88,6 @@ def build_generator(settings: GeneratorSettings, detector: LanguageCheck) -> Que
         generator: QueryGenerator = _maker(GENERATORS, "xqg.generators", settings.spec)(settings, detector)
         generator.check()
     return generator
-
-
-def _bundled_generator(settings: GeneratorSettings, detector: LanguageCheck) -> QueryGenerator:
-    from xqg.generators.causal import BundledGenerator
-
-    return BundledGenerator(settings, detector)
 
 
 def _openai_generator(settings: GeneratorSettings, detector: LanguageCheck) -> QueryGenerator:
@@ -140,44 +123,40 @@ def _translating_generator(settings: GeneratorSettings, detector: LanguageCheck)
     from xqg.models import cache_folder
 
     own, _, other = settings.spec.partition("+")
-    translator = _build_translator(settings, own.partition(":")[2] or "firefox")
+    engine, _, name = (own.partition(":")[2] or "firefox").partition(":")
+    translator = TRANSLATORS[engine](settings, name)
     memory = TranslationMemory(cache_folder() / "translations.sqlite")
     generator = TranslatingGenerator(translator, memory, detector)
     second = build_generator(settings.model_copy(update={"spec": other}), detector) if other else None
     return generator if second is None else Together([generator, second])
 
 
-def _build_translator(settings: GeneratorSettings, engine: str) -> Translator:
-    kind, _, name = engine.partition(":")
-    if kind == "firefox":
-        from xqg.generators.translation.firefox import FirefoxTranslator
+def _firefox_translator(settings: GeneratorSettings, name: str) -> Translator:
+    from xqg.generators.translation.firefox import FirefoxTranslator
 
-        return FirefoxTranslator(None if settings.models is None else Path(settings.models))
-    if kind == "hf":
-        from xqg.generators.translation.huggingface import HuggingFaceTranslator
-
-        return HuggingFaceTranslator(settings, name)
-    if kind == "ct2":
-        from xqg.generators.translation.huggingface import CTranslate2Translator
-
-        return CTranslate2Translator(settings, name)
-    if kind == "openai":
-        from xqg.generators.translation.endpoints import OpenAITranslator
-
-        return OpenAITranslator(settings, name)
-    from xqg.generators.translation.endpoints import LibreTranslator
-
-    return LibreTranslator(settings, name)
+    return FirefoxTranslator(None if settings.models is None else Path(settings.models))
 
 
+def _later(place: str) -> Callable[..., Any]:
+    """What is called at ``place``, MODULE:NAME, which is imported when it is needed."""
+    return lambda *arguments: resolve_name(place)(*arguments)
+
+
+TRANSLATORS: Mapping[str, Callable[[GeneratorSettings, str], Translator]] = {
+    "firefox": _firefox_translator,
+    "hf": _later("xqg.generators.translation.huggingface:HuggingFaceTranslator"),
+    "ct2": _later("xqg.generators.translation.huggingface:CTranslate2Translator"),
+    "openai": _later("xqg.generators.translation.endpoints:OpenAITranslator"),
+    "libretranslate": _later("xqg.generators.translation.endpoints:LibreTranslator"),
+}
 ENCODERS: Mapping[str, Callable[[EncoderSettings], Encoder]] = {
     "bundled": _bundled_encoder,
-    "hf": _huggingface_encoder,
-    "openai": _openai_encoder,
+    "hf": _later("xqg.encoders.huggingface:HuggingFaceEncoder"),
+    "openai": _later("xqg.encoders.openai:OpenAIEncoder"),
 }
 GENERATORS: Mapping[str, Callable[[GeneratorSettings, LanguageCheck], QueryGenerator]] = {
-    "bundled": _bundled_generator,
-    BUNDLED_BASE: _bundled_generator,
+    "bundled": _later("xqg.generators.causal:BundledGenerator"),
+    BUNDLED_BASE: _later("xqg.generators.causal:BundledGenerator"),
     "file": _file_generator,
     "hf": _huggingface_generator,
     "openai": _openai_generator,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xqg.errors import PARSING_ERRORS, SettingsError
-from xqg.languages import language_code
+from xqg.language_codes import understood_language
 from xqg.records import Passage
 
 OWN_KEY = "xqg"
@@ -68,10 +68,7 @@ class Layout:
     def language(self, payload: Mapping[str, Any]) -> str | None:
         """The language in the metadata, as ISO 639-1; None where there is none that is known."""
         tag = _first_text(self.metadata(payload), LANGUAGE_KEYS)
-        try:
-            return language_code(tag) if tag else None
-        except SettingsError:
-            return None  # someone else's key of that name, or a language we cannot use
+        return understood_language(tag)  # None also for someone else's key of that name
 
     def embedded_texts(self, payload: Mapping[str, Any]) -> tuple[str, ...]:
         """What the stack may have embedded for this payload, likeliest first."""

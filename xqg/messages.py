@@ -128,8 +128,5 @@ def _written(character: str) -> str:
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """The lines of a table in Markdown."""
     lines = [columns, ["---"] * len(columns), *rows]
-    return ["| " + " | ".join(_cell(value) for value in line) + " |" for line in lines]
-
-
-def _cell(value: Any) -> str:
-    return str(value).replace("|", "\\|").replace("*", "\\*")
+    cells = [[str(value).replace("|", "\\|").replace("*", "\\*") for value in line] for line in lines]
+    return [f"| {' | '.join(line)} |" for line in cells]

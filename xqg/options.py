@@ -20,6 +20,7 @@ from xqg.settings import (
     FusionSettings,
     GeneratorSettings,
     IngestSettings,
+    ModelSettings,
     ReaderSettings,
     SearchSettings,
     StoreSettings,
@@ -40,26 +41,11 @@ GROUPS: dict[str, type[BaseModel]] = {
     "job": IngestSettings,
 }
 
-FLAGS: dict[str, str] = {
+OWN_FLAGS: dict[str, str] = {
     "store.spec": "--store",
-    "store.collection": "--collection",
-    "store.grpc": "--grpc",
-    "store.grpc_port": "--grpc-port",
     "store.timeout_seconds": "--store-timeout",
-    "store.max_request_bytes": "--max-request-bytes",
     "generator.spec": "--generator",
     "generator.base": "--generator-base",
-    "generator.languages": "--languages",
-    "generator.queries_per_language": "--queries-per-language",
-    "generator.own_language": "--own-language",
-    "generator.top_k": "--top-k",
-    "generator.temperature": "--temperature",
-    "generator.style": "--style",
-    "generator.augment_with": "--augment-with",
-    "generator.max_new_tokens": "--max-new-tokens",
-    "generator.seed": "--seed",
-    "generator.keep_texts": "--keep-texts",
-    "generator.models": "--models",
     "generator.batch_rows": "--generator-batch",
     "generator.revision": "--generator-revision",
     "generator.device": "--generator-device",
@@ -71,36 +57,28 @@ FLAGS: dict[str, str] = {
     "encoder.engine": "--encoder-engine",
     "encoder.batch_size": "--encoder-batch",
     "encoder.max_tokens": "--max-passage-tokens",
-    "encoder.query_prefix": "--query-prefix",
-    "encoder.passage_prefix": "--passage-prefix",
-    "encoder.pooling": "--pooling",
-    "encoder.normalise": "--normalise",
     "encoder.base_url": "--encoder-url",
-    "fusion.rule": "--rule",
-    "fusion.alpha": "--alpha",
-    "fusion.beta": "--beta",
-    "fusion.views": "--views",
-    "fusion.rows": "--rows",
-    "fusion.distance": "--distance",
-    "reader.format": "--format",
-    "reader.delimiter": "--delimiter",
-    "reader.id_field": "--id-field",
-    "reader.text_field": "--text-field",
-    "reader.title_field": "--title-field",
-    "reader.language_field": "--language-field",
-    "reader.metadata_field": "--metadata-field",
     "reader.language": "--passage-language",
-    "reader.chunk": "--chunk",
-    "reader.chunk_tokens": "--chunk-tokens",
-    "reader.chunk_overlap": "--chunk-overlap",
-    "reader.max_text_bytes": "--max-text-bytes",
-    "job.batch_size": "--batch-size",
-    "job.update": "--update",
-    "job.sync": "--sync",
-    "job.sync_limit": "--sync-limit",
-    "job.index": "--index",
 }
-"""The flag of every setting that a command takes; secrets have none, they come from the environment."""
+"""Flags that are not called like their setting."""
+
+WITHOUT_FLAG = ("generator.timeout_seconds", "encoder.timeout_seconds", "encoder.concurrency")
+"""Settings of a file and of Python alone; secrets have no flag either, they come from the environment."""
+
+
+def _flags() -> dict[str, str]:
+    paths = [
+        f"{group}.{name}"
+        for group, model in GROUPS.items()
+        for name in sorted(model.model_fields, key=lambda name: name in ModelSettings.model_fields)
+        if name not in (*GROUPS, "api_key")
+    ]
+    usual = {path: f"--{path.partition('.')[2].replace('_', '-')}" for path in paths if path not in WITHOUT_FLAG}
+    return usual | OWN_FLAGS
+
+
+FLAGS = _flags()
+"""The flag of every setting that a command takes, as ``group.name``."""
 
 EXTRA_VARIABLES = {
     "store.spec": ["QDRANT_URL"],

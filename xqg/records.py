@@ -192,14 +192,3 @@ def record_hash(passage: Passage, content: str | None = None) -> str:
             passage.document_hash,
         ]
     )
-
-
-def owners(passages: Sequence[Passage], queries: Sequence[GeneratedQuery]) -> npt.NDArray[np.int64]:
-    """The row in ``passages`` of each query's passage, shape (len(queries),).
-
-    :raises KeyError: if a query names a passage that is not in ``passages``.
-    """
-    import numpy as np
-
-    rows = {passage.id: row for row, passage in enumerate(passages)}
-    return np.array([rows[query.passage_id] for query in queries], dtype=np.int64)

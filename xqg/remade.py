@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 Self = TypeVar("Self", bound="Remade")
@@ -23,8 +24,5 @@ class Remade:
         return made
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return _make, (type(self), *self._arguments)
-
-
-def _make(kind: type[Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-    return kind(*args, **options)
+        args, options = self._arguments
+        return partial(type(self), *args, **options), ()

@@ -211,20 +211,12 @@ class IngestSettings(Settings):
         return fields
 
     @model_validator(mode="after")
-    def _a_limit_bounds_something(self) -> IngestSettings:
+    def _options_fit(self) -> IngestSettings:
         if self.sync_limit is not None and not self.sync:
             raise ConflictError("--sync-limit bounds what --sync deletes; give --sync too", "sync_limit", "sync")
-        return self
-
-    @model_validator(mode="after")
-    def _passages_are_asked_for_as_such(self) -> IngestSettings:
         if self.generator.style == "passage" and self.generator.augment_with != "passages":
             message = "--style passage writes passages; give --augment-with passages instead"
             raise ConflictError(message, "generator.style", "generator.augment_with")
-        return self
-
-    @model_validator(mode="after")
-    def _rule_and_generator_fit(self) -> IngestSettings:
         rule, generates = self.fusion.rule, self.generator.spec != "none"
         if rule.needs_queries and not generates:
             message = f"--rule {rule.value} adds generated queries only; name --languages or a --generator"

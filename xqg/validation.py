@@ -24,7 +24,7 @@ class Settings(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise _settings_error(error) from None
+            raise SettingsError("; ".join(_one_problem(dict(problem)) for problem in error.errors())) from None
 
     # pydantic then still builds settings inside of settings by itself, so that an error names its place among them
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
@@ -74,10 +74,7 @@ def validated(settings: type[Settings], values: Mapping[str, Any]) -> Any:
 
     :raises SettingsError: one line that names each wrong option, what was found and what was asked.
     """
-    try:
-        return settings.model_validate(values)
-    except ValidationError as error:
-        raise _settings_error(error) from None
+    return settings(**values)
 
 
 def find_conflict(settings: type[Settings], values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -90,10 +87,6 @@ def find_conflict(settings: type[Settings], values: Mapping[str, Any]) -> tuple[
             if isinstance(cause, ConflictError):
                 return tuple(".".join([*map(str, problem["loc"]), name]) for name in cause.options)
     return ()
-
-
-def _settings_error(error: ValidationError) -> SettingsError:
-    return SettingsError("; ".join(_one_problem(dict(problem)) for problem in error.errors()))
 
 
 def _one_problem(problem: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from tests.augment.setting import Bench
 from tests.plugin.stacks import DOCUMENTS, STACKS, Stack, make_stack
 from tests.stores.wire import WireServer
-from xqg.augment.augment_report import AugmentReport
+from xqg.augment.source import AugmentReport
 from xqg.known_layouts import LAYOUTS
 
 

@@ -13,7 +13,7 @@ from tests.fakes import WORDS
 from tests.stores.strict import StrictMode
 from tests.stores.test_strict_mode import ALL, LIMITS
 from tests.stores.wire import CollectionSettings, WireServer
-from xqg.augment.aliases import roll_back
+from xqg.augment.job import roll_back
 from xqg.records import FieldMatch
 from xqg.settings import StoreSettings
 from xqg.stores.catalog import open_server_store

@@ -166,7 +166,7 @@ def test_what_is_not_finite_is_refused(rule: FusionRule) -> None:
 @pytest.mark.parametrize("rule", [FusionRule.NEUTRAL, FusionRule.VIEWS])
 def test_rules_without_the_language_need_a_profile(rule: FusionRule) -> None:
     with pytest.raises(SettingsError, match="the encoder's profile"):
-        Fusion(rule, 0.3)
+        fuse(passages([1, 0, 0]), pieces(), Fusion(rule, 0.3))
 
 
 def test_pieces_that_lost_all_their_versions_are_left_out() -> None:

@@ -13,7 +13,7 @@ from tests.plugin.fakes import FUSED, HALF, TEXTS, augmenter, counts
 from xqg.encoders.profiles import probe_passages
 from xqg.errors import EncodingError, GenerationError, SettingsError
 from xqg.fusion.rules import Fusion
-from xqg.plugin.augmenter import PROBE_QUESTIONS, Augmenter, UnmeasuredFusion
+from xqg.plugin.augmenter import PROBE_QUESTIONS, Augmenter
 from xqg.protocols import Generation
 from xqg.records import FusionRule, Passage
 
@@ -35,7 +35,7 @@ def embed(texts: Sequence[str]) -> list[list[float]]:
 class TestAugment:
     def test_fuses_half_of_the_mean_query(self) -> None:
         made = augmenter()
-        np.testing.assert_allclose(first_rows(made.augment(passages(made), embed(TEXTS), embed)), FUSED)
+        np.testing.assert_allclose(first_rows(made.augment(passages(made), embed(TEXTS), counts)), FUSED)
 
     def test_asynchronously_the_same(self) -> None:
         made = augmenter()
@@ -75,27 +75,31 @@ class TestAugment:
         generator = FakeGenerator()
         made = augmenter(generator)
         twice = [made.passage("a", TEXTS[0])] * 2
-        np.testing.assert_allclose(first_rows(made.augment(twice, embed(TEXTS[:1] * 2), embed)), [FUSED[0]] * 2)
+        np.testing.assert_allclose(first_rows(made.augment(twice, embed(TEXTS[:1] * 2), counts)), [FUSED[0]] * 2)
         assert len(generator.asked) == 1
 
     def test_a_blank_text_is_not_asked_for_and_keeps_its_vector(self) -> None:
         generator = FakeGenerator()
         made = augmenter(generator)
         given = passages(made, [" ", TEXTS[0]])
-        np.testing.assert_allclose(made.augment(given, [counts("wifi"), counts(TEXTS[0])], embed)[0][0], counts("wifi"))
+        np.testing.assert_allclose(
+            made.augment(given, [counts("wifi"), counts(TEXTS[0])], counts)[0][0], counts("wifi")
+        )
         assert [identifier for identifier, _ in generator.asked] == ["1"]
 
     def test_passages_without_queries_are_told_and_keep_their_vector(self, caplog: pytest.LogCaptureFixture) -> None:
         made = augmenter(FakeGenerator(silent=["fr"]), ["fr"])
         with caplog.at_level(logging.WARNING):
-            np.testing.assert_allclose(first_rows(made.augment(passages(made), embed(TEXTS), embed)), embed(TEXTS))
+            np.testing.assert_allclose(first_rows(made.augment(passages(made), embed(TEXTS), counts)), embed(TEXTS))
         assert "nothing was written for 3 of 3 passages" in caplog.text
 
     def test_a_broken_query_vector_is_left_out(self) -> None:
         made = augmenter(languages=["fr"])
+        asked: list[str] = []
 
-        def first_is_broken(texts: Sequence[str]) -> list[list[float]]:
-            return [[float("nan")] * 8, *embed(texts[1:])]
+        def first_is_broken(text: str) -> list[float]:
+            asked.append(text)
+            return counts(text) if len(asked) > 1 else [float("nan")] * 8
 
         np.testing.assert_allclose(first_rows(made.augment(passages(made), embed(TEXTS), first_is_broken)), FUSED)
 
@@ -109,8 +113,8 @@ class TestAugment:
 
         made = augmenter(FailsOnce())
         with pytest.raises(GenerationError):
-            made.augment(passages(made), embed(TEXTS), embed)
-        np.testing.assert_allclose(first_rows(made.augment(passages(made), embed(TEXTS), embed)), FUSED)
+            made.augment(passages(made), embed(TEXTS), counts)
+        np.testing.assert_allclose(first_rows(made.augment(passages(made), embed(TEXTS), counts)), FUSED)
 
     @pytest.mark.parametrize(
         ("vectors", "message"),
@@ -124,7 +128,7 @@ class TestAugment:
     def test_unusable_vectors_are_refused(self, vectors: list[list[float]], message: str) -> None:
         made = augmenter()
         with pytest.raises(EncodingError, match=message):
-            made.augment(passages(made), vectors, embed)
+            made.augment(passages(made), vectors, counts)
 
 
 class TestSettings:
@@ -139,7 +143,7 @@ class TestSettings:
     def test_another_models_profile_is_refused(self) -> None:
         made = Augmenter(None, (), Fusion(FusionRule.NEUTRAL, 0.2, profile=fake_profile()), passage_language="en")
         with pytest.raises(EncodingError, match="2 dimensions, the encoder's profile 8"):
-            made.augment([made.passage("a", "battery")], [[1.0, 0.0]], lambda texts: [[1.0, 0.0]] * len(texts))
+            made.augment([made.passage("a", "battery")], [[1.0, 0.0]], lambda _: [1.0, 0.0])
 
     def test_identity_tells_other_weights_apart(self) -> None:
         assert augmenter().identity == augmenter().identity
@@ -162,7 +166,7 @@ class TestNeutral:
     def test_title_and_first_sentence_enter_the_row_without_a_generator(self) -> None:
         made = Augmenter(None, (), Fusion(FusionRule.NEUTRAL, 0.5, profile=fake_profile()), passage_language="en")
         given = [made.passage("a", "The valve is quite new. A refund is due.", "battery")]
-        (row,) = first_rows(made.augment(given, [counts("battery valve refund language language")], embed))
+        (row,) = first_rows(made.augment(given, [counts("battery valve refund language language")], counts))
         base = 0.5 * np.array([1, 0, 0, 1, 0, 1]) / np.sqrt(3) + 0.5 * np.array([1, 0, 0, 1, 0, 0]) / np.sqrt(2)
         np.testing.assert_allclose(row[:6], 0.8 * base / np.linalg.norm(base), atol=1e-6)
         assert row[WORDS.index("language")] == pytest.approx(0.6)
@@ -170,28 +174,29 @@ class TestNeutral:
     def test_views_give_a_row_to_title_and_sentences(self) -> None:
         made = Augmenter(None, (), VIEWS, passage_language="en")
         given = [made.passage("a", "The valve is quite new. A refund is due.", "battery"), made.passage("b", "wifi")]
-        rows = made.augment(given, embed(["battery valve refund", "wifi"]), embed)
+        rows = made.augment(given, embed(["battery valve refund", "wifi"]), counts)
         assert made.writes_rows
         assert [len(own) for own in rows] == [4, 2]
 
     def test_the_profile_is_measured_once_with_the_frameworks_own_model(self) -> None:
-        made = Augmenter(None, (), UnmeasuredFusion(FusionRule.NEUTRAL, 0.3), passage_language="en")
+        made = Augmenter(None, (), Fusion(FusionRule.NEUTRAL, 0.3), passage_language="en")
         asked: list[int] = []
 
-        def embed_queries(texts: Sequence[str]) -> list[list[float]]:
-            asked.append(len(texts))
-            return [[float(len(text)), 1.0, float(text.count("e"))] for text in texts]
+        def embed_query(text: str) -> list[float]:
+            asked.append(1)
+            return [float(len(text)), 1.0, float(text.count("e"))]
 
         def embed_passages(texts: Sequence[str]) -> list[list[float]]:
             assert len(texts) == 22 * PROBE_QUESTIONS + len(probe_passages())
-            return embed_queries(texts)
+            asked.append(len(texts))
+            return [embed_query(text) for text in texts]
 
         given = [made.passage("a", "A battery that is full.")]
         for _ in range(2):
-            made.augment(given, [[1.0, 2.0, 3.0]], embed_queries, embed_passages)
-        assert asked == [22 * PROBE_QUESTIONS + len(probe_passages()), 22 * PROBE_QUESTIONS, 1, 1]
+            made.augment(given, [[1.0, 2.0, 3.0]], embed_query, embed_passages)
+        assert sum(asked) == 22 * PROBE_QUESTIONS + 2 * (22 * PROBE_QUESTIONS + len(probe_passages())) + 2
 
     def test_without_a_model_of_passages_there_is_no_profile(self) -> None:
-        made = Augmenter(None, (), UnmeasuredFusion(FusionRule.NEUTRAL, 0.3), passage_language="en")
+        made = Augmenter(None, (), Fusion(FusionRule.NEUTRAL, 0.3), passage_language="en")
         with pytest.raises(SettingsError, match=r"\(like\)"):
-            made.augment([made.passage("a", "battery")], embed(["battery"]), embed)
+            made.augment([made.passage("a", "battery")], embed(["battery"]), counts)

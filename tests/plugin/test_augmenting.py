@@ -30,7 +30,7 @@ def generator(tmp_path: Path) -> dict[str, Any]:
 def fused(options: dict[str, Any], text: str = "wifi wifi") -> list[float]:
     """The vector of the passage "a"."""
     made = open_augmenter(validated(AugmenterSettings, {"passage_language": "en", **options}))
-    vectors = made.augment([made.passage("a", text)], [counts(text)], lambda texts: [counts(text) for text in texts])
+    vectors = made.augment([made.passage("a", text)], [counts(text)], counts)
     vector: list[float] = vectors[0][0].tolist()
     return vector
 
@@ -53,9 +53,7 @@ class TestWeights:
         like = {"spec": f"edge:{tmp_path / 'data'}", "collection": "docs"}
         made = open_augmenter(validated(AugmenterSettings, {"passage_language": "en", "like": like}))
         text = "The wifi is quite slow. The valve is quite new."
-        (rows,) = made.augment(
-            [made.passage("a", text)], [counts(text)], lambda texts: [counts(text) for text in texts]
-        )
+        (rows,) = made.augment([made.passage("a", text)], [counts(text)], counts)
         assert made.writes_rows
         assert rows.shape == (2, 8)  # the first row and one view, as the collection's settings say
         base = 0.5 * np.array([1, 1]) / np.sqrt(2) + 0.5 * np.array([0, 1])  # valve, wifi; the first sentence is whole

@@ -153,7 +153,7 @@ class TestSerialisation:
         monkeypatch.setenv("HAYSTACK_DESERIALIZATION_ALLOWLIST", "tests")
         first = PassageAugmenter(CountingTextEmbedder(), settings)
         data = json.loads(json.dumps(first.to_dict()))
-        second = PassageAugmenter.from_dict(data)
+        second = default_from_dict(PassageAugmenter, data)
         assert second.to_dict() == first.to_dict()
         np.testing.assert_allclose(second.run(documents=embedded(documents()))["documents"][0].embedding, FUSED[0])
 
@@ -233,7 +233,7 @@ class TestEncoders:
         url = "https://embeddings.example:8080/v1"
         private = kind({"spec": "openai:some-model", "base_url": url.replace("//", "//me:hunter2@"), "concurrency": 2})
         again = default_from_dict(kind, json.loads(json.dumps(private.to_dict())))
-        assert (again._encoder.settings.base_url, again._encoder.settings.concurrency) == (url, 2)
+        assert (again._settings.base_url, again._settings.concurrency) == (url, 2)
         pipeline = Pipeline()
         pipeline.add_component("encoder", first)
         assert Pipeline.loads(pipeline.dumps(), allowed_modules=["xqg"]).dumps() == pipeline.dumps()

@@ -26,9 +26,8 @@ from tests.plugin.test_langchain import CountingEmbeddings
 from tests.stores.wire import WireServer
 from xqg.cli import main
 from xqg.errors import FingerprintError, SettingsError, StoreError
-from xqg.plugin import collection_reader
-from xqg.plugin.collection_reader import ReadingSettings, open_reader
-from xqg.plugin.mcp import build_server
+from xqg.plugin import mcp as plugin
+from xqg.plugin.mcp import ReadingSettings, build_server, open_reader
 from xqg.search.searcher import Searcher
 from xqg.settings import EncoderSettings, StoreSettings
 
@@ -39,7 +38,7 @@ SIZE = models.VectorParams(size=8, distance=models.Distance.COSINE)
 @pytest.fixture(autouse=True)
 def fake_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bundled encoder's place is taken by the one that counts words."""
-    monkeypatch.setattr(collection_reader, "build_encoder", lambda settings, for_search=False: FakeEncoder())
+    monkeypatch.setattr(plugin, "build_encoder", lambda settings, for_search=False: FakeEncoder())
 
 
 def read(wire: WireServer, **options: Any) -> Searcher:

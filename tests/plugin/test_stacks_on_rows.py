@@ -23,10 +23,9 @@ from tests.plugin.stacks import (
 )
 from tests.stores.samples import make_point, without_sleep
 from tests.stores.wire import WireServer
-from xqg.augment.augment_report import AugmentReport
 from xqg.augment.augment_settings import AugmentSettings
 from xqg.augment.inspection import inspect_source
-from xqg.augment.source import Source
+from xqg.augment.source import AugmentReport, Source
 from xqg.languages import LanguageDetector
 from xqg.protocols import Point
 from xqg.settings import StoreSettings

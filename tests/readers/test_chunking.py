@@ -7,8 +7,7 @@ import pytest
 
 from tests.readers.test_readers import EchoDetector
 from xqg.errors import InputError, SettingsError
-from xqg.readers.chunking import Chunker
-from xqg.readers.corpus import Claim, SeenIds, check_sources, passages_from
+from xqg.readers.corpus import Chunker, Claim, SeenIds, check_sources, passages_from
 from xqg.records import Passage, Reject, digest
 from xqg.settings import ReaderSettings
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from xqg.readers.chunking import WINDOW_CHARACTERS, Chunker
+from xqg.readers.corpus import WINDOW_CHARACTERS, Chunker
 from xqg.readers.markdown import BlockKind, first_heading, looks_like_markdown, parse_blocks
 from xqg.records import Passage
 from xqg.settings import ReaderSettings

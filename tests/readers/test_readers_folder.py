@@ -11,8 +11,8 @@ import pytest
 from tests.readers.test_readers import SETTINGS, EchoDetector, passage, read
 from tests.readers.test_readers_mended import corpus_of
 from xqg.errors import InputError
-from xqg.readers import inputs
-from xqg.readers.front_matter import split_front_matter
+from xqg.readers import lines
+from xqg.readers.folder import split_front_matter
 from xqg.readers.sources import check_source
 from xqg.records import Reject
 from xqg.settings import ReaderSettings
@@ -203,6 +203,6 @@ def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
 
 
 def test_standard_input_that_is_closed(monkeypatch):
-    monkeypatch.setattr(inputs.sys, "stdin", None)
+    monkeypatch.setattr(lines.sys, "stdin", None)
     with pytest.raises(InputError, match="Standard input is closed"):
         read("-")

@@ -20,9 +20,9 @@ from xqg.generators.file import FileGenerator
 from xqg.identifiers import canonical, identifier, is_text
 from xqg.languages import NAMES, CorpusLanguage, LanguageDetector, names_no_language, told_language
 from xqg.readers.beir import read_judgements
-from xqg.readers.chunking import Chunker
-from xqg.readers.front_matter import split_front_matter
-from xqg.readers.json_stream import read_json_texts
+from xqg.readers.corpus import Chunker
+from xqg.readers.folder import split_front_matter
+from xqg.readers.jsonl import read_json_texts
 from xqg.readers.markdown import first_heading, parse_blocks
 from xqg.readers.rejects import RejectsFile, read_rejects
 from xqg.readers.sources import check_source
@@ -64,8 +64,8 @@ def read(source: str, settings: ReaderSettings = SETTINGS) -> list[Passage | Rej
                 assert item.text.strip()
                 assert item.language in NAMES
                 assert item.id == identifier(item.id)
-        if rejects.count:
-            assert len(list(read_rejects(rejects.path))) == rejects.count
+        written = sum(isinstance(item, Reject) for item in found)
+        assert not written or len(list(read_rejects(f"{source}.rejects"))) == written
     return found
 
 

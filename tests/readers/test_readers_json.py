@@ -7,9 +7,8 @@ import pytest
 
 from tests.readers.test_readers import passage, read
 from tests.readers.test_readers_rejects import CUT_OFF
-from xqg.readers import json_stream, lines
-from xqg.readers.json_stream import JsonText, read_json_texts
-from xqg.readers.jsonl import PlacedObject, read_objects
+from xqg.readers import jsonl, lines
+from xqg.readers.jsonl import JsonText, PlacedObject, read_json_texts, read_objects
 from xqg.records import Reject
 from xqg.settings import ReaderSettings
 
@@ -19,7 +18,7 @@ PASSAGES = [passage("1", 'a "b", [c] {d} \\'), passage("2", "é\u2028x", metadat
 
 @pytest.fixture(params=[1, 7, 2**16], autouse=True)
 def read_bytes(request, monkeypatch):
-    monkeypatch.setattr(json_stream, "READ_BYTES", request.param)
+    monkeypatch.setattr(jsonl, "READ_BYTES", request.param)
 
 
 @pytest.mark.parametrize(

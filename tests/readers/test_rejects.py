@@ -18,7 +18,7 @@ def test_the_file_is_made_at_the_first_reject_and_every_line_is_there_at_once(tm
         rejects.write(REJECT)
         assert path.read_bytes() == (b'{"file": "c.jsonl", "line": 3, "reason": "not UTF-8", "record": "caf\\udce9"}\n')
         rejects.write(Reject("c.jsonl", 4, "text is empty", {"id": "é", "text": ""}))
-        assert rejects.count == 2
+        assert len(list(read_rejects(path))) == 2
     assert list(read_rejects(path)) == [REJECT, Reject("c.jsonl", 4, "text is empty", {"id": "é", "text": ""})]
 
 

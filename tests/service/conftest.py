@@ -11,7 +11,7 @@ pytest.importorskip("fastapi")
 from starlette.testclient import TestClient
 
 from tests.service.serving import build
-from xqg.service.app import build_app
+from xqg.service.server import build_app
 
 ADDRESS = "http://127.0.0.1:8331"
 

@@ -19,8 +19,7 @@ from typing import Any
 import httpx
 
 from xqg.protocols import Point
-from xqg.service.database import Database
-from xqg.service.jobs import Job, JobQueue
+from xqg.service.jobs import Database, Job, JobQueue
 from xqg.stores.edge import EdgeStore
 
 BATCH_OF = 24

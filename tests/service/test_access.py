@@ -14,14 +14,15 @@ from starlette.testclient import TestClient
 
 from tests.service.conftest import ended
 from tests.service.serving import build
+from xqg.addresses import is_loopback
 from xqg.assembly import build_store
 from xqg.cli import main
 from xqg.errors import SettingsError
 from xqg.service import parts
 from xqg.service.access import KeyRing, Rates, needed_scope
-from xqg.service.app import build_app
 from xqg.service.parts import Parts
-from xqg.service.service_settings import ServiceSettings, hash_key, is_loopback, keys_from_environment
+from xqg.service.server import build_app
+from xqg.service.service_settings import ServiceSettings, hash_key, keys_from_environment
 from xqg.settings import EncoderSettings, StoreSettings, validated
 
 READ, WRITE, ADMIN = "r" * 24, "w" * 24, "a" * 24

@@ -22,8 +22,7 @@ from starlette.testclient import TestClient
 
 from tests.service.conftest import add
 from tests.service.serving import build
-from xqg.service.app import build_app
-from xqg.service.server import server_config
+from xqg.service.server import build_app, server_config
 from xqg.service.service_settings import hash_key
 
 READ, ADMIN = "r" * 24, "a" * 24

@@ -10,8 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.service.conftest import add, ended
-from xqg.service.database import Database
-from xqg.service.jobs import JobQueue, QueueFullError
+from xqg.service.jobs import Database, JobQueue, QueueFullError
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.service.conftest import add, ended, until
 from tests.service.serving import SlowEncoder
 from tests.stores.wire import WireServer
 from xqg.errors import InputError
-from xqg.service.sources import fingerprint
+from xqg.service.workers import fingerprint
 
 
 def ids(client: TestClient, collection: str = "help") -> set[str]:

@@ -16,7 +16,7 @@ from xqg.errors import FingerprintError, StoreError
 from xqg.ingest.collection import open_collection
 from xqg.protocols import Collection
 from xqg.settings import IngestSettings, validated
-from xqg.stores.server_claim import CLAIM
+from xqg.stores.server_preparation import CLAIM
 
 MAX_SIM = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
 

@@ -11,8 +11,8 @@ from xqg.errors import StoreError
 from xqg.ingest.removal import delete_stale_chunks
 from xqg.records import FieldMatch
 from xqg.stores.filters import read_date
-from xqg.stores.limits import in_parts
 from xqg.stores.server_calls import TooMuchAtOnceError
+from xqg.stores.server_requests import in_parts
 
 X, Y = np.eye(4, dtype=np.float32)[:2]
 

@@ -1,29 +1,71 @@
-"""The job behind `xqg augment`: an existing collection in, a second one with better vectors out, the alias moved."""
+"""The job of `xqg augment`: an existing collection in, a better one beside it out, the alias moved there or back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Any
 
-from xqg.augment.aliases import check_alias
-from xqg.augment.augment_report import AugmentReport
 from xqg.augment.augment_settings import AugmentSettings
 from xqg.augment.inspection import Inspected, inspect_source
-from xqg.augment.source import Source, StoredVectors
+from xqg.augment.source import AugmentReport, Source, StoredVectors
 from xqg.errors import EncodingError, SettingsError, StoreError
 from xqg.ingest.collection import FindProfile, OpenCollection
 from xqg.ingest.failures import tell_left_over
 from xqg.ingest.ingest_report import IngestReport
-from xqg.ingest.pipeline import Pipeline
+from xqg.ingest.worker import Pipeline
 from xqg.languages import LanguageDetector
 from xqg.protocols import Encoder, QueryGenerator
 from xqg.records import Passage, Reject
 from xqg.settings import IngestSettings
 from xqg.stores.augmented import Augmented, augmented_from
-from xqg.stores.server import Server
+from xqg.stores.server import Server, require_shape
 from xqg.stores.server_store import ServerStore
+
+
+def check_alias(server: Server, alias: str, source: str, into: str) -> None:
+    """Raise where ``alias`` could not be moved from ``source`` to ``into``.
+
+    :raises StoreError: if it is a collection's name, or names a third collection.
+    """
+    target = server.aliases().get(alias)
+    if target is None and server.shape(alias) is not None:
+        raise StoreError(
+            f"{alias!r} is the name of a collection, and Qdrant lets no alias share it (nor rename a collection)",
+            "a name for an alias",
+            f"Let the application open {into!r}, or, once, a new alias such as {alias + '-live'!r}; where the name "
+            f"cannot change, augment without --alias, check {into!r}, then delete {alias!r} (keep a snapshot) and give "
+            "its name to an alias: searches fail for the moment between the two",
+        )
+    if target not in (None, source, into):
+        raise StoreError(
+            f"The alias {alias!r} is taken: it names {target!r}",
+            f"an alias of {source!r} or {into!r}, or a new one",
+            "Choose another --alias, or augment the collection that it names",
+        )
+
+
+def roll_back(server: Server, into: str, alias: str | None) -> dict[str, str]:
+    """Make the alias name the source of ``into`` again; both collections stay as they are.
+
+    :returns: the alias, and the collections it named before and names now.
+    :raises StoreError: if the alias does not name ``into`` or its source.
+    """
+    if alias is None:
+        raise SettingsError("No alias is named", "the one to move back", "Name it with --alias")
+    block = augmented_from(require_shape(server, into).metadata)
+    if block is None:
+        raise StoreError(f"Collection {into!r} was not made by `xqg augment`", "one that has a source")
+    require_shape(server, block.source)
+    target = server.aliases().get(alias)
+    if target not in (into, block.source):
+        found = f"The alias {alias!r} names {target!r}" if target else f"There is no alias {alias!r}"
+        raise StoreError(found, f"one of {into!r}, to be moved back to {block.source!r}", "Check --alias and --into")
+    if target == into:
+        server.point_alias(alias, block.source)
+    return {"alias": alias, "was": target, "now": block.source}
+
 
 MOST_PASSES = 10
 """Passes over a source that keeps changing, before the run ends without moving the alias."""
@@ -50,34 +92,24 @@ class Plan:
             yield from self.source.passages_of_others(self.others, report)
 
 
-class AugmentJob:
+@dataclass(frozen=True)
+class AugmentJob(AbstractContextManager["AugmentJob"]):
     """Augments, or only estimates, one collection with parts that are handed in; closes the server's connection.
 
-    :param source: the collection, or an alias of it. :param ingest: its store's collection is the new one.
+    ``source``: the collection, or an alias of it. ``ingest``: its store's collection is the new one.
     """
 
-    def __init__(
-        self,
-        source: str,
-        settings: AugmentSettings,
-        ingest: IngestSettings,
-        generator: QueryGenerator | None,
-        encoder: Encoder,
-        server: Server,
-        detector: LanguageDetector,
-        find_profile: FindProfile,
-    ) -> None:
-        self._named_source, self._settings, self._ingest = source, settings, ingest
-        self._generator, self._encoder = generator, encoder
-        self._server, self._detector, self._find_profile = server, detector, find_profile
+    source: str
+    settings: AugmentSettings
+    ingest: IngestSettings
+    generator: QueryGenerator | None
+    encoder: Encoder
+    server: Server
+    detector: LanguageDetector
+    find_profile: FindProfile
 
-    def __enter__(self) -> AugmentJob:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
+    def __exit__(self, *error: object) -> None:
+        self.server.close()
 
     def run(
         self,
@@ -97,8 +129,9 @@ class AugmentJob:
             report.begin_pass()
             stored = report.work.upserted
             opened = pipeline.open()
-            self._server.copy_indexes(plan.block.source, self._settings.into)
-            pipeline.run(opened, plan.passages(opened, report), _refuse, progress, stopping, report.work)
+            self.server.copy_indexes(plan.block.source, self.settings.into)
+            worker = pipeline.worker(opened)
+            worker.run(plan.passages(opened, report), _refuse, progress, stopping, report.work)
             if not report.interrupted:
                 deleted = plan.source.delete_lost(pipeline.store)
                 report.work.deleted += deleted
@@ -106,7 +139,7 @@ class AugmentJob:
         if report.settled:
             report.alias = self._move_alias(plan)
         if not report.interrupted:
-            tell_left_over(self._generator)
+            tell_left_over(self.generator)
         return report
 
     def estimate(self) -> dict[str, Any]:
@@ -116,8 +149,8 @@ class AugmentJob:
         cost = plan.pipeline.estimate(opened, plan.passages(opened, self._report(plan)))
         return {
             "source": plan.block.source,
-            "into": self._settings.into,
-            "alias": self._settings.alias,
+            "into": self.settings.into,
+            "alias": self.settings.alias,
             "layout": plan.block.layout.name,
             "text_key": plan.block.layout.text_key,
             "vector": plan.block.vector,
@@ -127,58 +160,58 @@ class AugmentJob:
         }
 
     def _report(self, plan: Plan) -> AugmentReport:
-        return AugmentReport(plan.block, self._settings.into, plan.inspected.agreement)
+        return AugmentReport(plan.block, self.settings.into, plan.inspected.agreement)
 
     def _plan(self) -> Plan:
-        server, into, alias = self._server, self._settings.into, self._settings.alias
+        server, into, alias = self.server, self.settings.into, self.settings.alias
         aliases = server.aliases()
         if into in aliases:
             raise StoreError(f"{into!r} is an alias of {aliases[into]!r}", "a collection's own name")
         made = server.shape(into)
         before = None if made is None else augmented_from(made.metadata)
-        source = aliases.get(self._named_source, self._named_source)
-        if source == into and before is not None and self._named_source in aliases:
+        source = aliases.get(self.source, self.source)
+        if source == into and before is not None and self.source in aliases:
             source = before.source  # the alias was moved by an earlier run
         if source == into:
             raise SettingsError("Source and target are the same collection", "two collections", "Choose another --into")
         if alias is not None:
             check_alias(server, alias, source, into)
-        inspected = inspect_source(server, source, self._settings, self._encoder)
+        inspected = inspect_source(server, source, self.settings, self.encoder)
         block = inspected.block if before is None else self._same(before, inspected.block)
         # the profile is the encoder's: its vectors as it makes them, not as the server stores them
         pipeline = Pipeline(
-            self._ingest,
-            self._generator,
-            StoredVectors(self._encoder, inspected.distance),
+            self.ingest,
+            self.generator,
+            StoredVectors(self.encoder, inspected.distance),
             ServerStore(server, into, block),
-            lambda _: self._find_profile(self._encoder),
+            lambda _: self.find_profile(self.encoder),
         )
         named = alias is not None or into in aliases.values()
         return Plan(
             replace(inspected, block=block),
-            Source(server, into, block, self._detector, self._ingest.reader.language),
+            Source(server, into, block, self.detector, self.ingest.reader.language),
             pipeline,
-            named if self._settings.others is None else self._settings.others,
+            named if self.settings.others is None else self.settings.others,
         )
 
     def _same(self, before: Augmented, now: Augmented) -> Augmented:
         """The block of an earlier run, whatever the layout was called then; it must read the same."""
         if not before.is_read_like(now):
             raise StoreError(
-                f"Collection {self._settings.into!r} was made from {_described(before)}",
+                f"Collection {self.settings.into!r} was made from {_described(before)}",
                 f"one made from {_described(now)}",
                 "Give the same options as then, or choose another --into",
             )
         return before
 
     def _move_alias(self, plan: Plan) -> dict[str, str | None] | None:
-        alias, into = self._settings.alias, self._settings.into
+        alias, into = self.settings.alias, self.settings.into
         if alias is None:
             return None
-        before = self._server.aliases().get(alias)
+        before = self.server.aliases().get(alias)
         if before != into:
-            check_alias(self._server, alias, plan.block.source, into)
-            self._server.point_alias(alias, into)
+            check_alias(self.server, alias, plan.block.source, into)
+            self.server.point_alias(alias, into)
         return {"alias": alias, "was": before, "now": into}
 
 

@@ -13,7 +13,7 @@ from xqg.options import FLAGS, collect, given, model_options, settings_options
 from xqg.settings import IngestSettings, StoreSettings, validated
 
 if TYPE_CHECKING:
-    from xqg.augment.augment_report import AugmentReport
+    from xqg.augment.source import AugmentReport
     from xqg.stores.server import Server
 
 EXIT_UNSETTLED = 3
@@ -63,7 +63,7 @@ def augment(ctx: click.Context, /, rollback: bool, dry_run: bool, as_json: bool,
 
 
 def _roll_back(server: Server, settings: AugmentSettings, as_json: bool) -> None:
-    from xqg.augment.aliases import roll_back
+    from xqg.augment.job import roll_back
 
     with closing(server):
         moved = roll_back(server, settings.into, settings.alias)

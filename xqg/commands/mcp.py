@@ -27,8 +27,7 @@ def mcp(
     Two tools, both read only: search and show. The collection may be anybody's (LangChain, LlamaIndex, Haystack, n8n,
     mcp-server-qdrant, …); name its --encoder where xqg did not make or augment it.
     """
-    from xqg.plugin.collection_reader import ReadingSettings, open_reader
-    from xqg.plugin.mcp import build_server
+    from xqg.plugin.mcp import ReadingSettings, build_server, open_reader
 
     values = collect(options)
     encoder = None

@@ -17,6 +17,11 @@ def unit_rows(vectors: Doubles) -> Doubles:
     return vectors / np.where(lengths > 0, lengths, 1.0)
 
 
+def unit_vectors(vectors: Vectors) -> Vectors:
+    """The same of float32."""
+    return unit_rows(vectors.astype(np.float64)).astype(np.float32)
+
+
 def finite_rows(vectors: Vectors) -> npt.NDArray[np.bool_]:
     """Which rows hold finite numbers only, shape (len(vectors),)."""
     return np.asarray(np.isfinite(vectors).all(axis=1), dtype=np.bool_)

@@ -148,9 +148,8 @@ class Fusion:
     """How the vectors of a passage and of its pieces become the rows that are stored.
 
     ``alpha``: weight of the whole pieces in the first row, 0 to 1. ``beta``: weight of a piece in its own row, 0 to 1.
+    ``profile``: of the encoder; None where the rule needs none, or it is not known yet.
     ``rows``: which rows translations have; for `piece_vectors`.
-
-    :raises SettingsError: if the rule needs the encoder's profile and there is none.
     """
 
     rule: FusionRule
@@ -158,10 +157,6 @@ class Fusion:
     beta: float = 0.0
     profile: EncoderProfile | None = None
     rows: TranslationRows = "merged"
-
-    def __post_init__(self) -> None:
-        if self.rule.is_neutral and self.profile is None:
-            raise SettingsError(f"The rule {self.rule.value} removes the language subspace", "the encoder's profile")
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,16 +177,18 @@ def fuse(passages: Vectors, pieces: PieceVectors, fusion: Fusion) -> StoredRows:
     A passage without whole pieces keeps its own vector as first row (under `neutral` and `views` what is left of it).
 
     :param passages: shape (n, d).
-    :raises EncodingError: if a vector is not finite.
+    :raises EncodingError: if a vector is not finite. :raises SettingsError: if the rule needs a profile and has none.
     """
     refuse_non_finite(passages, "passage")
     refuse_non_finite(pieces.vectors, "piece")
     own = passages.astype(np.float64)
     owners = np.arange(len(own), dtype=np.int64)
-    if fusion.profile is not None and fusion.rule.is_neutral:
-        rows, owners = _neutral_rows(own, pieces, fusion, fusion.profile)
-    else:
+    if not fusion.rule.is_neutral:
         rows = _augmented(own, pieces, fusion)
+    elif fusion.profile is None:
+        raise SettingsError(f"The rule {fusion.rule.value} removes the language subspace", "the encoder's profile")
+    else:
+        rows, owners = _neutral_rows(own, pieces, fusion, fusion.profile)
     stored: Vectors = rows.astype(np.float32)
     refuse_non_finite(stored, "fused")
     return StoredRows(stored, owners)

@@ -13,13 +13,9 @@ from xqg.fusion.rules import Fusion
 from xqg.ingest.plan import Target
 from xqg.metadata import check_metadata
 from xqg.protocols import Collection, Encoder, QueryGenerator, VectorStore
-from xqg.records import FusionRule
 from xqg.settings import IngestSettings
 
 READY, UPDATING = "ready", "updating"
-
-PLAIN = Fusion(FusionRule.PLAIN)
-"""Passages as they are; also what stands in for a fusion that a dry run has no use for."""
 
 FindProfile = Callable[[Encoder], EncoderProfile]
 """Tells the profile of an encoder; may have to encode the probe texts for it."""
@@ -84,7 +80,7 @@ def open_collection(
         profile = find_profile(encoder)
     identity = None if generator is None else generator.identity
     asked = vector_settings(settings, encoder.identity, identity, wanted.distance, languages)
-    opened = _asked_for(settings, identity, asked, languages, profile, dry_run)
+    opened = _asked_for(settings, identity, asked, languages, profile)
     if found is None:
         if dry_run:
             return opened
@@ -113,13 +109,11 @@ def _asked_for(
     asked: Mapping[str, Any],
     languages: tuple[str, ...],
     profile: EncoderProfile | None,
-    dry_run: bool,
 ) -> OpenCollection:
     """The collection as these settings would make it."""
-    rule = settings.fusion.rule
-    frozen = profile if rule.is_neutral else None
+    fused = settings.fusion
     target = Target(
-        fingerprint=fingerprint(asked, None if frozen is None else frozen.digest),
+        fingerprint=fingerprint(asked, None if profile is None else profile.digest),
         generation=generation(settings.generator, generator),
         languages=languages,
         own_language=settings.generator.own_language,
@@ -130,12 +124,11 @@ def _asked_for(
         "state": READY,
         "fingerprint": target.fingerprint,
         "settings": asked,
-        "profile": None if frozen is None else frozen.to_json(),
+        "profile": None if profile is None else profile.to_json(),
         "encoder": settings.encoder.portable(asked["encoder"].get("revision")),
     }
-    fused = settings.fusion
-    fusion = PLAIN if dry_run else Fusion(rule, fused.weight, fused.beta, frozen, fused.rows)
-    return OpenCollection(target, metadata, fusion, settings.fusion.most_views, True)
+    fusion = Fusion(fused.rule, fused.weight, fused.beta, profile, fused.rows)
+    return OpenCollection(target, metadata, fusion, fused.most_views, True)
 
 
 def _check_ours(found: Collection, name: str) -> None:

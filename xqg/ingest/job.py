@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from xqg.errors import SettingsError
@@ -13,9 +13,8 @@ from xqg.ingest.collection import FindProfile, OpenCollection
 from xqg.ingest.estimate import Estimate
 from xqg.ingest.failures import tell_left_over
 from xqg.ingest.ingest_report import IngestReport
-from xqg.ingest.pipeline import Pipeline
-from xqg.ingest.removal import Sources, delete_documents, delete_lost, find_gone_files, find_lost, tell_of_more
-from xqg.ingest.takeover import guarded
+from xqg.ingest.removal import Sources, delete_documents, delete_lost, find_gone_files, find_lost, guarded, tell_of_more
+from xqg.ingest.worker import Pipeline
 from xqg.languages import LanguageDetector
 from xqg.protocols import Encoder, QueryGenerator, VectorStore
 from xqg.readers.corpus import Corpus
@@ -27,7 +26,7 @@ from xqg.settings import IngestSettings
 DEFAULT_REJECTS = Path("xqg-rejects.jsonl")
 
 
-class IngestJob:
+class IngestJob(AbstractContextManager["IngestJob"]):
     """Runs, or only estimates, the ingestion of sources with parts that are handed in; closes the store.
 
     :param lenient: as in `Pipeline`.
@@ -46,12 +45,7 @@ class IngestJob:
         self._settings, self._encoder, self._store, self._detector = settings, encoder, store, detector
         self._pipeline = Pipeline(settings, generator, encoder, store, find_profile, lenient)
 
-    def __enter__(self) -> IngestJob:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._store.close()
 
     def run(
@@ -72,7 +66,7 @@ class IngestJob:
         with RejectsFile(rejects, [source for source in sources if isinstance(source, str)]) as kept:
             opened = self._pipeline.open()
             records = self._records(met.watched(corpus), opened)
-            report = self._pipeline.run(opened, records, kept.write, progress, stopping, IngestReport())
+            report = self._pipeline.worker(opened).run(records, kept.write, progress, stopping)
         if not report.interrupted:
             corpus.tell()
             tell_left_over(self._pipeline.generator)

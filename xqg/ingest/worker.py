@@ -1,10 +1,10 @@
-"""The ingestion worker: plan a batch, generate what is missing, encode, fuse, upsert."""
+"""The ingestion worker (plan a batch, generate what is missing, encode, fuse, upsert), and the pipeline around it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import islice
 
 import numpy as np
@@ -14,13 +14,15 @@ from xqg.fingerprints import NOT_KEPT
 from xqg.fusion.arrays import finite_rows
 from xqg.fusion.pieces import Piece, PieceKind, passage_pieces, query_pieces
 from xqg.fusion.rules import PieceVectors, fuse, limit_views, piece_vectors, select_pieces
-from xqg.ingest.collection import OpenCollection, finish_update
-from xqg.ingest.failures import FailureTally, meet
+from xqg.ingest.collection import FindProfile, OpenCollection, finish_update, open_collection
+from xqg.ingest.estimate import Estimate, estimate
+from xqg.ingest.failures import FailureTally, meet, tell_left_over
 from xqg.ingest.ingest_report import IngestReport
 from xqg.ingest.plan import Work, by_passage, open_languages, plan
 from xqg.ingest.removal import delete_stale_chunks
 from xqg.protocols import Encoder, Generation, Point, QueryGenerator, VectorStore, WrittenQueries
 from xqg.records import LedgerEntry, Passage, Reject, Texts, Vectors
+from xqg.settings import IngestSettings
 from xqg.stores.augmented import SourcePassage
 
 Refuse = Callable[[Reject], None]
@@ -123,7 +125,11 @@ class IngestWorker:
             return [item.kept for item in work]
         requests = [(item.passage, item.missing) for item in work if item.missing]
         with report.timed("generate"):
-            possible = [request for request in requests if _is_augmentable(request[0])]
+            possible = [
+                (passage, languages)
+                for passage, languages in requests
+                if not isinstance(passage, SourcePassage) or passage.is_augmentable
+            ]
             generation = self._generator.generate(possible) if possible else Generation((), {})
         if not requests:
             self._tally.wanted += wanted
@@ -225,10 +231,6 @@ def _accepted(records: Iterable[Passage | Reject], refuse: Refuse) -> Iterator[P
             refuse(record)
 
 
-def _is_augmentable(passage: Passage) -> bool:
-    return passage.is_augmentable if isinstance(passage, SourcePassage) else True
-
-
 def _finished_documents(points: Sequence[Point]) -> Mapping[str, str]:
     """Id and hash of the documents whose last chunk is among ``points``; points of other software are no chunks.
 
@@ -237,3 +239,39 @@ def _finished_documents(points: Sequence[Point]) -> Mapping[str, str]:
     """
     passages = [point.passage for point in points if not isinstance(point.passage, SourcePassage)]
     return {passage.document_id: passage.document_hash for passage in passages if passage.chunk == passage.chunks}
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Ingestions into one collection, with parts that are handed in.
+
+    ``lenient``: a passage that a part fails on, where it takes others, is a reject (`IngestWorker`).
+    """
+
+    settings: IngestSettings
+    generator: QueryGenerator | None
+    encoder: Encoder
+    store: VectorStore
+    find_profile: FindProfile
+    lenient: bool = False
+
+    def open(self, dry_run: bool = False) -> OpenCollection:
+        """The collection, as `open_collection` makes or finds it."""
+        settings, generator = self.settings, self.generator
+        named = settings.generator.languages
+        languages = generator.languages() if generator is not None and not named else named
+        return open_collection(self.store, self.encoder, generator, settings, languages, self.find_profile, dry_run)
+
+    def worker(self, opened: OpenCollection) -> IngestWorker:
+        """What brings records into the collection, which has the indexes asked for from then on."""
+        if self.settings.index:
+            self.store.index_fields(self.settings.index)
+        size = self.settings.batch_size
+        return IngestWorker(self.generator, self.encoder, self.store, opened, size, self.lenient)
+
+    def estimate(self, opened: OpenCollection, records: Iterable[Passage | Reject]) -> Estimate:
+        """What `run` would do and cost; writes nothing."""
+        queries, size = self.settings.generator.queries_per_language, self.settings.batch_size
+        found = estimate(records, self.generator, self.encoder, self.store, opened, queries, size)
+        tell_left_over(self.generator)
+        return found

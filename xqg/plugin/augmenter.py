@@ -6,26 +6,27 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from xqg.encoders.profiles import probe_passages, read_probe
 from xqg.errors import EncodingError, SettingsError
-from xqg.fusion.arrays import finite_rows
+from xqg.fusion.arrays import finite_rows, unit_vectors
 from xqg.fusion.pieces import Piece, passage_pieces, query_pieces
-from xqg.fusion.profile import EncoderProfile, encoder_profile
+from xqg.fusion.profile import encoder_profile
 from xqg.fusion.rules import Fusion, fuse, limit_views, piece_vectors, select_pieces
 from xqg.ingest.failures import FailureTally
 from xqg.ingest.plan import asked_languages, by_passage
 from xqg.languages import LanguageDetector, language_code
-from xqg.plugin.framework_vectors import to_matrix, to_unit_rows
 from xqg.protocols import QueryGenerator
 from xqg.records import FusionRule, Passage, Texts, Vectors
 from xqg.settings import MOST_VIEWS
 
 logger = logging.getLogger(__name__)
 
-Embed = Callable[[Sequence[str]], Any]
+Embed = Callable[[list[str]], Any]
 """Vectors of texts, shape (len(texts), d), as a framework's model makes them."""
 
 QUERIES_AT_ONCE = 16
@@ -33,19 +34,6 @@ QUERIES_AT_ONCE = 16
 
 PROBE_QUESTIONS = 25
 """Probe questions in each language: frameworks embed questions one by one."""
-
-
-@dataclass(frozen=True)
-class UnmeasuredFusion:
-    """A `Fusion` whose profile, if the rule needs one, is still to be measured with the framework's own model."""
-
-    rule: FusionRule
-    alpha: float
-    beta: float = 0.0
-
-    def measured(self, profile: EncoderProfile | None) -> Fusion:
-        """The same with the profile. :raises SettingsError: if the rule needs one and it is None."""
-        return Fusion(self.rule, self.alpha, self.beta, profile)
 
 
 class Augmenter:
@@ -67,7 +55,7 @@ class Augmenter:
         self,
         generator: QueryGenerator | None,
         languages: Sequence[str],
-        fusion: Fusion | UnmeasuredFusion,
+        fusion: Fusion,
         own_language: bool = False,
         passage_language: str | None = None,
         unit_length: bool = False,
@@ -96,7 +84,7 @@ class Augmenter:
     @property
     def identity(self) -> Mapping[str, Any]:
         """All that changes a vector, as JSON; loads no weights."""
-        profile = self._fusion.profile if isinstance(self._fusion, Fusion) else None
+        profile = self._fusion.profile
         return {
             "generator": None if self._generator is None else dict(self._generator.identity),
             "languages": list(self._languages),
@@ -108,7 +96,7 @@ class Augmenter:
                 "alpha": self._fusion.alpha,
                 "beta": self._fusion.beta,
                 "profile": None if profile is None else profile.digest,
-                **({"rows": self._fusion.rows} if isinstance(self._fusion, Fusion) else {}),
+                "rows": self._fusion.rows,
             },
         }
 
@@ -151,17 +139,24 @@ class Augmenter:
         return written
 
     def augment(
-        self, passages: Sequence[Passage], vectors: Any, embed_queries: Embed, embed_passages: Embed | None = None
+        self,
+        passages: Sequence[Passage],
+        vectors: Any,
+        embed_query: Callable[[str], Sequence[float]],
+        embed_passages: Embed | None = None,
     ) -> list[Vectors]:
         """The rows of each passage, each of shape (r, d), float32; r is 1 but for the rule `views`.
 
         :param vectors: of the passages, shape (len(passages), d).
-        :param embed_queries: taken where the augmenter has none of its own.
+        :param embed_query: the vector of one query; taken where the augmenter has no `Embed` of its own.
         :param embed_passages: needed where the encoder's profile is still to be measured.
         :raises EncodingError: if the shapes do not fit, or a passage's vector is not finite.
         """
-        embed = embed_queries if self._embed_queries is None else self._embed_queries
-        self._measure(embed, embed_passages)
+        embed = self._embed_queries or (lambda texts: [embed_query(text) for text in texts])
+        if self._needs_profile:
+            questions, texts = _probe()
+            own = [] if embed_passages is None else embed_passages(texts)
+            self._set_profile(embed([question for _, question in questions]), own)
         pieces = self._pieces(passages)
         texts = _distinct(pieces)
         return self._fuse(vectors, pieces, texts, embed(texts) if texts else [])
@@ -173,22 +168,19 @@ class Augmenter:
         embed_query: Callable[[str], Awaitable[Sequence[float]]],
         embed_passages: Callable[[list[str]], Awaitable[Any]] | None = None,
     ) -> list[Vectors]:
-        """`augment` for asynchronous models: queries are written in a thread, and embedded a few at once.
-
-        :param embed_query: the vector of one query; taken where the augmenter has no `Embed` of its own.
-        """
+        """`augment` for asynchronous models: queries are written in a thread, and embedded a few at once."""
         gate = asyncio.Semaphore(QUERIES_AT_ONCE)
 
         async def embed_one(text: str) -> Sequence[float]:
             async with gate:
                 return await embed_query(text)
 
-        async def embed(texts: Sequence[str]) -> Any:
+        async def embed(texts: list[str]) -> Any:
             if self._embed_queries is None or not texts:
                 return await asyncio.gather(*map(embed_one, texts))
             return await asyncio.to_thread(self._embed_queries, texts)
 
-        if isinstance(self._fusion, UnmeasuredFusion) and self._fusion.rule.is_neutral:
+        if self._needs_profile:
             questions, texts = _probe()
             own = [] if embed_passages is None else await embed_passages(texts)
             self._set_profile(await embed([question for _, question in questions]), own)
@@ -208,13 +200,20 @@ class Augmenter:
         return [list(query_pieces(own.queries)) for own in found]
 
     def _fuse(
-        self, vectors: Any, pieces: Sequence[Sequence[Piece]], texts: Sequence[str], text_vectors: Any
+        self, vectors: Any, pieces: Sequence[Sequence[Piece]], texts: list[str], text_vectors: Any
     ) -> list[Vectors]:
         own = to_matrix(vectors, len(pieces), "passage")
         known = to_matrix(text_vectors, len(texts), "query", own.shape[1])
-        fusion = self._ready_fusion(own.shape[1])
+        fusion = self._fusion
+        if fusion.profile is not None and fusion.profile.dimension != own.shape[1]:
+            raise EncodingError(
+                f"The embedding model's vectors have {own.shape[1]} dimensions, the encoder's profile "
+                f"{fusion.profile.dimension}",
+                "the model that the collection was made with",
+                "Take that model",
+            )
         if self._unit_length:
-            own, known = to_unit_rows(own), to_unit_rows(known)
+            own, known = unit_vectors(own), unit_vectors(known)
         place = {text: row for row, text in enumerate(texts)}
         asked = known[[place[piece.text] for found in pieces for piece in found]]
         encoded = piece_vectors(pieces, asked, fusion.profile, fusion.rows)
@@ -225,11 +224,9 @@ class Augmenter:
         limited = limit_views(encoded, self._most_views)
         return fuse(own, limited, fusion).by_passage(len(pieces))
 
-    def _measure(self, embed: Embed, embed_passages: Embed | None) -> None:
-        if isinstance(self._fusion, UnmeasuredFusion) and self._fusion.rule.is_neutral:
-            questions, texts = _probe()
-            own = [] if embed_passages is None else embed_passages(texts)
-            self._set_profile(embed([question for _, question in questions]), own)
+    @property
+    def _needs_profile(self) -> bool:
+        return self._fusion.rule.is_neutral and self._fusion.profile is None
 
     def _set_profile(self, questions: Any, passages: Any) -> None:
         """:raises SettingsError: without vectors of the probe's passages."""
@@ -243,18 +240,7 @@ class Augmenter:
         asked = to_matrix(questions, len(languages), "query")
         own = to_matrix(passages, len(passages), "passage", asked.shape[1])
         profile = encoder_profile(asked, own[: len(languages)], languages, own[len(languages) :])
-        self._fusion = self._fusion.measured(profile) if isinstance(self._fusion, UnmeasuredFusion) else self._fusion
-
-    def _ready_fusion(self, dimension: int) -> Fusion:
-        fusion = self._fusion if isinstance(self._fusion, Fusion) else self._fusion.measured(None)
-        if fusion.profile is not None and fusion.profile.dimension != dimension:
-            raise EncodingError(
-                f"The embedding model's vectors have {dimension} dimensions, the encoder's profile "
-                f"{fusion.profile.dimension}",
-                "the model that the collection was made with",
-                "Take that model",
-            )
-        return fusion
+        self._fusion = replace(self._fusion, profile=profile)
 
 
 def _probe() -> tuple[list[tuple[str, str]], list[str]]:
@@ -268,3 +254,41 @@ def _probe() -> tuple[list[tuple[str, str]], list[str]]:
 
 def _distinct(pieces: Sequence[Sequence[Piece]]) -> list[str]:
     return list(dict.fromkeys(piece.text for found in pieces for piece in found))
+
+
+def require_vectors(vectors: Sequence[Any], what: str) -> list[Any]:
+    """``vectors`` as they are. :param what: they belong to, in the plural.
+
+    :raises EncodingError: if one is None, since no model has made it yet.
+    """
+    missing = sum(vector is None for vector in vectors)
+    if missing:
+        raise EncodingError(
+            f"{missing} of {len(vectors)} {what} have no embedding",
+            f"{what} that the embedding model has seen",
+            "Put PassageAugmenter after the embedding model",
+        )
+    return list(vectors)
+
+
+def to_lists(vectors: Vectors) -> list[list[float]]:
+    """The vectors as frameworks want them."""
+    numbers: list[list[float]] = vectors.tolist()
+    return numbers
+
+
+def to_matrix(vectors: Any, rows: int, what: str, dimension: int | None = None) -> Vectors:
+    """``vectors`` as float32 of shape (rows, dimension); without rows, they may be [].
+
+    :raises EncodingError: if they have another shape.
+    """
+    if rows == 0 and len(vectors) == 0:
+        return np.empty((0, dimension or 0), dtype=np.float32)
+    try:
+        matrix = np.asarray(vectors, dtype=np.float32)
+    except ValueError as error:
+        raise EncodingError(f"The {what} vectors differ in length", "vectors of one length") from error
+    if matrix.ndim != 2 or len(matrix) != rows or matrix.shape[1] != (dimension or matrix.shape[1]):
+        asked = f"({rows}, {'dimension' if dimension is None else dimension})"
+        raise EncodingError(f"The embedding model's {what} vectors have shape {matrix.shape}", f"shape {asked}")
+    return matrix

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from xqg.errors import PARSING_ERRORS, SettingsError, StoreError
-from xqg.kinds import build_generator, build_store
+from xqg.kinds import build_generator, open_store
 from xqg.languages import LanguageDetector, known_language
 from xqg.protocols import QueryGenerator
 from xqg.records import FusionRule
 from xqg.settings import MOST_VIEWS, RULE_ALPHAS, GeneratorSettings, StoreSettings
-from xqg.validation import Settings, validated
+from xqg.validation import Settings
 
 if TYPE_CHECKING:
     from xqg.fusion.rules import Fusion
@@ -75,16 +75,21 @@ def open_augmenter(
     :param embed_queries: embeds many queries at once, n texts to (n, d); None: the framework's model, one by one.
     :raises SettingsError: if a setting is wrong. :raises XqgError: if the generator or collection cannot be used.
     """
-    from xqg.keywords import handed_in
-    from xqg.plugin.augmenter import Augmenter, UnmeasuredFusion
+    from xqg.config import handed_in
+    from xqg.fusion.rules import Fusion
+    from xqg.plugin.augmenter import Augmenter
+    from xqg.search.searcher import require_collection
 
     chosen = _augmenting(settings, {"generator": generator, **options})
     own = handed_in(generator, QueryGenerator)
-    fusion: Fusion | UnmeasuredFusion = UnmeasuredFusion(FusionRule(chosen.rule), chosen.weight)
+    fusion = Fusion(FusionRule(chosen.rule), chosen.weight)
     unit_length, most_views = False, MOST_VIEWS
     if chosen.like is not None:
-        metadata = _read_metadata(chosen.like)
-        fusion = _stored_fusion(metadata, chosen.like.collection)
+        with closing(open_store(chosen.like)) as store:
+            found, name = store.describe(), chosen.like.collection
+            foreign = found is not None and not found.metadata
+            metadata = {} if foreign else require_collection(store, name).metadata
+        fusion = _stored_fusion(metadata, name)
         unit_length = metadata["settings"].get("distance") == "cosine"
         most_views = metadata["settings"].get("views", 0)
     return Augmenter(
@@ -101,7 +106,7 @@ def open_augmenter(
 
 def _augmenting(settings: AugmenterSettings | None, options: Mapping[str, Any]) -> AugmenterSettings:
     """``settings`` where they are given, else those that the keywords name."""
-    from xqg.keywords import parts_alone, read_keywords
+    from xqg.config import parts_alone, read_keywords
 
     values = read_keywords(options)
     if settings is not None:
@@ -113,8 +118,7 @@ def _augmenting(settings: AugmenterSettings | None, options: Mapping[str, Any]) 
     language = values["reader"].pop("language", None)
     like = {"like": values["store"]} if values["store"] else {}
     named = {"generator": values["generator"], "passage_language": language, **values["fusion"], **values["reader"]}
-    made: AugmenterSettings = validated(AugmenterSettings, {**named, **like})
-    return made
+    return AugmenterSettings(**named, **like)
 
 
 def _stored_fusion(metadata: Mapping[str, Any], name: str) -> Fusion:
@@ -125,6 +129,8 @@ def _stored_fusion(metadata: Mapping[str, Any], name: str) -> Fusion:
     stored, profile = metadata.get("settings") or {}, metadata.get("profile")
     try:
         rule, alpha, beta = FusionRule(stored["rule"]), float(stored.get("alpha", 0)), float(stored.get("beta", 0))
+        if rule.is_neutral and profile is None:
+            raise ValueError("no profile")
     except PARSING_ERRORS as error:
         raise StoreError(
             f"Collection {name!r} does not say how its rows were made",
@@ -133,22 +139,3 @@ def _stored_fusion(metadata: Mapping[str, Any], name: str) -> Fusion:
         ) from error
     read = None if profile is None else EncoderProfile.from_json(profile)
     return Fusion(rule, alpha, beta, read, stored.get("rows", "merged"))
-
-
-def _read_metadata(settings: StoreSettings) -> Mapping[str, Any]:
-    """What xqg keeps in the metadata of a collection of any layout; {} where it made none.
-
-    :raises StoreError: if there is no such collection.
-    """
-    from xqg.metadata import check_metadata
-    from xqg.search.searcher import require_collection
-    from xqg.stores.server import Server, require_shape
-
-    if not settings.is_server:
-        with closing(build_store(settings)) as store:
-            return require_collection(store, settings.collection).metadata
-    with closing(Server(settings)) as server:
-        own = require_shape(server, settings.collection).own
-    if own:
-        check_metadata(own, settings.collection)
-    return own

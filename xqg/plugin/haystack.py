@@ -18,15 +18,14 @@ from typing import Any
 from xqg.addresses import without_login
 from xqg.errors import MissingDependencyError
 from xqg.kinds import build_encoder
-from xqg.plugin.augmenter import Augmenter
+from xqg.plugin.augmenter import Augmenter, require_vectors, to_lists
 from xqg.plugin.augmenting import AugmenterSettings, open_augmenter
-from xqg.plugin.framework_vectors import require_vectors, to_lists
 from xqg.protocols import Encoder
 from xqg.records import Passage
 from xqg.settings import EncoderSettings, validated
 
 try:
-    from haystack import Document, component, default_from_dict, default_to_dict
+    from haystack import Document, component, default_to_dict
     from haystack.components.embedders.types import DocumentEmbedder, TextEmbedder
     from haystack.utils import Secret
     from pydantic import SecretStr
@@ -78,11 +77,6 @@ class PassageAugmenter:
             store_key=self._store_key,
         )
 
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> PassageAugmenter:
-        """The component that `to_dict` wrote."""
-        return default_from_dict(cls, data)
-
     def warm_up(self) -> None:
         """Build the generator and the text embedder, once. :raises XqgError: if one cannot be used."""
         self._ready()
@@ -94,7 +88,7 @@ class PassageAugmenter:
         if not documents:
             return {"documents": []}
         rows = augmenter.augment(
-            _passages(augmenter, documents), _embeddings(documents), self._embed_queries, self._embed_passages
+            _passages(augmenter, documents), _embeddings(documents), self._embed_query, self._embed_passages
         )
         return {"documents": _with_embeddings(documents, augmenter.to_stored(rows))}
 
@@ -105,7 +99,9 @@ class PassageAugmenter:
         if not documents:
             return {"documents": []}
         passages, own = await asyncio.to_thread(_passages, augmenter, documents), _embeddings(documents)
-        rows = await augmenter.augment_asynchronously(passages, own, self._embed_query, self._embed_passages_aside)
+        rows = await augmenter.augment_asynchronously(
+            passages, own, self._embed_query_aside, self._embed_passages_aside
+        )
         return {"documents": _with_embeddings(documents, augmenter.to_stored(rows))}
 
     def _ready(self) -> Augmenter:
@@ -118,8 +114,9 @@ class PassageAugmenter:
                     embedder.warm_up()
         return self._augmenter
 
-    def _embed_queries(self, texts: Sequence[str]) -> list[list[float]]:
-        return [self._text_embedder.run(text=text)["embedding"] for text in texts]
+    def _embed_query(self, text: str) -> list[float]:
+        embedding: list[float] = self._text_embedder.run(text=text)["embedding"]
+        return embedding
 
     def _embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
         if self._document_embedder is None:
@@ -130,45 +127,56 @@ class PassageAugmenter:
     async def _embed_passages_aside(self, texts: list[str]) -> list[list[float]]:
         return await asyncio.to_thread(self._embed_passages, texts)
 
-    async def _embed_query(self, text: str) -> list[float]:
-        if hasattr(self._text_embedder, "run_async"):
-            result = await self._text_embedder.run_async(text=text)
-        else:
-            result = await asyncio.to_thread(self._text_embedder.run, text=text)
-        embedding: list[float] = result["embedding"]
+    async def _embed_query_aside(self, text: str) -> list[float]:
+        if not hasattr(self._text_embedder, "run_async"):
+            return await asyncio.to_thread(self._embed_query, text)
+        embedding: list[float] = (await self._text_embedder.run_async(text=text))["embedding"]
         return embedding
 
 
+class _EncoderComponent:
+    """A component with an encoder that is built when it is first used."""
+
+    _for_search = False
+
+    def __init__(self, settings: Mapping[str, Any] | None = None, key: Secret | None = GENERATOR_KEY) -> None:
+        self._settings: EncoderSettings = validated(EncoderSettings, {} if settings is None else settings)
+        self._key = key
+        self._built: Encoder | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The component as JSON, without its key, but with the address, so that texts go nowhere else when it is
+        loaded again.
+        """
+        settings = self._settings.model_dump(mode="json", exclude={"api_key"}, exclude_defaults=True)
+        address = {} if self._settings.base_url is None else {"base_url": without_login(self._settings.base_url)}
+        return default_to_dict(self, settings={"spec": self._settings.spec, **settings, **address}, key=self._key)
+
+    def _ready(self) -> Encoder:
+        if self._built is None:
+            settings = self._settings.model_copy(update={"api_key": _value(self._key)})
+            self._built = build_encoder(settings, self._for_search)
+        return self._built
+
+
 @component
-class EncoderTextEmbedder:
+class EncoderTextEmbedder(_EncoderComponent):
     """One of xqg's encoders as a Haystack text embedder, for collections that xqg made with it.
 
     :param settings: the fields of `EncoderSettings`; no key. :param key: of an ``openai:`` encoder.
     """
 
-    def __init__(self, settings: Mapping[str, Any] | None = None, key: Secret | None = GENERATOR_KEY) -> None:
-        self._encoder = _LazyEncoder(settings, key, for_search=True)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The component as JSON, without its key."""
-        return default_to_dict(self, settings=self._encoder.to_json(), key=self._encoder.key)
+    _for_search = True
 
     @component.output_types(embedding=list[float])
     def run(self, text: str) -> dict[str, list[float]]:
         """The vector of a query."""
-        return {"embedding": to_lists(self._encoder.ready().encode_queries([text]))[0]}
+        return {"embedding": to_lists(self._ready().encode_queries([text]))[0]}
 
 
 @component
-class EncoderDocumentEmbedder:
+class EncoderDocumentEmbedder(_EncoderComponent):
     """One of xqg's encoders as a Haystack document embedder; parameters as for `EncoderTextEmbedder`."""
-
-    def __init__(self, settings: Mapping[str, Any] | None = None, key: Secret | None = GENERATOR_KEY) -> None:
-        self._encoder = _LazyEncoder(settings, key)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The component as JSON, without its key."""
-        return default_to_dict(self, settings=self._encoder.to_json(), key=self._encoder.key)
 
     @component.output_types(documents=list[Document])
     def run(self, documents: list[Document]) -> dict[str, list[Document]]:
@@ -176,29 +184,7 @@ class EncoderDocumentEmbedder:
         if not documents:
             return {"documents": []}
         passages = [Passage(document.id, document.content or "", _title(document)) for document in documents]
-        return {"documents": _with_embeddings(documents, to_lists(self._encoder.ready().encode_passages(passages)))}
-
-
-class _LazyEncoder:
-    """An encoder that is built when it is first used. :param for_search: as in `build_encoder`."""
-
-    def __init__(self, settings: Mapping[str, Any] | None, key: Secret | None, for_search: bool = False) -> None:
-        self.settings: EncoderSettings = validated(EncoderSettings, {} if settings is None else settings)
-        self.key, self._for_search = key, for_search
-        self._built: Encoder | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """What was set, without keys: with the address, so that texts go nowhere else when it is loaded again."""
-        settings = self.settings.model_dump(mode="json", exclude={"api_key"}, exclude_defaults=True)
-        address = {} if self.settings.base_url is None else {"base_url": without_login(self.settings.base_url)}
-        return {"spec": self.settings.spec, **settings, **address}
-
-    def ready(self) -> Encoder:
-        """:raises XqgError: if it cannot be used."""
-        if self._built is None:
-            settings = self.settings.model_copy(update={"api_key": _value(self.key)})
-            self._built = build_encoder(settings, self._for_search)
-        return self._built
+        return {"documents": _with_embeddings(documents, to_lists(self._ready().encode_passages(passages)))}
 
 
 def _value(secret: Secret | None) -> SecretStr | None:

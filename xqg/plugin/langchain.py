@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xqg.errors import MissingDependencyError, SettingsError
-from xqg.plugin.augmenter import Augmenter
-from xqg.plugin.framework_vectors import to_lists
+from xqg.plugin.augmenter import Augmenter, to_lists
 from xqg.protocols import Encoder
 from xqg.records import Passage, digest
 
@@ -49,7 +48,8 @@ class AugmentedEmbeddings(Embeddings):
         vectors = self._embeddings.embed_documents(texts)
         if not texts or texts == PROBE:
             return vectors
-        rows = self._augmenter.augment(self._passages(texts), vectors, self._embed_queries, self._embed_passages)
+        model = self._embeddings
+        rows = self._augmenter.augment(self._passages(texts), vectors, model.embed_query, model.embed_documents)
         return self._augmenter.to_stored(rows)
 
     def embed_query(self, text: str) -> list[float]:
@@ -74,12 +74,6 @@ class AugmentedEmbeddings(Embeddings):
     def _passages(self, texts: Sequence[str]) -> list[Passage]:
         """The same text has the same id and so the same queries, in whatever batch it comes."""
         return [self._augmenter.passage(digest(text), text) for text in texts]
-
-    def _embed_passages(self, texts: Sequence[str]) -> list[list[float]]:
-        return self._embeddings.embed_documents(list(texts))
-
-    def _embed_queries(self, texts: Sequence[str]) -> list[list[float]]:
-        return [self._embeddings.embed_query(text) for text in texts]
 
 
 class EncoderEmbeddings(Embeddings):

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from xqg.errors import MissingDependencyError
-from xqg.plugin.augmenter import Augmenter
-from xqg.plugin.framework_vectors import require_vectors, to_lists
+from xqg.plugin.augmenter import Augmenter, require_vectors, to_lists
 from xqg.protocols import Encoder
 from xqg.records import Passage, Vectors
 
@@ -70,8 +69,8 @@ class PassageAugmenter(_Whole, TransformComponent):
         if not nodes:
             return []
         passages, vectors = _passages(self._augmenter, nodes), _embeddings(nodes)
-        embed_passages = self._embed_model.get_text_embedding_batch
-        rows = self._augmenter.augment(passages, vectors, self._embed_queries, lambda texts: embed_passages([*texts]))
+        model = self._embed_model
+        rows = self._augmenter.augment(passages, vectors, model.get_query_embedding, model.get_text_embedding_batch)
         return _with_embeddings(nodes, rows)
 
     async def acall(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:
@@ -84,9 +83,6 @@ class PassageAugmenter(_Whole, TransformComponent):
             passages, vectors, model.aget_query_embedding, model.aget_text_embedding_batch
         )
         return _with_embeddings(nodes, rows)
-
-    def _embed_queries(self, texts: Sequence[str]) -> list[list[float]]:
-        return [self._embed_model.get_query_embedding(text) for text in texts]
 
 
 class ViewsVectorStore(_Whole, QdrantVectorStore):
@@ -108,9 +104,8 @@ class ViewsVectorStore(_Whole, QdrantVectorStore):
     def _build_points(self, nodes: list[BaseNode], sparse_vector_name: str) -> tuple[list[Any], list[str]]:
         """LlamaIndex's points with the rows in the place of the node's embedding."""
         points, ids = super()._build_points(nodes, sparse_vector_name)
-        embed = self._embed_model.get_query_embedding
         rows = self._augmenter.augment(
-            _passages(self._augmenter, nodes), _embeddings(nodes), lambda texts: [embed(text) for text in texts]
+            _passages(self._augmenter, nodes), _embeddings(nodes), self._embed_model.get_query_embedding
         )
         for point, own in zip(points, rows, strict=True):
             point.vector = {**point.vector, self.dense_vector_name: own.tolist()}

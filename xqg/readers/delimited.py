@@ -6,20 +6,14 @@ import csv
 from collections.abc import Iterator, Sequence
 
 from xqg.readers import lines
-from xqg.readers.line_feed import Feed
 from xqg.readers.lines import Line
-from xqg.readers.passage_records import FieldNames, PassageBuilder, PlacedPassage
-from xqg.readers.table import Table, begin_table, encoding_fault
+from xqg.readers.passage_records import PassageBuilder, PlacedPassage
+from xqg.readers.table import Feed, Table, begin_table, encoding_fault
 from xqg.records import Reject
 
 
-def check_header(source: str, names: FieldNames, expected: str, given: str | None = None) -> None:
-    """Read the header line only; parameters and errors as `read_delimited`."""
-    begin_table(source, Feed(source), names, expected, given)
-
-
 def read_delimited(
-    source: str, names: FieldNames, builder: PassageBuilder, expected: str, given: str | None = None
+    source: str, builder: PassageBuilder, expected: str, given: str | None = None
 ) -> Iterator[PlacedPassage | Reject]:
     """The records of a CSV or TSV file; the line of a record is the one it starts on. Blank lines are passed over.
 
@@ -34,14 +28,14 @@ def read_delimited(
     # The limit is one for the whole process and far too low for passages; it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), lines.MAX_LINE_BYTES))
     feed = Feed(source)
-    table = begin_table(source, feed, names, expected, given)
+    table = begin_table(source, feed, builder.names, expected, given)
     while (found := _read_record(feed, table)) is not None:
         if isinstance(found, str):
             first = feed.taken[0]
             yield Reject(source, first.number, found, first.raw)
             feed.give_back(first=1)
         elif found:
-            yield _read_row(source, table.columns, found, feed.taken, names, builder)
+            yield _read_row(source, table.columns, found, feed.taken, builder)
 
 
 def _read_record(feed: Feed, table: Table) -> list[str] | str | None:
@@ -63,7 +57,6 @@ def _read_row(
     header: Sequence[str],
     fields: Sequence[str],
     taken: Sequence[Line],
-    names: FieldNames,
     builder: PassageBuilder,
 ) -> PlacedPassage | Reject:
     number = taken[0].number
@@ -73,7 +66,7 @@ def _read_row(
     if fault is not None:
         raw = b"".join(line.content for line in taken)
         return Reject(source, number, fault, Line(number, raw).raw)
-    optional = (names.title, names.language, names.metadata)
+    optional = [builder.names[role] for role in ("title", "language", "metadata")]
     record = {
         name: None if name in optional and not value.strip() else value
         for name, value in zip(header, fields, strict=True)

@@ -6,7 +6,7 @@ import base64
 import datetime
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from xqg.errors import InputError, MissingDependencyError
@@ -21,12 +21,6 @@ CONVERSION_ERRORS = (ValueError, OverflowError)
 """What pyarrow raises for values that Python cannot hold: broken UTF-8, dates out of range, nanoseconds."""
 
 
-@dataclass(frozen=True)
-class _BrokenRow:
-    reason: str
-    record: Any
-
-
 def check_parquet(source: str, names: FieldNames) -> None:
     """Open the file and check its columns.
 
@@ -37,7 +31,7 @@ def check_parquet(source: str, names: FieldNames) -> None:
         check_columns(source, list(file.schema_arrow.names), names)
 
 
-def read_parquet(source: str, names: FieldNames, builder: PassageBuilder) -> Iterator[PlacedPassage | Reject]:
+def read_parquet(source: str, builder: PassageBuilder) -> Iterator[PlacedPassage | Reject]:
     """The rows of a Parquet file; their line is the row's number, from 1.
 
     Other columns than the named ones become metadata: dates in ISO 8601, decimals as strings, bytes as base64.
@@ -47,24 +41,24 @@ def read_parquet(source: str, names: FieldNames, builder: PassageBuilder) -> Ite
     :raises SettingsError: if a column is missing.
     """
     with _open(source) as file:
-        check_columns(source, list(file.schema_arrow.names), names)
+        check_columns(source, list(file.schema_arrow.names), builder.names)
         first = 1
         for group in range(file.metadata.num_row_groups):
-            yield from _read_group(source, file, group, first, names, builder)
+            yield from _read_group(source, file, group, first, builder)
             first += file.metadata.row_group(group).num_rows
 
 
 def _read_group(
-    source: str, file: Any, group: int, first: int, names: FieldNames, builder: PassageBuilder
+    source: str, file: Any, group: int, first: int, builder: PassageBuilder
 ) -> Iterator[PlacedPassage | Reject]:
     import pyarrow
 
     row = first
     try:
         for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=[group]):
-            for record in _records(batch, names):
-                if isinstance(record, _BrokenRow):
-                    yield Reject(source, row, record.reason, record.record)
+            for record in _records(batch, builder.names):
+                if isinstance(record, Reject):
+                    yield replace(record, file=source, line=row)
                 else:
                     yield builder.build(record, source, row)
                 row += 1
@@ -72,7 +66,7 @@ def _read_group(
         yield Reject(source, row, f"the rest of row group {group + 1} cannot be read: {error}", None)
 
 
-def _records(batch: Any, names: FieldNames) -> Iterator[dict[str, Any] | _BrokenRow]:
+def _records(batch: Any, names: FieldNames) -> Iterator[dict[str, Any] | Reject]:
     """The rows as JSON values."""
     try:
         rows = [_record(row, names) for row in batch.to_pylist()]
@@ -83,7 +77,7 @@ def _records(batch: Any, names: FieldNames) -> Iterator[dict[str, Any] | _Broken
         yield from rows
 
 
-def _one_record(row: Any, names: FieldNames) -> dict[str, Any] | _BrokenRow:
+def _one_record(row: Any, names: FieldNames) -> dict[str, Any] | Reject:
     try:
         return _record(row.to_pylist()[0], names)
     except CONVERSION_ERRORS as error:
@@ -92,7 +86,7 @@ def _one_record(row: Any, names: FieldNames) -> dict[str, Any] | _BrokenRow:
         else:
             reason = f"a value cannot be read: {error}"
         columns = zip(row.schema.names, row.columns, strict=True)
-        return _BrokenRow(reason, {name: _salvage(column) for name, column in columns})
+        return Reject("", 0, reason, {name: _salvage(column) for name, column in columns})
 
 
 def _salvage(column: Any) -> Any:
@@ -116,7 +110,7 @@ def _record(row: Mapping[str, Any], names: FieldNames) -> dict[str, Any]:
     """
     # Some writers leave texts unmarked, as bytes.
     return {
-        name: value.decode("utf-8") if isinstance(value, bytes) and name in names.all() else _json_value(value)
+        name: value.decode("utf-8") if isinstance(value, bytes) and name in names.values() else _json_value(value)
         for name, value in row.items()
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from xqg.errors import SettingsError
 from xqg.identifiers import identifier, kind_of
@@ -27,19 +27,11 @@ UNTOLD_LANGUAGE = ""
 """The language of a passage that names none, until `xqg.readers.sources` settles it."""
 
 
-@dataclass(frozen=True)
-class FieldNames:
-    """What the fields of a passage are called in a source."""
+ROLES = ("id", "text", "title", "language", "metadata")
+"""The fields of a passage; where nothing else is named they are called so."""
 
-    id: str = "id"
-    text: str = "text"
-    title: str = "title"
-    language: str = "language"
-    metadata: str = "metadata"
-
-    def all(self) -> frozenset[str]:
-        """The five names."""
-        return frozenset((self.id, self.text, self.title, self.language, self.metadata))
+FieldNames: TypeAlias = Mapping[str, str]
+"""What the field of each role is called in a source."""
 
 
 def check_columns(source: str, columns: Sequence[str], names: FieldNames) -> None:
@@ -56,10 +48,8 @@ def check_columns(source: str, columns: Sequence[str], names: FieldNames) -> Non
             f"{source} has several columns named {', '.join(map(repr, repeated))}",
             remedy="Rename them",
         )
-    usual = FieldNames()
-    for role in ("id", "text", "title", "language", "metadata"):
-        name = getattr(names, role)
-        if name not in columns and (role in ("id", "text") or name != getattr(usual, role)):
+    for role, name in names.items():
+        if name not in columns and (role in ("id", "text") or name != role):
             raise SettingsError(
                 f"{source} has no column {name!r} for the {role}; its columns are {found}",
                 remedy=f"Name the column with --{role}-field",
@@ -83,8 +73,8 @@ class PassageBuilder:
     """
 
     def __init__(self, settings: ReaderSettings, names: FieldNames, notes: Notes) -> None:
-        self._settings, self._names, self._notes = settings, names, notes
-        self._known_names = names.all()
+        self._settings, self.names, self._notes = settings, names, notes
+        self._known_names = frozenset(names.values())
 
     def build(self, record: object, file: str, line: int) -> PlacedPassage | Reject:
         """The passage that ``record`` holds, or a reject with the first fault found in it.
@@ -107,17 +97,18 @@ class PassageBuilder:
         self._notes.add(kind, f"{file}:{line}")
 
     def _passage(self, record: Mapping[str, Any], note: Callable[[str], None]) -> Passage:
-        key = _identifier(self._present(record, "id", self._names.id))
-        text = self._present(record, "text", self._names.text)
+        key = _identifier(self._present(record, "id"))
+        text = self._present(record, "text")
         if not isinstance(text, str):
             raise UnfitRecordError(f"text is not a string but {kind_of(text)}")
         text = self._checked(clean_text(text, note))
-        title = _title(record.get(self._names.title), note)
+        title = _title(record.get(self.names["title"]), note)
         metadata = self._metadata(record, note)
-        language = self._language(record.get(self._names.language), metadata, note)
+        language = self._language(record.get(self.names["language"]), metadata, note)
         return Passage(id=key, text=text, title=title, language=language, metadata=metadata)
 
-    def _present(self, record: Mapping[str, Any], role: str, name: str) -> Any:
+    def _present(self, record: Mapping[str, Any], role: str) -> Any:
+        name = self.names[role]
         if name not in record:
             found = ", ".join(repr(key) for key in list(record)[:10]) or "nothing"
             raise UnfitRecordError(f"{role} is missing: no field {name!r}, found {found}")
@@ -147,7 +138,7 @@ class PassageBuilder:
 
     def _metadata(self, record: Mapping[str, Any], note: Callable[[str], None]) -> dict[str, Any]:
         others = {name: value for name, value in record.items() if name not in self._known_names}
-        metadata = {**others, **_metadata_object(record.get(self._names.metadata))}
+        metadata = {**others, **_metadata_object(record.get(self.names["metadata"]))}
         stored: dict[str, Any] = storable(metadata, note)
         return stored
 

@@ -6,15 +6,14 @@ import json
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TextIO
 
 from xqg.errors import PARSING_ERRORS, SettingsError
 from xqg.readers.folder import TEXT_ENDINGS
-from xqg.readers.inputs import STANDARD_INPUT, told
-from xqg.readers.lines import MAX_LINE_BYTES
+from xqg.readers.lines import MAX_LINE_BYTES, STANDARD_INPUT, told
 from xqg.readers.sources import BEIR_FILES
 from xqg.records import Reject
 
@@ -24,7 +23,7 @@ KEYS = ("file", "line", "reason", "record")
 LINE_START = b'{"file": "'
 
 
-class RejectsFile:
+class RejectsFile(AbstractContextManager["RejectsFile"]):
     """A file of JSON lines with the keys file, line, reason and record, made at the first reject of a run.
 
     The file of an earlier run is replaced then, or deleted when this run ends well without rejects. Any other file at
@@ -39,23 +38,12 @@ class RejectsFile:
         """
         self._path = Path(path)
         self._file: TextIO | None = None
-        self._count = 0
         try:
             for source in sources:
                 _refuse_source(self._path, source)
             _refuse_other_files(self._path)
         except (OSError, RuntimeError) as error:  # too long a name, a folder without permission, a loop of links
             raise _unwritable(self._path, told(error)) from error
-
-    @property
-    def path(self) -> Path:
-        """Where the rejects are written."""
-        return self._path
-
-    @property
-    def count(self) -> int:
-        """How many rejects this run has written."""
-        return self._count
 
     def write(self, reject: Reject) -> None:
         """Add a reject; it is with the operating system when this returns.
@@ -69,14 +57,8 @@ class RejectsFile:
             self._file.flush()
         except OSError as error:
             raise _unwritable(self._path, str(error.strerror)) from error
-        self._count += 1
 
-    def __enter__(self) -> RejectsFile:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if self._file is not None:
             self._file.close()
         elif kind is None:

@@ -11,13 +11,13 @@ from typing import Any, TypeAlias
 
 from xqg.errors import InputError, SettingsError
 from xqg.languages import DETECTED_CHARACTERS, CorpusLanguage
-from xqg.readers.delimited import check_header, read_delimited
+from xqg.readers.delimited import read_delimited
 from xqg.readers.folder import check_folder, read_folder
-from xqg.readers.inputs import STANDARD_INPUT, check_readable, refuse_endless, status_of
 from xqg.readers.jsonl import read_jsonl
+from xqg.readers.lines import STANDARD_INPUT, check_readable, refuse_endless, status_of
 from xqg.readers.parquet import check_parquet, read_parquet
-from xqg.readers.passage_records import UNTOLD_LANGUAGE, FieldNames, PassageBuilder, PlacedPassage
-from xqg.readers.table import DELIMITERS
+from xqg.readers.passage_records import ROLES, UNTOLD_LANGUAGE, FieldNames, PassageBuilder, PlacedPassage
+from xqg.readers.table import DELIMITERS, Feed, begin_table
 from xqg.readers.values import Notes
 from xqg.records import Passage, Reject
 from xqg.settings import ReaderSettings
@@ -65,12 +65,11 @@ def _read(source: Source, settings: ReaderSettings, notes: Notes) -> Iterator[Fo
     if not isinstance(source, str):
         return _read_memory(source, settings, notes)
     kind = find_format(source, settings)
-    names = field_names(kind, settings)
-    builder = PassageBuilder(settings, names, notes)
+    builder = PassageBuilder(settings, field_names(kind, settings), notes)
     if kind in DELIMITERS:
-        return read_delimited(source, names, builder, DELIMITERS[kind], settings.delimiter)
+        return read_delimited(source, builder, DELIMITERS[kind], settings.delimiter)
     if kind == "parquet":
-        return read_parquet(source, names, builder)
+        return read_parquet(source, builder)
     if kind == "folder":
         return read_folder(source, builder)
     if kind == "beir":
@@ -83,7 +82,7 @@ def _read_memory(
 ) -> Iterator[PlacedPassage | Reject]:
     """Passages in memory, checked and cleaned as those of a file are; chunks of longer documents are rejects."""
     mappings = PassageBuilder(settings, field_names("jsonl", settings), notes)
-    records = PassageBuilder(settings, FieldNames(), notes)
+    records = PassageBuilder(settings, field_names("folder", settings), notes)
     for number, given in enumerate(passages, start=1):
         if not isinstance(given, Passage):
             yield mappings.build(given, IN_MEMORY, number)
@@ -113,7 +112,7 @@ def check_source(source: Source, settings: ReaderSettings) -> None:
     elif is_lasting(source):
         check_readable(source)
         if kind in DELIMITERS:
-            check_header(source, field_names(kind, settings), DELIMITERS[kind], settings.delimiter)
+            begin_table(source, Feed(source), field_names(kind, settings), DELIMITERS[kind], settings.delimiter)
         elif kind == "parquet":
             check_parquet(source, field_names(kind, settings))
     elif source != STANDARD_INPUT:
@@ -150,15 +149,9 @@ def find_format(source: str, settings: ReaderSettings) -> str:
 def field_names(kind: str, settings: ReaderSettings) -> FieldNames:
     """The names of the fields in a source of this format; BEIR has its own for the id."""
     if kind == "folder":
-        return FieldNames()
-    usual_id = kind == "beir" and settings.id_field == FieldNames().id
-    return FieldNames(
-        id=BEIR_ID if usual_id else settings.id_field,
-        text=settings.text_field,
-        title=settings.title_field,
-        language=settings.language_field,
-        metadata=settings.metadata_field,
-    )
+        return dict(zip(ROLES, ROLES, strict=True))
+    names = {role: getattr(settings, f"{role}_field") for role in ROLES}
+    return {**names, "id": BEIR_ID} if kind == "beir" and names["id"] == "id" else names
 
 
 def _folder_format(source: str, asked: str) -> str:

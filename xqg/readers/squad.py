@@ -12,7 +12,7 @@ from typing import Any
 from xqg.errors import PARSING_ERRORS, InputError, SettingsError
 from xqg.identifiers import identifier
 from xqg.languages import NAMES, told_language
-from xqg.readers.inputs import open_bytes
+from xqg.readers.lines import open_bytes
 from xqg.records import digest
 
 SQUAD_SUFFIXES = (".json", ".json.gz")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
 
 from xqg.errors import FingerprintError, SettingsError, StoreError
 from xqg.fingerprints import differences
+from xqg.fusion.arrays import unit_vectors
 from xqg.fusion.pieces import Piece, passage_pieces
 from xqg.identifiers import is_text, spellings
 from xqg.metadata import check_metadata
@@ -25,14 +27,11 @@ class Explanation:
     similarity: float
 
 
-class Searcher:
+class Searcher(AbstractContextManager["Searcher"]):
     """Searches one collection with the encoder that it was made with."""
 
     def __init__(self, encoder: Encoder, store: VectorStore) -> None:
         self._encoder, self._store = encoder, store
-
-    def __enter__(self) -> Searcher:
-        return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
@@ -90,7 +89,7 @@ class Searcher:
         vectors = self._encoder.encode_queries([*given, *texts])
         if not isinstance(query, str):
             vectors = np.vstack([query, vectors])
-        unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        unit = unit_vectors(vectors)
         similarities = iter((unit[1:] @ unit[0]).tolist())
         explained: list[Explanation | None] = []
         for found in pieces:

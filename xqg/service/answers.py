@@ -17,12 +17,10 @@ from starlette.responses import JSONResponse
 
 from xqg.errors import (
     EncodingError,
-    FingerprintError,
     GenerationError,
     InputError,
     MissingDependencyError,
     ModelError,
-    SettingsError,
     StoreError,
     StoreUnreachableError,
     XqgError,
@@ -42,17 +40,15 @@ STATUS: dict[type[XqgError], int] = {
     QueueFullError: 429,
     StoreUnreachableError: 503,
     SettingsConflictError: 409,
-    FingerprintError: 409,
     NotComparableError: 409,
     StoreError: 409,
-    SettingsError: 400,
     InputError: 422,
     MissingDependencyError: 503,
     ModelError: 503,
     EncodingError: 503,
     GenerationError: 503,
 }
-"""The first that fits."""
+"""The first that fits; 400 where none does."""
 
 
 class Answer(JSONResponse):
@@ -80,17 +76,10 @@ class Teller:
         path = self._spool.rejects_of(job.id)
         try:
             found = list(islice(read_rejects(path), skip, skip + limit))
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError, TypeError):  # its last line is being written
+        except (OSError, ValueError, TypeError):  # there is none, or its last line is being written
             return []
         return [
-            {
-                "file": self.tell(reject.file, job),
-                "line": reject.line,
-                "reason": self.tell(reject.reason, job),
-                "record": reject.record,
-            }
+            {**vars(reject), "file": self.tell(reject.file, job), "reason": self.tell(reject.reason, job)}
             for reject in found
         ]
 

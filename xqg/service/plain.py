@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from xqg.errors import XqgError
+from xqg.fusion.arrays import unit_vectors
 from xqg.protocols import Encoder, VectorStore
 from xqg.records import Passage, Vectors, digest
 
@@ -98,5 +99,5 @@ def _encode(encoder: Encoder, passages: Sequence[Passage]) -> Iterator[Vectors]:
     for start in range(0, len(passages), ENCODED_AT_ONCE):
         vectors = encoder.encode_passages(passages[start : start + ENCODED_AT_ONCE])
         if encoder.distance == "cosine":
-            vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+            vectors = unit_vectors(vectors)
         yield from vectors

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from xqg.errors import SettingsError, XqgError
-from xqg.service.database import Database
+from xqg.service.jobs import Database
 from xqg.service.parts import Parts
-from xqg.settings import IngestSettings, validated
+from xqg.settings import IngestSettings
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "encoder": ("spec",),
@@ -112,8 +112,7 @@ class Registry:
 
     def _ingest(self, name: str, chosen: Mapping[str, Mapping[str, Any]]) -> IngestSettings:
         groups = {group: self._group(group, chosen.get(group, {})) for group in self._config}
-        settings: IngestSettings = validated(IngestSettings, {**self._job, **groups, "store": self._parts.place(name)})
-        return settings
+        return IngestSettings(**{**self._job, **groups, "store": self._parts.place(name)})
 
     def _group(self, group: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
         given = self._config[group]

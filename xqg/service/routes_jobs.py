@@ -1,21 +1,26 @@
-"""Routes of jobs: list, show, cancel, retry, watch."""
+"""Routes of jobs: list, show, cancel, retry, watch; and of the service itself: augmentation, health and metrics."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from contextlib import closing
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import APIRouter, Body, HTTPException, Path, Query
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
+from xqg.assembly import open_augmentation, open_server
+from xqg.augment.augment_settings import AugmentSettings
+from xqg.augment.job import roll_back
 from xqg.service.answers import Answer, job_to_json, not_found
 from xqg.service.jobs import FINISHED, STATES, Job
 from xqg.service.service import NAME, Here, Service
+from xqg.settings import validated
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = APIRouter()
 
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="id of a job")]
 
@@ -24,7 +29,7 @@ SILENCE_SECONDS = 10.0
 """After so long without news a comment is sent, so that proxies keep the connection."""
 
 
-@router.get("")
+@router.get("/v1/jobs", tags=["jobs"])
 def list_jobs(
     here: Here,
     collection: Annotated[str | None, Query(pattern=NAME)] = None,
@@ -36,14 +41,14 @@ def list_jobs(
     return Answer({"jobs": [job_to_json(job, here.workers.counts_of(job)) for job in jobs]})
 
 
-@router.get("/{job_id}")
+@router.get("/v1/jobs/{job_id}", tags=["jobs"])
 def show_job(job_id: JobId, here: Here) -> Answer:
     """A job with its first rejects."""
     job = _require(here, job_id)
     return Answer({**job_to_json(job, here.workers.counts_of(job)), "rejects": here.teller.rejects(job)})
 
 
-@router.get("/{job_id}/rejects")
+@router.get("/v1/jobs/{job_id}/rejects", tags=["jobs"])
 def show_rejects(
     job_id: JobId,
     here: Here,
@@ -54,7 +59,7 @@ def show_rejects(
     return Answer({"rejects": here.teller.rejects(_require(here, job_id), limit, skip)})
 
 
-@router.post("/{job_id}/cancel")
+@router.post("/v1/jobs/{job_id}/cancel", tags=["jobs"])
 def cancel_job(job_id: JobId, here: Here) -> Answer:
     """Cancel a waiting job at once, a running one after its batch; what it stored stays stored."""
     job = here.workers.cancel(job_id)
@@ -63,7 +68,7 @@ def cancel_job(job_id: JobId, here: Here) -> Answer:
     return Answer(job_to_json(job, here.workers.counts_of(job)))
 
 
-@router.post("/{job_id}/retry")
+@router.post("/v1/jobs/{job_id}/retry", tags=["jobs"])
 def retry_job(job_id: JobId, here: Here) -> Answer:
     """Queue a failed job again, at its old place."""
     _require(here, job_id)
@@ -74,7 +79,7 @@ def retry_job(job_id: JobId, here: Here) -> Answer:
     return Answer(job_to_json(job, job.counts))
 
 
-@router.get("/{job_id}/events", response_class=StreamingResponse)
+@router.get("/v1/jobs/{job_id}/events", tags=["jobs"], response_class=StreamingResponse)
 async def watch_job(job_id: JobId, here: Here) -> StreamingResponse:
     """The job as server-sent events `progress`, whenever something changed, until it ends."""
     await run_in_threadpool(_require, here, job_id)
@@ -105,3 +110,54 @@ def _require(here: Service, job_id: str) -> Job:
     if job is None:
         raise not_found("such job")
     return job
+
+
+@router.post("/v1/augment", tags=["augment"], status_code=202)
+def augment(
+    here: Here,
+    source: Annotated[str, Body(min_length=1, max_length=255)],
+    into: Annotated[str, Body(min_length=1, max_length=255)],
+    alias: Annotated[str | None, Body(min_length=1, max_length=255)] = None,
+    options: Annotated[dict[str, Any] | None, Body(description="layout, text_key, vector_name, …")] = None,
+    dry_run: Annotated[bool, Body()] = False,
+    rollback: Annotated[bool, Body()] = False,
+) -> Answer:
+    """Make a better collection of one that other software wrote, and move an alias to it; or move it back.
+
+    Works on a Qdrant server. Answers with a job; with `dry_run` with the plan, with `rollback` with what the alias
+    named and names.
+    """
+    chosen = {**(options or {}), "into": into, **({} if alias is None else {"alias": alias})}
+    settings: AugmentSettings = validated(AugmentSettings, chosen)
+    place = here.parts.place(source)
+    if rollback:
+        with closing(open_server(here.parts.place(into))) as server:
+            return Answer(roll_back(server, into, alias))
+    if place.embedded_path is not None:
+        open_server(place)  # says what is missing
+    work = {"source": source, "settings": settings.model_dump(exclude_unset=True), "name": f"{source} into {into}"}
+    if dry_run:
+        with open_augmentation(*here.runner.augmentation(work)) as augmentation:
+            return Answer(augmentation.estimate())
+    job = here.queue.add(into, "augment", work)
+    here.workers.wake()
+    return Answer(job_to_json(job, {}), 202, {"location": f"/v1/jobs/{job.id}"})
+
+
+@router.get("/healthz", tags=["health"])
+async def health(here: Here) -> Answer:
+    """Whether the process answers; also tells what `/readyz` would, without failing."""
+    return Answer({"status": "ok", **here.readiness()})
+
+
+@router.get("/readyz", tags=["health"])
+async def readiness(here: Here) -> Answer:
+    """Whether questions and jobs can be served: the store answers, the models are loaded. 503 where not."""
+    found = here.readiness()
+    return Answer(found, 200 if found["ready"] else 503)
+
+
+@router.get("/metrics", tags=["health"], response_class=Response)
+def metrics(here: Here) -> Response:
+    """Metrics in Prometheus's text format."""
+    return Response(here.metrics.text(here.queue.counts), media_type="text/plain; version=0.0.4; charset=utf-8")

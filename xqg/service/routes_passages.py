@@ -17,7 +17,7 @@ from starlette.datastructures import UploadFile
 from xqg.errors import XqgError
 from xqg.fusion.pieces import passage_pieces
 from xqg.identifiers import spellings
-from xqg.protocols import Point, VectorStore
+from xqg.protocols import Point
 from xqg.readers.corpus import check_sources
 from xqg.search.show import describe_point, passage_to_json
 from xqg.service.answers import Answer, job_to_json, not_found
@@ -98,8 +98,7 @@ def list_passages(name: Name, here: Here, limit: Annotated[int, Query(ge=1, le=2
 @router.get("/passages/{passage_id:path}")
 def show_passage(name: Name, passage_id: Id, here: Here) -> Answer:
     """One passage with its sentences, queries and translations; a document's id gives its first chunk."""
-    store = require_store(here, name)
-    point = None if store is None else _find(store, passage_id)
+    point = _find(here, name, passage_id)
     if point is None:
         raise not_found(f"passage {passage_id!r} in this collection")
     pieces = [
@@ -113,8 +112,7 @@ def show_passage(name: Name, passage_id: Id, here: Here) -> Answer:
 @router.delete("/passages/{passage_id:path}")
 def delete_passage(name: Name, passage_id: Id, here: Here) -> Answer:
     """Delete the document that a passage is of, with all its chunks: one alone would come back with the next run."""
-    store = require_store(here, name)
-    point = None if store is None else _find(store, passage_id)
+    point = _find(here, name, passage_id)
     return _delete(here, name, passage_id if point is None else point.passage.document_id)
 
 
@@ -139,9 +137,9 @@ def _delete(here: Service, name: str, document_id: str) -> Answer:
     return Answer(value, 200 if job.state in FINISHED else 202)
 
 
-def _find(store: VectorStore, passage_id: str) -> Point | None:
-    names = spellings(passage_id)
-    return next(store.points([*names, *(f"{name}#1" for name in names)]), None) if names else None
+def _find(here: Service, name: str, passage_id: str) -> Point | None:
+    store, ids = require_store(here, name), spellings(passage_id)
+    return None if store is None else next(store.points([*ids, *(f"{one}#1" for one in ids)]), None)
 
 
 def _require_settings(here: Service, name: str) -> IngestSettings:

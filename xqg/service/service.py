@@ -10,17 +10,15 @@ from fastapi import Depends, Path, Request
 from pydantic import SecretStr
 
 from xqg.errors import XqgError
+from xqg.service.access import Metrics
 from xqg.service.answers import Teller
-from xqg.service.database import Database
-from xqg.service.jobs import FAILED, QUEUED, RUNNING, JobQueue
-from xqg.service.metrics import Metrics
+from xqg.service.jobs import FAILED, QUEUED, RUNNING, Database, JobQueue
 from xqg.service.parts import Parts
 from xqg.service.registry import Registry
 from xqg.service.running import Runner
 from xqg.service.service_settings import ServiceSettings
-from xqg.service.sources import Sources
 from xqg.service.spool import Spool
-from xqg.service.workers import Workers
+from xqg.service.workers import Sources, Workers
 from xqg.settings import EncoderSettings, StoreSettings, validated
 from xqg.stores.catalog import embedded_collections
 

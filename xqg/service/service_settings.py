@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from xqg.addresses import is_loopback
 from xqg.errors import SettingsError
 from xqg.settings import Settings
 
@@ -74,16 +74,6 @@ class ServiceSettings(Settings):
                 f"(KEY: {SHORTEST_KEY} random characters or more), or listen on 127.0.0.1"
             )
         return self
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens on ``host``."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:  # a name, which may mean any address
-        return False
 
 
 def hash_key(key: str) -> str:

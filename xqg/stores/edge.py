@@ -24,7 +24,6 @@ from xqg.stores.edge_engine import (
     create_shard,
     engine_errors,
     index_shard,
-    to_engine_point,
     to_filter,
 )
 from xqg.stores.edge_files import (
@@ -37,7 +36,7 @@ from xqg.stores.edge_files import (
     write_sidecar,
 )
 from xqg.stores.filters import Test, check_fields, is_hopeless
-from xqg.stores.payload import KEY, OWN, read_entry, read_hits, read_point
+from xqg.stores.payload import KEY, OWN, read_entry, read_hits, read_point, to_payload, to_vector
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +119,11 @@ class EdgeStore:
         if not points:
             return
         shard, sidecar = self._open()
-        rows = [to_engine_point(point, sidecar) for point in points]
+        vectors = [to_vector(point, sidecar.dimension, sidecar.multivector) for point in points]
+        rows = [
+            engine.Point(id=point_id(point.passage.id), vector=vector, payload=to_payload(point)[0])
+            for point, vector in zip(points, vectors, strict=True)
+        ]
         require_room(self._place, sum(0 if point.rows is None else point.rows.nbytes for point in points))
         with engine_errors(self._place, "store points"):
             shard.update(engine.UpdateOperation.upsert_points(rows))

@@ -13,8 +13,7 @@ import numpy as np
 import qdrant_edge as engine
 
 from xqg.errors import StoreError
-from xqg.protocols import Point
-from xqg.records import FieldMatch, point_id
+from xqg.records import FieldMatch
 from xqg.stores.edge_files import (
     SHARD,
     SHARD_DRAFT,
@@ -32,8 +31,6 @@ from xqg.stores.payload import (
     DOCUMENT_ID,
     MULTIVECTOR_LINKS,
     OWN,
-    to_payload,
-    to_vector,
 )
 
 logger = logging.getLogger(__name__)
@@ -99,15 +96,6 @@ def to_config(sidecar: Sidecar) -> engine.EdgeConfig:
         }
     vector = engine.EdgeVectorParams(size=sidecar.dimension, distance=distances[sidecar.distance], **options)
     return engine.EdgeConfig(vectors={DEFAULT_VECTOR: vector}, wal_enabled=True)
-
-
-def to_engine_point(point: Point, sidecar: Sidecar) -> engine.Point:
-    """The engine's form of ``point``.
-
-    :raises StoreError: if its rows do not fit the collection that ``sidecar`` describes.
-    """
-    vector = to_vector(point, sidecar.dimension, sidecar.multivector)
-    return engine.Point(id=point_id(point.passage.id), vector=vector, payload=to_payload(point)[0])
 
 
 def to_filter(filters: Sequence[FieldMatch]) -> engine.Filter | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import math
 import re
@@ -16,11 +15,10 @@ from urllib.parse import urlsplit
 
 from qdrant_client import QdrantClient, models
 
-from xqg.addresses import proxy_note, server_address
+from xqg.addresses import is_loopback, proxy_note, server_address
 from xqg.errors import SettingsError, StoreError
 from xqg.settings import StoreSettings
 from xqg.stores.collection_config import Shape, index_schema, read_shape
-from xqg.stores.limits import Limits, in_parts, read_limits
 from xqg.stores.payload import KEY, PointId
 from xqg.stores.server_calls import (
     ExistingCollectionError,
@@ -28,7 +26,7 @@ from xqg.stores.server_calls import (
     ServerCalls,
     check_done,
 )
-from xqg.stores.server_requests import Row, meets_own, split_rows
+from xqg.stores.server_requests import Limits, Row, in_parts, meets_own, read_limits, split_rows
 
 logger = logging.getLogger(__name__)
 
@@ -230,7 +228,8 @@ class Server:
 
     def _open(self) -> QdrantClient:
         settings, server = self._settings, self.call.server
-        if self._secret and travels_openly(settings.spec):
+        address = urlsplit(self._address)
+        if self._secret and address.scheme == "http" and not is_loopback(address.hostname or ""):
             _warn_of_open_key(server)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Api key is used with an insecure connection")  # warned of above
@@ -264,18 +263,6 @@ def require_shape(server: Server, name: str) -> Shape:
     if shape is None:
         raise StoreError(f"There is no collection {name!r} on this server", "", "Check --store and --collection")
     return shape
-
-
-def travels_openly(url: str) -> bool:
-    """Whether what is sent to ``url`` leaves this machine unencrypted."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme != "http" or host == "localhost":
-        return False
-    try:
-        return not ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name
-        return True
 
 
 @lru_cache

@@ -1,4 +1,8 @@
-"""What a Qdrant server is sent, in the client's types: points in parts that fit one request, filters and conditions.
+"""What a Qdrant server is sent, in the client's types: filters and conditions, and points in parts that fit one
+request and the collection's strict mode, which Qdrant Cloud and careful operators set.
+
+A collection declares its limits, so requests keep to them. Where a server still refuses one as too large, because its
+limits were changed meanwhile, the request is halved.
 
 A conditional upsert (Qdrant 1.16 and newer) leaves alone those of its points that exist and do not match the filter,
 and inserts those that do not exist, whatever the filter says; both are decided when it is applied. So nothing is lost
@@ -8,9 +12,9 @@ whether a field is empty, and not for those of an upsert's filter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from qdrant_client import models
@@ -19,6 +23,78 @@ from xqg.errors import StoreError
 from xqg.layouts import DOCUMENT_HASH, PLAIN_VECTOR, Layout
 from xqg.records import FieldMatch
 from xqg.stores.filters import Kind, Paths, Test, combine
+from xqg.stores.server_calls import TooMuchAtOnceError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+POINTS_AT_ONCE = 256
+"""Points written or read with one request (Qdrant's own advice is 64 to 256)."""
+
+QUERIES_AT_ONCE = 64
+"""Queries searched with one request."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one request may ask for.
+
+    ``page``: points of one page of a scroll. ``lookups``: points read by id. ``writes``: points stored or deleted.
+    ``searches``: queries of one batch. ``hits``: hits of one query; None sets no bound.
+    ``ids``: point ids in a filter. ``exact``: whether exact searches and counts are allowed.
+    ``indexes``: payload indexes of the collection; None sets no bound.
+    """
+
+    page: int
+    lookups: int
+    writes: int
+    searches: int
+    hits: int | None
+    ids: int
+    exact: bool
+    indexes: int | None
+
+
+def read_limits(info: models.CollectionInfo) -> Limits:
+    """The limits that a collection declares."""
+    strict = info.config.strict_mode_config
+    if strict is None or not strict.enabled:
+        strict = models.StrictModeConfigOutput()
+    # rate limits are tokens a minute: reading by id costs one a point, a search one a query, a write one a point
+    return Limits(
+        page=_least(POINTS_AT_ONCE, strict.max_query_limit),
+        lookups=_least(POINTS_AT_ONCE, strict.read_rate_limit),
+        writes=_least(POINTS_AT_ONCE, strict.upsert_max_batchsize, strict.write_rate_limit),
+        searches=_least(QUERIES_AT_ONCE, strict.search_max_batchsize, strict.read_rate_limit),
+        hits=strict.max_query_limit,
+        ids=_least(POINTS_AT_ONCE, strict.condition_max_size, strict.write_rate_limit),
+        exact=strict.search_allow_exact is not False,
+        indexes=strict.max_payload_index_count,
+    )
+
+
+def in_parts(items: Sequence[Item], at_once: int, call: Callable[[list[Item]], Result]) -> Iterator[Result]:
+    """What ``call`` makes of ``items``, in their order, at most ``at_once`` a call; what is refused is halved.
+
+    :raises StoreError: as ``call`` does; that one item is too much only where it is alone.
+    """
+    waiting = [list(items[start : start + at_once]) for start in range(0, len(items), at_once)][::-1]
+    while waiting:
+        part = waiting.pop()
+        try:
+            result = call(part)
+        except TooMuchAtOnceError:
+            if len(part) == 1:
+                raise
+            half = len(part) // 2
+            waiting += [part[half:], part[:half]]
+            continue
+        yield result
+
+
+def _least(*limits: int | None) -> int:
+    return max(1, min(limit for limit in limits if limit is not None))
+
 
 ENVELOPE_BYTES, NUMBER_BYTES = 256, 25
 """What a request has around its points, and the most that one number of a vector takes, comma included."""

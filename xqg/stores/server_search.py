@@ -13,10 +13,9 @@ from xqg.errors import StoreError
 from xqg.layouts import Layout
 from xqg.records import FieldMatch, Vectors
 from xqg.stores.filters import Test, check_fields, is_hopeless
-from xqg.stores.limits import in_parts
 from xqg.stores.server import Server
 from xqg.stores.server_calls import FilterRefusedError
-from xqg.stores.server_requests import any_of, index_types, to_filter
+from xqg.stores.server_requests import any_of, in_parts, index_types, to_filter
 
 WRITTEN = ("queries", "translations")
 """Fields under our key that hits leave out: the longest ones, which only explanations need."""

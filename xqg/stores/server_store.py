@@ -33,8 +33,7 @@ from xqg.stores.payload import (
 )
 from xqg.stores.server import Server
 from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError
-from xqg.stores.server_claim import claim, claimed_by
-from xqg.stores.server_indexes import PayloadIndexes, parse_index
+from xqg.stores.server_preparation import PayloadIndexes, claim, claimed_by, parse_index
 from xqg.stores.server_requests import Row, from_source, still_plain, unchanged
 from xqg.stores.server_search import ServerSearch, has_points
 
