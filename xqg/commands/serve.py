@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from xqg.config import over, read_config
-from xqg.errors import MissingDependencyError
+from xqg.extras import importing
 from xqg.options import FLAGS, collect, settings_options
 from xqg.settings import validated
 
@@ -36,15 +36,11 @@ def serve(host: str | None, port: int | None, data: Path | None, config: Path | 
     """
     from xqg.service.service_settings import ServiceSettings, keys_from_environment
 
-    try:
+    with importing("service", "xqg serve"):
         import python_multipart  # noqa: F401 - reads uploads
 
         from xqg.service.server import run_service
         from xqg.service.service import Service
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"The service's parts are not installed: {error}", "", 'pip install "xqg[service]"'
-        ) from error
     file = read_config(config)
     own = {**file.get("service", {}), "sources": file.get("sources", [])}
     own |= {name: value for name, value in {"host": host, "port": port, "data": data}.items() if value is not None}

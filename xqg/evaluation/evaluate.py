@@ -6,12 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
-from xqg.errors import InputError, MissingDependencyError
+from xqg.errors import InputError
 from xqg.evaluation.measures import CUT, MEASURES, TOKEN_CUTS, rank_measures, token_recall
 from xqg.evaluation.queries import LabelledQuery
+from xqg.extras import require
 from xqg.records import Hit
 from xqg.search.searcher import Searcher
 
@@ -124,11 +124,7 @@ def require_packages() -> None:
 
     :raises MissingDependencyError: names the install line.
     """
-    missing = [name for name in ("matplotlib", "nltk", "scipy") if find_spec(name) is None]
-    if missing:
-        raise MissingDependencyError(
-            f"Evaluation needs {', '.join(missing)}, which is not installed", "", 'Run: pip install "xqg[evaluate]"'
-        )
+    require("evaluate", "Evaluation", "matplotlib", "nltk", "scipy")
 
 
 def _measure(query: LabelledQuery, hits: Sequence[Hit]) -> QueryResult:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from xqg.addresses import without_login
-from xqg.errors import MissingDependencyError
+from xqg.extras import importing
 from xqg.kinds import build_encoder
 from xqg.plugin.augmenter import Augmenter, require_vectors, to_lists
 from xqg.plugin.augmenting import AugmenterSettings, open_augmenter
@@ -24,13 +24,11 @@ from xqg.protocols import Encoder
 from xqg.records import Passage
 from xqg.settings import EncoderSettings, validated
 
-try:
+with importing("haystack", "xqg.plugin.haystack"):
     from haystack import Document, component, default_to_dict
     from haystack.components.embedders.types import DocumentEmbedder, TextEmbedder
     from haystack.utils import Secret
     from pydantic import SecretStr
-except ImportError as error:
-    raise MissingDependencyError(f"Haystack is not installed: {error}", "", 'pip install "xqg[haystack]"') from error
 
 GENERATOR_KEY = Secret.from_env_var("OPENAI_API_KEY", strict=False)
 STORE_KEY = Secret.from_env_var("QDRANT_API_KEY", strict=False)

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xqg.errors import MissingDependencyError, SettingsError
+from xqg.errors import SettingsError
+from xqg.extras import importing
 from xqg.plugin.augmenter import Augmenter, to_lists
 from xqg.protocols import Encoder
 from xqg.records import Passage, digest
 
-try:
+with importing("langchain", "xqg.plugin.langchain"):
     from langchain_core.embeddings import Embeddings
-except ImportError as error:
-    raise MissingDependencyError(f"LangChain is not installed: {error}", "", 'pip install "xqg[langchain]"') from error
 
 PROBE = ["dummy_text"]
 """What langchain-qdrant embeds to learn the size of the vectors; no reason to write queries."""

@@ -13,20 +13,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from xqg.errors import MissingDependencyError
+from xqg.extras import importing
 from xqg.plugin.augmenter import Augmenter, require_vectors, to_lists
 from xqg.protocols import Encoder
 from xqg.records import Passage, Vectors
 
-try:
+with importing("llamaindex", "xqg.plugin.llamaindex"):
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.schema import BaseComponent, BaseNode, MetadataMode, TransformComponent
     from llama_index.vector_stores.qdrant import QdrantVectorStore
     from pydantic import BaseModel, PrivateAttr
-except ImportError as error:
-    raise MissingDependencyError(
-        f"LlamaIndex is not installed: {error}", "", 'pip install "xqg[llamaindex]"'
-    ) from error
 
 
 class _Whole(BaseComponent):

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, JsonValue
 
 from xqg.assembly import open_searcher
-from xqg.errors import MissingDependencyError, SettingsError, StoreError, XqgError
+from xqg.errors import SettingsError, StoreError, XqgError
+from xqg.extras import importing
 from xqg.kinds import build_encoder
 from xqg.known_layouts import choose_layout
 from xqg.layouts import Layout
@@ -22,12 +23,10 @@ from xqg.stores.collection_config import Shape
 from xqg.stores.server import Server, require_shape
 from xqg.stores.server_store import ServerStore
 
-try:
+with importing("mcp", "The MCP server"):
     from mcp.server import MCPServer
     from mcp.server.mcpserver.exceptions import ToolError
     from mcp.types import ToolAnnotations
-except ImportError as error:
-    raise MissingDependencyError(f"The MCP SDK is not installed: {error}", "", 'pip install "xqg[mcp]"') from error
 
 READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 

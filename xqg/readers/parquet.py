@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from xqg.errors import InputError, MissingDependencyError
+from xqg.errors import InputError
+from xqg.extras import importing
 from xqg.readers.lines import not_utf8
 from xqg.readers.passage_records import FieldNames, PassageBuilder, PlacedPassage, check_columns
 from xqg.records import Reject
@@ -131,13 +132,9 @@ def _json_value(value: Any) -> Any:
 
 
 def _open(source: str) -> Any:
-    try:
+    with importing("parquet", source):
         import pyarrow
         from pyarrow import parquet
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"{source} is a Parquet file, and pyarrow is not installed", remedy='Run: pip install "xqg[parquet]"'
-        ) from error
     try:
         return parquet.ParquetFile(source)
     except (pyarrow.ArrowException, OSError) as error:

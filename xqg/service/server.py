@@ -7,7 +7,6 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from importlib.resources import files
-from importlib.util import find_spec
 from types import FrameType
 
 import uvicorn
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp
 
 from xqg import __version__
 from xqg.errors import SettingsError
+from xqg.extras import is_installed
 from xqg.service import routes_collections, routes_jobs, routes_passages
 from xqg.service.access import Guard
 from xqg.service.answers import Answer, add_handlers
@@ -74,7 +74,7 @@ def _page_file(name: str, kind: str) -> Callable[[], Awaitable[Response]]:
 
 def _add_assistants(app: FastAPI, service: Service) -> AbstractAsyncContextManager[None]:
     """Add ``/mcp`` where the SDK is installed; the context that is returned runs it."""
-    if find_spec("mcp") is None:
+    if not is_installed("mcp"):
         return nullcontext()
     from xqg.service.assistants import add_assistants
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
-from xqg.errors import MissingDependencyError, SettingsError
+from xqg.errors import SettingsError
+from xqg.extras import require
 from xqg.folder_lock import LOCK, locked_folder
 from xqg.training.pairs import read_pairs, require_enough, split_groups
 from xqg.training.training_report import CHECKPOINTS, TrainingProgress, TrainingReport, checkpoint_step
@@ -29,8 +29,7 @@ def train_generator(
     :raises MissingDependencyError: if the extra ``train`` is not installed.
     :raises ModelError: if the base model cannot be loaded, or the loss is not finite.
     """
-    if importlib.util.find_spec("peft") is None:
-        raise MissingDependencyError("Training needs peft, which is not installed", "", 'pip install "xqg[train]"')
+    require("train", "Training", "peft")
     with locked_folder(settings.out):
         checkpoint = _find_checkpoint(settings)
         data = read_pairs(settings.data)

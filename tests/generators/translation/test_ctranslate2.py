@@ -90,6 +90,6 @@ def test_pickled_weights_are_not_read(tmp_path):
 
 
 def test_without_the_package_its_install_line_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("xqg.extras.find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match=r'pip install "xqg\[ctranslate2\]"'):
         converted(tmp_path).check()

@@ -5,7 +5,6 @@ The engine (package fxtranslate) translates one sentence at a time and holds Pyt
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -15,7 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from xqg.errors import GenerationError, MissingDependencyError
+from xqg.errors import GenerationError
+from xqg.extras import require
 from xqg.generators.translation.firefox_models import Model, find_route
 from xqg.tuning import count_cores
 
@@ -45,10 +45,7 @@ class FirefoxTranslator:
 
     def check(self) -> None:
         """:raises MissingDependencyError: if the engine is not installed."""
-        if importlib.util.find_spec("fxtranslate") is None:
-            raise MissingDependencyError(
-                "The engine of translate:firefox is not installed", "fxtranslate", 'pip install "xqg[translate]"'
-            )
+        require("translate", "translate:firefox", "fxtranslate")
 
     def translate(self, texts: Sequence[str], source: str, target: str) -> Iterator[tuple[str, str]]:
         """Each text with its translation, as they are done.

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any
 
 import torch
 
-from xqg.errors import MissingDependencyError, ModelError
+from xqg.errors import ModelError
+from xqg.extras import require
 from xqg.generators.gguf import converted_folder
 from xqg.languages import told_language
 from xqg.models import (
@@ -136,10 +136,7 @@ class CTranslate2Translator(HuggingFaceTranslator):
 
     def check(self) -> None:
         """:raises MissingDependencyError: without CTranslate2. :raises ModelError: if the model cannot be used."""
-        if importlib.util.find_spec("ctranslate2") is None:
-            raise MissingDependencyError(
-                "The engine of translate:ct2 is not installed", "ctranslate2", 'pip install "xqg[ctranslate2]"'
-            )
+        require("ctranslate2", "translate:ct2", "ctranslate2")
         super().check()
 
     def _write(self, inputs: Sequence[Sequence[int]], first: int | None, longest: int) -> list[list[int]]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
-from xqg.errors import InputError, MissingDependencyError
+from xqg.errors import InputError
+from xqg.extras import importing
 from xqg.fusion.pieces import own_texts, paragraphs, split_sentences
 from xqg.generators.cleaning import comparable
 from xqg.languages import told_language
@@ -20,7 +21,6 @@ Unit = tuple[str, str, str]
 """Language of the translation, text, translation."""
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
-_INSTALL = 'pip install "xqg[translate]"'
 
 
 def is_units_file(path: Path) -> bool:
@@ -92,10 +92,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _read_po(path: Path) -> Iterator[Unit]:
-    try:
+    with importing("translate", str(path)):
         import polib
-    except ImportError as error:
-        raise MissingDependencyError(f"{path} cannot be read without polib", "", _INSTALL) from error
     try:
         entries = polib.pofile(str(path))
     except (OSError, ValueError, SyntaxError) as error:
@@ -134,11 +132,9 @@ def _read_xliff(path: Path) -> Iterator[Unit]:
 
 
 def _parse(path: Path) -> Element:
-    try:
+    with importing("translate", str(path)):
         from defusedxml import DefusedXmlException
         from defusedxml.ElementTree import parse
-    except ImportError as error:
-        raise MissingDependencyError(f"{path} cannot be read without defusedxml", "", _INSTALL) from error
     try:
         root: Element = parse(path).getroot()
     except (OSError, ParseError, DefusedXmlException, ValueError) as error:
