@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_fixed
+
 from xqg.errors import READING_ERRORS, GenerationError
 from xqg.messages import brief
 from xqg.records import digest
@@ -52,8 +54,15 @@ class PrivateFile:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.touch(mode=0o600)  # it tells what the passages are about
             connection = sqlite3.connect(self.path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
+            # SQLite waits for others that write, but not for others that turn the same new file to WAL
+            patiently = Retrying(
+                retry=retry_if_exception_message(match=".*locked"),
+                stop=stop_after_delay(WAIT_SECONDS),
+                wait=wait_fixed(0.05),
+                reraise=True,
+            )
             for statement in self._first:
-                connection.execute(statement)
+                patiently(connection.execute, statement)
             self._connection = connection
         return self._connection
 
