@@ -120,13 +120,13 @@ def test_passages_are_drawn_with_the_seed_and_found_among_all(pairs):
 
 
 def test_the_pool_can_be_widened(pairs, tmp_path):
-    other = write_lines(tmp_path / "more.jsonl", [{"text": "battery battery", "language": "fr", "query": "fr?"}])
+    other = write_lines(tmp_path / "more.jsonl", [{"text": "battery battery battery", "language": "fr", "query": "fr?"}])
     narrow, _, _ = evaluate(settings_of(pairs), good=FakeGenerator(1))
     wide, _, _ = evaluate(settings_of(pairs, pool=[str(other), str(other)]), good=FakeGenerator(1))
 
     assert (len(narrow.data.pool), len(wide.data.pool)) == (4, 5)
     assert narrow.measures["good"]["fr"].first == 1.0
-    assert wide.measures["good"]["fr"].first == 0.75  # the new passage ties with that of the battery
+    assert wide.measures["good"]["fr"].first == 0.75  # the new passage is nearer than that of the battery
 
 
 def test_samples_are_drawn_not_picked(pairs):

@@ -11,10 +11,11 @@ PASSAGES = np.array([[1, 0], [0, 1], [0.5, 0.5], [1, 0]], dtype=np.float32)
     [
         ([0, 1], 1, 1),  # scores 0, 1, 0.5, 0
         ([0, 1], 2, 2),
-        ([0, 1], 0, 4),  # ties with the fourth, which counts as before it
-        ([1, 0], 0, 2),  # ties for the first place
+        ([0, 1], 0, 3),  # ties with the fourth, which is later
+        ([1, 0], 0, 1),  # ties for the first place
+        ([1, 0], 3, 2),
         ([1, 0.2], 2, 3),  # 1, 0.2, 0.6, 1
-        ([0, 0], 1, 4),  # a query that says nothing is found nowhere
+        ([0, 0], 1, 2),  # a query that says nothing finds the passages in their order
     ],
 )
 def test_ranks_of_the_own_passage(query, own, rank):

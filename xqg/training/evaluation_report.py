@@ -18,8 +18,8 @@ COLUMNS = ("n", "kept", "right language", "top 1", f"top {DEPTH}", "top 1 of hum
 
 EXPLANATION = (
     "Shares in %. Kept: outputs left when empty, repeated and copied ones are dropped, those in a wrong language not. "
-    f"Top 1 and top {DEPTH}: queries that bring back their own passage at that rank or better; ties count against "
-    "them. Distinct-2: different pairs of neighbouring words among all, on equally many queries of each writer in a "
+    f"Top 1 and top {DEPTH}: queries that bring back their own passage at that rank or better; ties go to the earlier "
+    "passage. Distinct-2: different pairs of neighbouring words among all, on equally many queries of each writer in a "
     "language. Characters: mean length."
 )
 

@@ -40,7 +40,7 @@ class QueryMeasures:
 
 
 def own_ranks(queries: Vectors, passages: Vectors, owners: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The rank of each query's own passage by dot product, from 1; a passage that ties with it counts as before it.
+    """The rank of each query's own passage by dot product, from 1; ties go to the earlier passage, as in a sweep.
 
     :param queries: shape (m, d). :param passages: shape (n, d). Both finite: a NaN would count as rank 0.
     :param owners: shape (m,), the row in ``passages`` of each query's own passage.
@@ -48,7 +48,8 @@ def own_ranks(queries: Vectors, passages: Vectors, owners: npt.NDArray[np.int64]
     """
     scores = queries @ passages.T
     own = scores[np.arange(len(queries)), owners]
-    return np.asarray((scores >= own[:, None]).sum(axis=1), dtype=np.int64)
+    earlier = np.arange(len(passages)) <= owners[:, None]  # itself included
+    return np.asarray(np.where(earlier, scores >= own[:, None], scores > own[:, None]).sum(axis=1), dtype=np.int64)
 
 
 def distinct_bigrams(texts: Sequence[str]) -> float:
