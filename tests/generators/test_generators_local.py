@@ -247,6 +247,14 @@ def test_a_card_names_no_folder(tmp_path, monkeypatch):
             base_source(adapter_in(tmp_path, base={"spec": named}))
 
 
+def test_a_base_on_a_hub_is_that_of_the_training(tmp_path):
+    commit = "0123456789" * 4
+    adapter = adapter_in(tmp_path, base={"spec": "org/base", "revision": commit})
+    assert base_source(adapter).revision == commit
+    assert base_source(adapter, "org/other").revision is None  # what the user names is taken as it is
+    assert base_source(adapter_in(tmp_path, base={"spec": "org/base", "revision": "main"})).revision is None
+
+
 @pytest.mark.parametrize(
     "changes",
     [

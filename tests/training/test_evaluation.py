@@ -120,7 +120,8 @@ def test_passages_are_drawn_with_the_seed_and_found_among_all(pairs):
 
 
 def test_the_pool_can_be_widened(pairs, tmp_path):
-    other = write_lines(tmp_path / "more.jsonl", [{"text": "battery battery battery", "language": "fr", "query": "fr?"}])
+    lines = [{"text": "battery battery battery", "language": "fr", "query": "fr?"}]
+    other = write_lines(tmp_path / "more.jsonl", lines)
     narrow, _, _ = evaluate(settings_of(pairs), good=FakeGenerator(1))
     wide, _, _ = evaluate(settings_of(pairs, pool=[str(other), str(other)]), good=FakeGenerator(1))
 

@@ -12,6 +12,7 @@ from pydantic import AliasPath, BaseModel, Field
 
 from xqg.errors import READING_ERRORS, ModelError, SettingsError
 from xqg.generators.gguf import bundled_folder
+from xqg.identifiers import COMMIT
 from xqg.messages import brief
 from xqg.models import ModelSource, file_hash, find_source, is_hub_name, load_config
 
@@ -28,11 +29,13 @@ _DOWN, _UP = ".lora_A.weight", ".lora_B.weight"
 class Adapter(BaseModel):
     """An adapter in ``folder``, its base ("bundled" or a model), what it was trained to write, and how to sample it.
 
-    All but the folder is read from its card; the rest of that is for people.
+    All but the folder is read from its card; the rest of that is for people. ``base_revision`` is a commit where the
+    base came from a hub.
     """
 
     folder: Path
     base: str = Field(validation_alias=AliasPath("base", "spec"))
+    base_revision: str = Field("", validation_alias=AliasPath("base", "revision"))
     styles: tuple[str, ...] = Field(min_length=1)
     languages: tuple[str, ...]
     temperature: float = Field(ge=0, le=2, validation_alias=AliasPath("sampling", "temperature"))
@@ -81,10 +84,21 @@ def check_style(adapter: Adapter, style: str) -> None:
 def base_source(adapter: Adapter, named: str | None = None) -> ModelSource:
     """The base of an adapter, as something transformers can load.
 
-    :param named: by the user; None takes the card's, which may be the bundled one or a model on a hub, but no folder.
+    :param named: by the user; None takes the card's, which may be the bundled one or a model on a hub, at the commit
+        that the adapter was trained on, but no folder.
     :raises ModelError: if it cannot be found, or is a folder that only the card names.
     """
-    return bundled_folder() if (name := _base_name(adapter, named)) == BUNDLED else find_source(name)
+    name = (adapter.base if named is None else named).removeprefix("hf:")
+    if name == BUNDLED:
+        return bundled_folder()
+    if named is None and (not is_hub_name(name) or Path(name).exists()):
+        raise ModelError(
+            f"The adapter in {adapter.folder} names a folder as its base, {name}, which is not opened unasked",
+            "",
+            f"Where it is yours, name it: --generator-base hf:{name}",
+        )
+    is_commit = named is None and COMMIT.fullmatch(adapter.base_revision)
+    return find_source(name, adapter.base_revision if is_commit else None)
 
 
 def is_encoder_decoder(name: str, revision: str | None = None, base: str | None = None) -> bool:
@@ -96,21 +110,10 @@ def is_encoder_decoder(name: str, revision: str | None = None, base: str | None 
     source = find_source(name, revision)
     adapter = find_adapter(source.path)
     if adapter is not None:
-        if (own := _base_name(adapter, base)) == BUNDLED:
-            return False
-        source = find_source(own)
+        if (adapter.base if base is None else base) == BUNDLED:
+            return False  # without making its folder, which takes a minute
+        source = base_source(adapter, base)
     return not source.is_gguf and bool(load_config(source).is_encoder_decoder)
-
-
-def _base_name(adapter: Adapter, named: str | None) -> str:
-    name = (adapter.base if named is None else named).removeprefix("hf:")
-    if named is None and name != BUNDLED and (not is_hub_name(name) or Path(name).exists()):
-        raise ModelError(
-            f"The adapter in {adapter.folder} names a folder as its base, {name}, which is not opened unasked",
-            "",
-            f"Where it is yours, name it: --generator-base hf:{name}",
-        )
-    return name
 
 
 @torch.no_grad()
