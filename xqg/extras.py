@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 
 from xqg.errors import MissingDependencyError
 
 
-def is_installed(package: str) -> bool:
-    """Whether a package can be imported, found out without importing it.
+def find_package(package: str) -> ModuleSpec | None:
+    """Where a package is, found out without importing it; None if it is not installed.
 
     A folder without Python in it, which may stand where the command runs, is no package.
     """
     spec = find_spec(package)
-    return spec is not None and spec.origin is not None
+    return None if spec is None or spec.origin is None else spec
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package can be imported, as `find_package` finds it."""
+    return find_package(package) is not None
 
 
 def require(extra: str, needed_by: str, *packages: str) -> None:

