@@ -1,35 +1,38 @@
 """The results of docs/results.md from the raw files: encodes every pool, fuses with every rule, and measures.
 
-    python benchmarks/retrieval.py [POOL ...] [--generate] [--universal] [--data ../shared/data] [--folder FOLDER]
-        [--json FILE]
+    python benchmarks/retrieval.py [POOL ...] [--generate] [--translate] [--universal] [--data ../shared/data]
+        [--folder FOLDER] [--json FILE]
 
 Without --generate the rules that need no generated queries: plain, neutral, views. With it, queries are generated with
 the bundled generator for the named pools (a minute for a thousand), and sum, mean, neutral and views are measured on
-them. Vectors and generated queries are kept in the folder, so the second run takes minutes. Searches are exact. R@1 and
-MRR@10 are macro averages over the languages other than the passages' own, which stands apart.
+them. With --translate (xqg[translate], no network), views with Portuguese translations, too; translation.py has other
+languages, by people. Vectors and generated queries are kept in the folder, so the second run takes minutes. Searches
+are exact. R@1 and MRR@10 are macro averages over the languages other than the passages' own, which stands apart.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from pools import DATA, OWN_LANGUAGE, POOLS, Pool, read_pool
+from translated import MACHINE, translate, translated_rows
 from universal_encoder import LANGUAGES, UniversalEncoder
 
 from xqg.assembly import build_encoder, build_generator
 from xqg.console import count_display, print_lines, print_table
-from xqg.evaluation.evaluate import MACRO, Evaluation
+from xqg.evaluation.evaluate import MACRO
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import clustered_p, holm
 from xqg.evaluation.sweep.grid import HIT, MEASURES, PLAIN, Cell, build, evaluate_stored
 from xqg.evaluation.sweep.material import Material, gather, read_texts, write_texts
 from xqg.evaluation.sweep.vectors import VectorCache
+from xqg.fusion.rules import StoredRows
 from xqg.ingest.plan import asked_languages
 from xqg.languages import LanguageDetector
 from xqg.records import FusionRule, GeneratedQuery
@@ -45,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pools", nargs="*", metavar="POOL", help=f"default: all; of {', '.join(POOLS)}")
     parser.add_argument("--generate", action="store_true", help="also what needs generated queries")
+    parser.add_argument("--translate", action="store_true", help="also views with translations into Portuguese")
     parser.add_argument("--universal", action="store_true", help="with the Universal Sentence Encoder instead")
     parser.add_argument("--queries-per-language", type=int, default=2)
     parser.add_argument("--data", type=Path, default=DATA)
@@ -62,7 +66,10 @@ def main() -> None:
         generated = generate(pool, targets, options.queries_per_language, options.folder) if targets else []
         material = gather(pool.passages, {"queries": generated}, pool.queries, cache, neutral=True)
         seconds = perf_counter() - began
-        results[name] = {"seconds": seconds, "rules": measure(material, targets)}
+        stored = {rule: build(material, cell) for rule, cell in cells(targets)}
+        if options.translate:
+            stored[f"views, {MACHINE} by machine"] = translated_rows(material, translate(pool), cache, "merged")
+        results[name] = {"seconds": seconds, "rules": measure(material, stored)}
         show(pool, material, results[name])
     if options.json is not None:
         options.json.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -100,26 +107,23 @@ def cells(targets: tuple[str, ...]) -> Iterator[tuple[str, Cell]]:
         yield "views, generated", Cell(FusionRule.VIEWS, targets)
 
 
-def measure(material: Material, targets: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+def measure(material: Material, stored: Mapping[str, StoredRows]) -> dict[str, dict[str, Any]]:
     """Of each rule its rows, its means, and the p of its foreign macro average against plain, corrected (Holm)."""
     own = material.own_language
-    found: dict[str, tuple[float, Evaluation]] = {}
-    for name, cell in cells(targets):
-        stored = build(material, cell)
-        found[name] = (len(stored.vectors) / len(material.passages), evaluate_stored(material, stored))
-    asked = [code for code in found["plain"][1].languages() if code != own]
-    foreign = {name: evaluation.only(asked) for name, (_, evaluation) in found.items()}
+    found = {name: evaluate_stored(material, rows) for name, rows in stored.items()}
+    asked = [code for code in found["plain"].languages() if code != own]
+    foreign = {name: evaluation.only(asked) for name, evaluation in found.items()}
     others = [name for name in found if name != "plain"]
     tested = holm([clustered_p(foreign[name], foreign["plain"], MRR) for name in others])
     return {
         name: {
-            "rows": rows,
+            "rows": len(stored[name].vectors) / len(material.passages),
             "macro": {kind: foreign[name].means(kind)[MACRO] for kind in MEASURES},
             "own": {kind: evaluation.means(kind).get(own) for kind in MEASURES if own is not None},
             "languages": {kind: evaluation.means(kind) for kind in MEASURES},
             "p": dict(zip(others, tested, strict=True)).get(name),
         }
-        for name, (rows, evaluation) in found.items()
+        for name, evaluation in found.items()
     }
 
 

@@ -18,36 +18,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any, get_args
 
-import numpy as np
 from pools import DATA, read_pool, read_xquad_parallel
 from retrieval import tell
+from translated import MACHINE, Written, translate, translated_rows
 
-from xqg.assembly import build_encoder, build_generator
-from xqg.console import print_lines, print_table
+from xqg.assembly import build_encoder
+from xqg.console import print_table
 from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import clustered_p
 from xqg.evaluation.sweep.grid import HIT, MEASURES, evaluate_stored
 from xqg.evaluation.sweep.material import Material, gather
 from xqg.evaluation.sweep.vectors import VectorCache
-from xqg.fusion.arrays import unit_rows
-from xqg.fusion.pieces import own_texts, passage_pieces, split_sentences
-from xqg.fusion.rules import Fusion, StoredRows, fuse, limit_views, piece_vectors
-from xqg.ingest.plan import by_passage
-from xqg.languages import LanguageDetector
-from xqg.records import FusionRule, Texts, TranslationRows
-from xqg.settings import MOST_VIEWS, RULE_ALPHAS, VIEW_WEIGHT, EncoderSettings, GeneratorSettings
+from xqg.fusion.pieces import split_sentences
+from xqg.records import Texts, TranslationRows
+from xqg.settings import EncoderSettings
 
-MACHINE = "pt"
 HUMAN, MIXED = "xquad-human", "xquad-human-mixed"
 HUMAN_ORDER = ("de", "ru", "ar", "zh", "es", "hi", "th", "tr")
 COLUMNS = ["translated into", "rows a passage", "R@1", "MRR@10", "those", "others", "own R@1", "p"]
-
-Written = Mapping[str, Texts]
-"""Translations by passage id."""
 
 
 def main() -> None:
@@ -72,14 +63,7 @@ def main() -> None:
 def machine(name: str, data: Path, cache: VectorCache) -> tuple[Material, dict[str, Written]]:
     """A pool, translated by the offline model; says how fast."""
     pool = read_pool(name, data)
-    generator = build_generator(GeneratorSettings(spec="translate", languages=(MACHINE,)), LanguageDetector())
-    count = sum(len(own_texts(passage)) for passage in pool.passages)
-    began = perf_counter()
-    made = generator.generate([(passage, (MACHINE,)) for passage in pool.passages if passage.language != MACHINE])
-    seconds = perf_counter() - began
-    dropped = ", ".join(f"{number} {reason}" for reason, number in sorted(made.dropped.items()))
-    print_lines(f"{name}: {count} sentences and titles translated in {seconds:.1f} s (0: from the memory); {dropped}")
-    return gather(pool.passages, {}, pool.queries, cache, neutral=True), {MACHINE: by_passage(made)}
+    return gather(pool.passages, {}, pool.queries, cache, neutral=True), {MACHINE: translate(pool)}
 
 
 def human(data: Path, cache: VectorCache) -> tuple[Material, dict[str, Written]]:
@@ -118,17 +102,6 @@ def human_mixed(data: Path, cache: VectorCache) -> tuple[Material, dict[str, Wri
     return gather(mixed, {}, queries, cache, neutral=True), {" ".join(codes): written}
 
 
-def build(material: Material, written: Written, cache: VectorCache, rows: TranslationRows) -> StoredRows:
-    """The rows as `xqg ingest` stores them; as many as there are where translations have rows of their own."""
-    most = MOST_VIEWS if rows == "merged" else 1000
-    pieces = [passage_pieces(passage, written.get(passage.id)) for passage in material.passages]
-    vectors = cache.queries([piece.text for found in pieces for piece in found])
-    limited = limit_views(piece_vectors(pieces, vectors, material.profile, rows), most)
-    fusion = Fusion(FusionRule.VIEWS, RULE_ALPHAS[FusionRule.VIEWS], VIEW_WEIGHT, material.profile)
-    stored = fuse(material.vectors, limited, fusion)
-    return StoredRows(unit_rows(stored.vectors.astype(np.float64)).astype(np.float32), stored.owners)
-
-
 def measure(
     material: Material, versions: Mapping[str, Written], cache: VectorCache, rows: TranslationRows
 ) -> dict[str, dict[str, Any]]:
@@ -165,7 +138,7 @@ def evaluations(
 def evaluate(
     material: Material, written: Written, cache: VectorCache, rows: TranslationRows
 ) -> tuple[float, Evaluation]:
-    stored = build(material, written, cache, rows)
+    stored = translated_rows(material, written, cache, rows)
     return len(stored.vectors) / len(material.passages), evaluate_stored(material, stored)
 
 
