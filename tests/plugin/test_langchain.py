@@ -16,6 +16,8 @@ from qdrant_client import models
 
 from tests.fakes import FakeEncoder, FakeGenerator
 from tests.plugin.fakes import FUSED, TEXTS, augmenter, counts
+from xqg import open_augmenter
+from xqg.encoders.profiles import find_profile
 from xqg.errors import GenerationError, SettingsError
 from xqg.plugin.langchain import AugmentedEmbeddings, EncoderEmbeddings
 
@@ -109,6 +111,11 @@ class TestAugmentedEmbeddings:
         with pytest.raises(GenerationError):
             store.add_texts(TEXTS[1:], batch_size=1)
         assert store.client.count("docs").count == 2
+
+    def test_the_profile_of_one_of_xqg_s_encoders_is_looked_up(self) -> None:
+        encoder, made = FakeEncoder(), open_augmenter(rule="neutral", generator=FakeGenerator(), languages=["fr"])
+        AugmentedEmbeddings(EncoderEmbeddings(encoder), made).embed_documents(TEXTS)
+        assert made.identity["fusion"]["profile"] == find_profile(encoder).digest  # of all questions, not of 25
 
 
 class TestRoundTrip:

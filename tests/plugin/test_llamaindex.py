@@ -16,6 +16,8 @@ from qdrant_client import QdrantClient
 
 from tests.fakes import FakeEncoder, FakeGenerator
 from tests.plugin.fakes import FUSED, TEXTS, augmenter, counts
+from xqg import open_augmenter
+from xqg.encoders.profiles import find_profile
 from xqg.errors import EncodingError
 from xqg.plugin.llamaindex import EncoderEmbedding, PassageAugmenter
 
@@ -99,6 +101,12 @@ class TestPassageAugmenter:
         made = PassageAugmenter(augmenter(), CountingEmbedding(model_name="counting"))
         assert "hunter2" not in made.to_json()
         assert made.to_dict()["identity"]["model"]["model_name"] == "counting"
+
+    def test_the_profile_of_one_of_xqg_s_encoders_is_looked_up(self) -> None:
+        encoder, made = FakeEncoder(), open_augmenter(rule="neutral", generator=FakeGenerator(), languages=["fr"])
+        model = EncoderEmbedding(encoder)
+        IngestionPipeline(transformations=[model, PassageAugmenter(made, model)]).run(nodes=nodes())
+        assert made.identity["fusion"]["profile"] == find_profile(encoder).digest  # of all questions, not of 25
 
 
 class TestRoundTrip:

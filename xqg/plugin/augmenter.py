@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from xqg.encoders.profiles import probe_passages, read_probe
+from xqg.encoders.profiles import find_profile, probe_passages, read_probe
 from xqg.errors import EncodingError, SettingsError
 from xqg.fusion.arrays import finite_rows, unit_vectors
 from xqg.fusion.pieces import Piece, passage_pieces, query_pieces
@@ -20,7 +20,7 @@ from xqg.fusion.rules import Fusion, fuse, limit_views, piece_vectors, select_pi
 from xqg.ingest.failures import FailureTally
 from xqg.ingest.plan import asked_languages, by_passage
 from xqg.languages import LanguageDetector, language_code
-from xqg.protocols import QueryGenerator
+from xqg.protocols import Encoder, QueryGenerator
 from xqg.records import FusionRule, Passage, Texts, Vectors
 from xqg.settings import MOST_VIEWS
 
@@ -187,6 +187,11 @@ class Augmenter:
         pieces = await asyncio.to_thread(self._pieces, passages)
         texts = _distinct(pieces)
         return self._fuse(vectors, pieces, texts, await embed(texts))
+
+    def know_encoder(self, encoder: Encoder | None) -> None:
+        """Take the profile of ``encoder``, where the framework's model is one of xqg's, instead of measuring it."""
+        if encoder is not None and self._needs_profile:
+            self._fusion = replace(self._fusion, profile=find_profile(encoder))
 
     def to_stored(self, rows: Sequence[Vectors]) -> list[Any]:
         """What a framework stores of each passage: all rows, as lists, where `writes_rows`, else the first one."""

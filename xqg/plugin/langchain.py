@@ -48,6 +48,7 @@ class AugmentedEmbeddings(Embeddings):
         if not texts or texts == PROBE:
             return vectors
         model = self._embeddings
+        self._augmenter.know_encoder(model.encoder if isinstance(model, EncoderEmbeddings) else None)
         rows = self._augmenter.augment(self._passages(texts), vectors, model.embed_query, model.embed_documents)
         return self._augmenter.to_stored(rows)
 
@@ -61,6 +62,7 @@ class AugmentedEmbeddings(Embeddings):
         if not texts or texts == PROBE:
             return vectors
         model = self._embeddings
+        self._augmenter.know_encoder(model.encoder if isinstance(model, EncoderEmbeddings) else None)
         rows = await self._augmenter.augment_asynchronously(
             self._passages(texts), vectors, model.aembed_query, model.aembed_documents
         )
@@ -79,12 +81,12 @@ class EncoderEmbeddings(Embeddings):
     """One of xqg's encoders as a LangChain embedding model, for collections that xqg made with it."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
+        self.encoder = encoder
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Vectors of passages."""
-        return to_lists(self._encoder.encode_passages([Passage("", text) for text in texts])) if texts else []
+        return to_lists(self.encoder.encode_passages([Passage("", text) for text in texts])) if texts else []
 
     def embed_query(self, text: str) -> list[float]:
         """The vector of a query."""
-        return to_lists(self._encoder.encode_queries([text]))[0]
+        return to_lists(self.encoder.encode_queries([text]))[0]

@@ -66,6 +66,7 @@ class PassageAugmenter(_Whole, TransformComponent):
             return []
         passages, vectors = _passages(self._augmenter, nodes), _embeddings(nodes)
         model = self._embed_model
+        self._augmenter.know_encoder(model.encoder if isinstance(model, EncoderEmbedding) else None)
         rows = self._augmenter.augment(passages, vectors, model.get_query_embedding, model.get_text_embedding_batch)
         return _with_embeddings(nodes, rows)
 
@@ -75,6 +76,7 @@ class PassageAugmenter(_Whole, TransformComponent):
             return []
         passages, vectors = _passages(self._augmenter, nodes), _embeddings(nodes)
         model = self._embed_model
+        self._augmenter.know_encoder(model.encoder if isinstance(model, EncoderEmbedding) else None)
         rows = await self._augmenter.augment_asynchronously(
             passages, vectors, model.aget_query_embedding, model.aget_text_embedding_batch
         )
@@ -121,6 +123,11 @@ class EncoderEmbedding(_Whole, BaseEmbedding):
     def class_name(cls) -> str:
         """The name in serialised pipelines."""
         return "XqgEncoderEmbedding"
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder that was handed over."""
+        return self._encoder
 
     def _get_text_embedding(self, text: str) -> list[float]:
         return self._get_text_embeddings([text])[0]
