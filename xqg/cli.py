@@ -15,14 +15,12 @@ import click
 
 from xqg.assembly import open_ingestion, open_searcher, open_store
 from xqg.commands.augment import augment
-from xqg.commands.compare import compare
 from xqg.commands.dataset import dataset
 from xqg.commands.delete import delete
-from xqg.commands.evaluate import evaluate
+from xqg.commands.evaluate import compare, evaluate
 from xqg.commands.interruption import Stopped, stop_on_signal
-from xqg.commands.mcp import mcp
 from xqg.commands.models import export, models
-from xqg.commands.serve import serve
+from xqg.commands.serve import mcp, serve
 from xqg.commands.sweep import sweep
 from xqg.commands.train import evaluate_generator, train
 from xqg.config import over, read_config

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -88,9 +88,12 @@ EXTRA_VARIABLES = {
 SECRET_VARIABLES = {"store": "QDRANT_API_KEY", "generator": "OPENAI_API_KEY", "encoder": "OPENAI_API_KEY"}
 
 
-def settings_options(*names: str) -> Callable[[Command], Command]:
-    """Add the options of the named groups ("store") or settings ("encoder.spec") to a command."""
-    paths = [path for path in FLAGS if path in names or path.partition(".")[0] in names]
+def settings_options(*names: str, without: Collection[str] = ()) -> Callable[[Command], Command]:
+    """Add the options of the named groups ("store") or settings ("encoder.spec") to a command.
+
+    :param without: settings of these groups that the command takes from elsewhere.
+    """
+    paths = [path for path in FLAGS if {path, path.partition(".")[0]} & set(names) and path not in without]
 
     def decorate(command: Command) -> Command:
         for path in reversed(paths):

@@ -175,6 +175,6 @@ class TestCompare:
         def refuse(settings: Any, detector: Any) -> None:
             asked.append((settings.spec, settings.languages, settings.queries_per_language, settings.top_k))
 
-        monkeypatch.setattr("xqg.commands.compare.build_generator", refuse)
+        monkeypatch.setattr("xqg.commands.evaluate.build_generator", refuse)
         xqg(*COMPARE, "--top-k", "3")
         assert asked == [("bundled", ("fr",), 1, 3)]

@@ -1,1 +1,1 @@
-"""One file for each command of ``xqg``: flags in, one call, output. No logic."""
+"""The commands of ``xqg``, related ones in one file: flags in, one call, output. No logic."""

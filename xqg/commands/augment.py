@@ -9,7 +9,7 @@ import click
 
 from xqg.augment.augment_settings import AugmentSettings
 from xqg.commands.interruption import stop_on_signal
-from xqg.options import FLAGS, collect, given, model_options, settings_options
+from xqg.options import collect, given, model_options, settings_options
 from xqg.settings import IngestSettings, StoreSettings, validated
 
 if TYPE_CHECKING:
@@ -17,13 +17,11 @@ if TYPE_CHECKING:
     from xqg.stores.server import Server
 
 EXIT_UNSETTLED = 3
-SETTINGS = [path for path in FLAGS if path.partition(".")[0] in ("store", "generator", "encoder", "fusion", "job")]
-for left_out in ("fusion.distance", "job.sync", "job.sync_limit"):  # as the source has it
-    SETTINGS.remove(left_out)
+AS_THE_SOURCE = ("fusion.distance", "job.sync", "job.sync_limit")
 
 
 @click.command()
-@settings_options(*SETTINGS, "reader.language")
+@settings_options("store", "generator", "encoder", "fusion", "job", "reader.language", without=AS_THE_SOURCE)
 @model_options(AugmentSettings)
 @click.option("--rollback", is_flag=True, help="move the alias back to the collection that --into was made from")
 @click.option("--dry-run", is_flag=True, help="print the plan and its cost, write nothing")

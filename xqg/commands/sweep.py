@@ -21,11 +21,7 @@ if TYPE_CHECKING:
     from xqg.evaluation.sweep.grid import Grid
     from xqg.evaluation.sweep.material import Kind, Material
 
-GENERATOR_OPTIONS = [
-    f"generator.{name}"
-    for name in GeneratorSettings.model_fields
-    if name not in ("queries_per_language", "augment_with", "own_language", "api_key", "timeout_seconds")
-]
+VARIED = ("generator.queries_per_language", "generator.augment_with", "generator.own_language")
 DEFAULT = "default"
 FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -49,7 +45,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="folder for the results")
 @click.option("--json", "as_json", is_flag=True, help="print the rows as JSON")
-@settings_options("encoder", "reader.format", "reader.language", *GENERATOR_OPTIONS)
+@settings_options("encoder", "reader.format", "reader.language", "generator", without=VARIED)
 @click.pass_context
 def sweep(ctx: click.Context, /, out: Path, as_json: bool, **params: Any) -> None:
     """Measure rules, weights, and numbers of queries and languages against each other.
