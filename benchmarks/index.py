@@ -22,8 +22,7 @@ from xqg.console import print_lines, print_table
 from xqg.evaluation.evaluate import MACRO, Evaluation, QueryResult
 from xqg.evaluation.measures import recall
 from xqg.evaluation.sweep.grid import HIT
-from xqg.evaluation.sweep.material import Material, gather
-from xqg.evaluation.sweep.vectors import VectorCache
+from xqg.evaluation.sweep.material import Material, VectorCache, gather
 from xqg.protocols import Point
 from xqg.records import LedgerEntry, Texts
 from xqg.settings import EncoderSettings

@@ -30,8 +30,7 @@ from xqg.evaluation.evaluate import MACRO
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import clustered_p, holm
 from xqg.evaluation.sweep.grid import HIT, MEASURES, PLAIN, Cell, build, evaluate_stored
-from xqg.evaluation.sweep.material import Material, gather, read_texts, write_texts
-from xqg.evaluation.sweep.vectors import VectorCache
+from xqg.evaluation.sweep.material import Material, VectorCache, gather, read_texts, write_texts
 from xqg.fusion.rules import StoredRows
 from xqg.ingest.plan import asked_languages
 from xqg.languages import LanguageDetector

@@ -10,8 +10,7 @@ from pools import Pool
 
 from xqg.assembly import build_generator
 from xqg.console import print_lines
-from xqg.evaluation.sweep.material import Material
-from xqg.evaluation.sweep.vectors import VectorCache
+from xqg.evaluation.sweep.material import Material, VectorCache
 from xqg.fusion.arrays import unit_rows
 from xqg.fusion.pieces import own_texts, passage_pieces
 from xqg.fusion.rules import Fusion, StoredRows, fuse, limit_views, piece_vectors

@@ -30,8 +30,7 @@ from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import clustered_p
 from xqg.evaluation.sweep.grid import HIT, MEASURES, evaluate_stored
-from xqg.evaluation.sweep.material import Material, gather
-from xqg.evaluation.sweep.vectors import VectorCache
+from xqg.evaluation.sweep.material import Material, VectorCache, gather
 from xqg.fusion.pieces import split_sentences
 from xqg.records import Texts, TranslationRows
 from xqg.settings import EncoderSettings

@@ -98,8 +98,7 @@ def _grid(params: dict[str, Any]) -> Grid:
 def _gather(params: dict[str, Any], grid: Grid, out: Path, quiet: bool) -> Material:
     from xqg.console import count_display
     from xqg.evaluation.queries import read_queries
-    from xqg.evaluation.sweep.material import gather, read_texts
-    from xqg.evaluation.sweep.vectors import VectorCache
+    from xqg.evaluation.sweep.material import VectorCache, gather, read_texts
 
     queries = read_queries(params["queries"], params["qrels"]).queries
     passages = _read_passages(params)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from tests.fakes import FakeEncoder
 from xqg.evaluation.queries import LabelledQuery
-from xqg.evaluation.sweep.material import Material, gather
-from xqg.evaluation.sweep.vectors import VectorCache
+from xqg.evaluation.sweep.material import Material, VectorCache, gather
 from xqg.records import GeneratedQuery, Passage
 
 PASSAGES = (

@@ -10,8 +10,7 @@ from tests.fakes import FakeEncoder, fake_profile
 from xqg.errors import InputError
 from xqg.evaluation.queries import LabelledQuery
 from xqg.evaluation.sweep.grid import HIT, PLAIN, Cell, best_passages, build, evaluate_stored
-from xqg.evaluation.sweep.material import gather
-from xqg.evaluation.sweep.vectors import VectorCache
+from xqg.evaluation.sweep.material import VectorCache, gather
 from xqg.fusion.rules import StoredRows
 from xqg.records import FusionRule, Passage
 
@@ -45,7 +44,7 @@ def test_generated_passages_are_fused_instead_of_queries_or_beside_them(tmp_path
 
 
 def test_a_question_meets_the_view_nearest_to_it_without_the_language(tmp_path, monkeypatch):
-    monkeypatch.setattr("xqg.evaluation.sweep.vectors.find_profile", fake_profile)
+    monkeypatch.setattr("xqg.evaluation.sweep.material.find_profile", fake_profile)
     passages = [Passage("a", "Battery battery now. Wifi is still there."), Passage("b", "wifi wifi " + "battery " * 3)]
     asked = [LabelledQuery("1", "fr", "wifi", {"a": 1})]
     found = gather(passages, {}, asked, VectorCache(FakeEncoder(), tmp_path), neutral=True)

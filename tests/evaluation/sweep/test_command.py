@@ -15,7 +15,7 @@ from xqg.folder_lock import FolderLock
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.setattr("xqg.commands.sweep.build_encoder", lambda settings: FakeEncoder())
-    monkeypatch.setattr("xqg.evaluation.sweep.vectors.find_profile", fake_profile)
+    monkeypatch.setattr("xqg.evaluation.sweep.material.find_profile", fake_profile)
     monkeypatch.chdir(tmp_path)
     write("passages.jsonl", {"id": "b", "text": "battery", "language": "en"}, {"id": "i", "text": "invoice"})
     write(

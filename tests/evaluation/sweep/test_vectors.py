@@ -5,7 +5,7 @@ import pytest
 
 from tests.fakes import FakeEncoder
 from xqg.errors import InputError
-from xqg.evaluation.sweep.vectors import VectorCache
+from xqg.evaluation.sweep.material import VectorCache
 from xqg.records import Passage
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from xqg.errors import InputError, SettingsError
 from xqg.evaluation.datasets.dataset import (
@@ -15,17 +15,22 @@ from xqg.evaluation.datasets.dataset import (
     choose_splits,
     split_of,
 )
-from xqg.evaluation.datasets.squad_languages import read_squad_dataset
 from xqg.evaluation.queries import placed_objects, read_relevant, unfit
 from xqg.languages import language_code
 from xqg.readers.beir import find_file, told_language
 from xqg.readers.lines import read_lines
-from xqg.readers.squad import SQUAD_SUFFIXES, squad_files
-from xqg.records import Passage
+from xqg.readers.squad import SQUAD_SUFFIXES, SquadParagraph, SquadQuestion, read_squad, squad_files
+from xqg.records import Passage, digest
 
 WIKIPEDIA_LANGUAGE = "en"
 """XOR-Retrieve searches the English Wikipedia."""
 WIKIPEDIA_COLUMNS = ["id", "text", "title"]
+
+Place: TypeAlias = tuple[str, str]
+"""Language and text of a passage."""
+
+Told: TypeAlias = dict[str, tuple[str, ...]]
+"""What answers a question, by the language of the passage: ids of passages, or answers in them."""
 
 
 def read_dataset(path: Path, kind: str = "auto", options: ReadingOptions | None = None) -> Dataset:
@@ -39,7 +44,7 @@ def read_dataset(path: Path, kind: str = "auto", options: ReadingOptions | None 
         raise InputError(f"{path} does not exist", "the file or folder of a data set", "Check the path")
     options = ReadingOptions() if options is None else options
     readers: dict[str, Callable[[Path, ReadingOptions], Dataset]] = {
-        "squad": read_squad_dataset,
+        "squad": _read_squad,
         "xor-tydi": _read_xor_tydi,
         "beir": _read_beir,
     }
@@ -61,6 +66,92 @@ def _find_format(path: Path) -> str:
         "SQuAD-format JSON, XOR-TyDi's JSON lines or a BEIR folder",
         "Check the folder",
     )
+
+
+def _read_squad(path: Path, options: ReadingOptions) -> Dataset:
+    """All passages and questions of a file or of the files in a folder."""
+    files = squad_files(path)
+    if not files:
+        raise InputError(f"{path} holds no JSON files", "files in SQuAD's format", "Check the folder")
+    splits = choose_splits(map(split_of, files), options.split, path)
+    collector = _Collector()
+    chosen = [file for file in files if split_of(file) in splits]
+    for paragraph in read_squad(chosen, options.articles, options.language):
+        collector.add(paragraph)
+    return Dataset(collector.passages(), collector.questions())
+
+
+class _Collector:
+    """Joins SQuAD's paragraphs over languages by the ids of their questions.
+
+    MLQA has a file for each pair of languages, and its paragraphs are cut differently in each language: a German
+    paragraph may hold the questions of two English ones. So a passage is a text in a language, however many files hold
+    it, and what says the same is all that is connected by shared questions.
+    """
+
+    def __init__(self) -> None:
+        self._passages: dict[Place, Passage] = {}
+        self._taken: set[tuple[str, str]] = set()
+        self._texts: dict[tuple[str, str], str] = {}
+        self._answering: dict[str, Told] = {}
+        self._answers: dict[str, Told] = {}
+        self._first: dict[str, Place] = {}
+        self._parents: dict[Place, Place] = {}
+
+    def add(self, paragraph: SquadParagraph) -> None:
+        """Take a paragraph with its questions. :raises InputError: if a question is empty or told in two ways."""
+        place = (paragraph.language, paragraph.text)
+        if place not in self._passages:
+            self._passages[place] = self._passage(paragraph)
+            self._parents[place] = place
+        for item in paragraph.questions:
+            self._ask(item, self._passages[place], f"{paragraph.file}, line {item.line}")
+            self._parents[self._root(place)] = self._root(self._first.setdefault(item.id, place))
+
+    def passages(self) -> list[ParallelPassage]:
+        """All passages, those together that are connected by questions, in the order they came."""
+        groups: dict[Place, dict[str, tuple[Passage, ...]]] = {}
+        names: dict[Place, str] = {}
+        for place, passage in self._passages.items():
+            root = self._root(place)
+            names.setdefault(root, passage.id)
+            group = groups.setdefault(root, {})
+            group[passage.language] = (*group.get(passage.language, ()), passage)
+        return [ParallelPassage(names[root], group) for root, group in groups.items()]
+
+    def questions(self) -> list[Question]:
+        """All questions in all their languages, in the order they came."""
+        return [
+            Question(f"{key}-{language}", language, text, self._answering[key], self._answers[key])
+            for (key, language), text in self._texts.items()
+        ]
+
+    def _passage(self, paragraph: SquadParagraph) -> Passage:
+        """The passage under the id of its first question, so that it has the same one in all languages."""
+        language, title, text = paragraph.language, paragraph.title, paragraph.text
+        ids = [*(question.id for question in paragraph.questions), digest([language, title, text])]
+        key = next(key for key in ids if (language, key) not in self._taken)
+        self._taken.add((language, key))
+        return Passage(key, text, title, language)
+
+    def _ask(self, item: SquadQuestion, passage: Passage, place: str) -> None:
+        if not isinstance(item.text, str) or not item.text.strip():
+            raise unfit(place, "the question is empty")
+        if self._texts.setdefault((item.id, language_code(str(item.language))), item.text) != item.text:
+            raise unfit(place, f"the question {item.id!r} has another text than it had before")
+        _merge(self._answering.setdefault(item.id, {}), passage.language, (passage.id,))
+        # where the answers were taken out (TyDi's gold paragraphs are passed on so), "" stands in their place
+        answers = tuple(answer for answer in item.answers if answer.strip())
+        _merge(self._answers.setdefault(item.id, {}), passage.language, answers)
+
+    def _root(self, place: Place) -> Place:
+        while self._parents[place] != place:
+            place = self._parents[place]
+        return place
+
+
+def _merge(known: Told, language: str, more: tuple[str, ...]) -> None:
+    known[language] = tuple(dict.fromkeys((*known.get(language, ()), *more)))
 
 
 def _read_xor_tydi(path: Path, options: ReadingOptions) -> Dataset:

@@ -15,8 +15,7 @@ from xqg.errors import SettingsError
 from xqg.evaluation.evaluate import MACRO, Evaluation, QueryResult
 from xqg.evaluation.measures import CUT, MRR, NDCG, rank_measures
 from xqg.evaluation.statistics import clustered_p, holm
-from xqg.evaluation.sweep.material import Kind, Material, Texts
-from xqg.evaluation.sweep.vectors import Progress
+from xqg.evaluation.sweep.material import Kind, Material, Progress, Texts
 from xqg.fusion.arrays import unit_rows
 from xqg.fusion.rules import Flags, Fusion, Rows, StoredRows, fuse, limit_views, select_pieces
 from xqg.records import FusionRule, Vectors
