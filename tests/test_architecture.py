@@ -34,7 +34,6 @@ LEVELS = {
     "xqg.protocols": 2,
     "xqg.known_layouts": 3,
     "xqg.settings": 3,
-    "xqg.fingerprints": 4,
     "xqg.fusion": 4,
     "xqg.http": 4,
     "xqg.metadata": 4,

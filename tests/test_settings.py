@@ -12,7 +12,7 @@ import pytest
 import xqg
 from xqg.cli import main
 from xqg.errors import SettingsError
-from xqg.fingerprints import differences, fingerprint, vector_settings
+from xqg.metadata import differences, fingerprint, vector_settings
 from xqg.options import FLAGS, collect
 from xqg.records import FusionRule
 from xqg.settings import (

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from xqg.fingerprints import NOT_KEPT
 from xqg.ingest.plan import Target, by_passage, plan
+from xqg.metadata import NOT_KEPT
 from xqg.protocols import Generation
 from xqg.records import GeneratedQuery, LedgerEntry, Passage, Texts, Translation, content_hash, record_hash
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from xqg.errors import FingerprintError, StoreError
-from xqg.fingerprints import differences, fingerprint, generation, vector_settings
 from xqg.fusion.profile import EncoderProfile
 from xqg.fusion.rules import Fusion
 from xqg.ingest.plan import Target
-from xqg.metadata import check_metadata
+from xqg.metadata import check_metadata, differences, fingerprint, generation, vector_settings
 from xqg.protocols import Collection, Encoder, QueryGenerator, VectorStore
 from xqg.settings import IngestSettings
 

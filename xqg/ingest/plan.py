@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from xqg.fingerprints import NOT_KEPT, generation_key
+from xqg.metadata import NOT_KEPT, generation_key
 from xqg.protocols import Failure, Generation
 from xqg.records import LedgerEntry, Passage, Texts, content_hash, record_hash
 

@@ -10,7 +10,6 @@ from itertools import islice
 import numpy as np
 
 from xqg.errors import StoreUnreachableError, XqgError
-from xqg.fingerprints import NOT_KEPT
 from xqg.fusion.arrays import finite_rows
 from xqg.fusion.pieces import Piece, PieceKind, passage_pieces, query_pieces
 from xqg.fusion.rules import PieceVectors, fuse, limit_views, piece_vectors, select_pieces
@@ -20,6 +19,7 @@ from xqg.ingest.failures import FailureTally, meet, tell_left_over
 from xqg.ingest.ingest_report import IngestReport
 from xqg.ingest.plan import Work, by_passage, open_languages, plan
 from xqg.ingest.removal import delete_stale_chunks
+from xqg.metadata import NOT_KEPT
 from xqg.protocols import Encoder, Generation, Point, QueryGenerator, VectorStore, WrittenQueries
 from xqg.records import LedgerEntry, Passage, Reject, Texts, Vectors
 from xqg.settings import IngestSettings

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from xqg.errors import FingerprintError, SettingsError, StoreError
-from xqg.fingerprints import differences
 from xqg.fusion.arrays import unit_vectors
 from xqg.fusion.pieces import Piece, passage_pieces
 from xqg.identifiers import is_text, spellings
-from xqg.metadata import check_metadata
+from xqg.metadata import check_metadata, differences
 from xqg.protocols import Collection, Encoder, Point, VectorStore
 from xqg.records import Hit, Texts, Vectors
 from xqg.search.filters import Filters, read_filters

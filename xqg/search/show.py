@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from xqg.errors import StoreError
-from xqg.fingerprints import generator_revision
 from xqg.fusion.pieces import PieceKind, passage_pieces
 from xqg.fusion.profile import EncoderProfile
 from xqg.identifiers import spellings
+from xqg.metadata import generator_revision
 from xqg.protocols import Collection, Point, VectorStore
 from xqg.records import Passage
 

@@ -20,8 +20,7 @@ import torch
 
 from xqg.generators.decoding.attention import FOLDED, Split, attention_of
 from xqg.generators.decoding.decoder import Decoder, GenerateDecoder, Limits, Prompt
-from xqg.generators.decoding.rows import PromptTree, Row, Rows, common_prefix
-from xqg.generators.decoding.slots import SlotCache
+from xqg.generators.decoding.rows import PromptTree, Row, Rows, SlotCache, common_prefix
 from xqg.generators.decoding.top_k import largest
 
 logger = logging.getLogger(__name__)
