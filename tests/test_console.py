@@ -28,7 +28,7 @@ def test_hits_keep_brackets(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"{place} {TEXT}" in printed for place in ("id", "title", "text", "query", "closest"))
 
 
-@pytest.mark.parametrize("display", [console.count_display, console.status_display], ids=["bar", "status"])
+@pytest.mark.parametrize("display", [console.count_display, console.live_display], ids=["bar", "status"])
 def test_a_live_line_keeps_brackets(
     display: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -41,7 +41,7 @@ def test_a_live_line_keeps_brackets(
         with console.count_display(False, TEXT) as count:
             count(1, 2)
     else:
-        with console.status_display(False) as tell:
+        with console.live_display(False, str) as tell:
             tell(TEXT)
     assert TEXT in capsys.readouterr().err
 

@@ -124,15 +124,15 @@ def ingest(
 
     Run it again after an interruption, or with more passages: what is stored and unchanged is skipped.
     """
-    from xqg.console import print_json, print_report, progress_display
+    from xqg.console import PLAN, live_display, print_facts, print_json, print_report, progress_line
 
     values = over(read_config(config), collect(options))
     settings: IngestSettings = validated(IngestSettings, {**values.pop("job"), **values})
     with open_ingestion(settings) as job:
         if dry_run:
-            _print_estimate(job.estimate(sources).to_json(), as_json)
+            print_facts(job.estimate(sources).to_json(), as_json, PLAN)
             return
-        with stop_on_signal() as stop, progress_display(ctx.obj["quiet"]) as progress:
+        with stop_on_signal() as stop, live_display(ctx.obj["quiet"], progress_line) as progress:
             report = job.run(sources, rejects, progress, stop.is_set)
     if as_json:
         print_json(report.to_json() | {"rejects": str(rejects) if report.rejected else None})
@@ -149,23 +149,10 @@ def ingest(
 @settings_options("store", "encoder.device", "encoder.base_url")
 @click.option("--encoder", "encoder_spec", help="must be the one the collection was made with; default: that one")
 @click.option("--limit", "-k", type=click.IntRange(1, 10_000), default=5, show_default=True, help="hits")
-@click.option(
-    "--filter",
-    "filters",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="only those: = != < <= > >=; repeatable",
-)
+@click.option("--filter", "filters", multiple=True, metavar="KEY=VALUE", help="only those: = != < <= > >=; repeatable")
 @click.option("--explain", is_flag=True, help="show for each hit its sentence, title or query closest to the question")
 @click.option("--json", "as_json", is_flag=True, help="print the hits as JSON")
-def search(
-    query: str,
-    limit: int,
-    filters: tuple[str, ...],
-    explain: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def search(query: str, limit: int, filters: tuple[str, ...], explain: bool, as_json: bool, **options: Any) -> None:
     """Search a collection with a QUERY in any language."""
     from xqg.console import hit_to_json, print_hits, print_json
 
@@ -233,10 +220,10 @@ def doctor(ctx: click.Context, store_spec: str | None, as_json: bool) -> None:
 @click.pass_context
 def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> None:
     """Ingest the sample help centre with the bundled models and show what was gained, per language."""
-    from xqg.console import progress_display
+    from xqg.console import live_display, progress_line
     from xqg.demo import run_demo
 
-    with progress_display(ctx.obj["quiet"]) as progress:
+    with live_display(ctx.obj["quiet"], progress_line) as progress:
         result = run_demo(path, progress, **{name: value for name, value in choices.items() if value is not None})
     result.print(as_json)
 
@@ -251,20 +238,6 @@ def _tell_of_bug(kind: type[BaseException], error: BaseException, trace: Traceba
     from traceback import format_exception
 
     sys.stderr.write(printable(redact("".join(format_exception(kind, error, trace))), keep_breaks=True))
-
-
-def _print_estimate(estimate: dict[str, Any], as_json: bool) -> None:
-    from xqg.console import print_json, print_table
-
-    if as_json:
-        print_json(estimate)
-        return
-    rows = [[name.replace("_", " "), "–" if value is None else _shown(value)] for name, value in estimate.items()]
-    print_table("Plan (nothing was written)", ["", ""], rows)
-
-
-def _shown(value: Any) -> str:
-    return ", ".join(value) or "nothing" if isinstance(value, tuple) else str(value)
 
 
 if __name__ == "__main__":

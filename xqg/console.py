@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 QUIET_INTERVAL_SECONDS = 10.0
 SNIPPET_CHARACTERS = 160
 FILE_WIDTH = 110
+
+PLAN = "Plan (nothing was written)"
+"""The title of what a run would do."""
 
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
 
@@ -66,6 +69,18 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     for index, row in enumerate(rows):
         table.add_row(*(Text(_lines(cell)) for cell in row), end_section=index in rules)
     _console().print(table)
+
+
+def print_facts(facts: Mapping[str, Any], as_json: bool, title: str = "") -> None:
+    """Values by name: as a table, "–" where one is None, or as JSON."""
+    if as_json:
+        print_json(facts)
+        return
+    shown = {
+        name: (", ".join(value) or "nothing") if isinstance(value, tuple) else value for name, value in facts.items()
+    }
+    rows = [[name.replace("_", " "), "–" if value is None else str(value)] for name, value in shown.items()]
+    print_table(title, ["", ""], rows)
 
 
 def _lines(text: str) -> str:
@@ -159,13 +174,12 @@ def print_lines(*lines: str) -> None:
     sys.stdout.write("\n".join(printable(redact(line)) for line in lines) + "\n")
 
 
-def progress_display(quiet: bool) -> AbstractContextManager[Callable[[IngestReport], None]]:
-    """A callback that shows the counts: a live line on a terminal, else a log line now and then, on stderr."""
-    return _display(quiet, _progress_line)
-
-
 @contextmanager
-def _display(quiet: bool, line: Callable[[Any], str]) -> Iterator[Callable[[Any], None]]:
+def live_display(quiet: bool, line: Callable[[Any], str]) -> Iterator[Callable[[Any], None]]:
+    """A callback that shows the line of a report: a live one on a terminal, else a log line now and then, on stderr.
+
+    :param line: `progress_line`, `training_line`, or `str` for work that says in a few words where it stands.
+    """
     console = _console(stderr=True)
     if quiet:
         yield lambda report: None
@@ -176,28 +190,18 @@ def _display(quiet: bool, line: Callable[[Any], str]) -> Iterator[Callable[[Any]
         yield _LogNowAndThen(line)
 
 
-def training_display(quiet: bool) -> AbstractContextManager[Callable[[TrainingProgress], None]]:
-    """The same for a training run."""
-    return _display(quiet, _training_line)
-
-
 @contextmanager
 def count_display(quiet: bool, what: str) -> Iterator[Callable[[int, int], None]]:
     """A callback that takes how many of how many are done: a bar on a terminal, else a log line now and then."""
     console = _console(stderr=True)
     if quiet or not console.is_terminal:
-        with _display(quiet, lambda counts: f"{what}: {counts[0]} of {counts[1]}") as show:
+        with live_display(quiet, lambda counts: f"{what}: {counts[0]} of {counts[1]}") as show:
             yield lambda done, total: show((done, total))
         return
     name = TextColumn("{task.description}", markup=False)
     with Progress(name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
         task = bar.add_task(printable(what), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def status_display(quiet: bool) -> AbstractContextManager[Callable[[str], None]]:
-    """The same for work that says in a few words where it stands."""
-    return _display(quiet, str)
 
 
 def print_training(report: TrainingReport, rejects: str) -> None:
@@ -221,7 +225,8 @@ class _LogNowAndThen:
             logging.getLogger("xqg").info(self._line(report))
 
 
-def _progress_line(report: IngestReport) -> str:
+def progress_line(report: IngestReport) -> str:
+    """Where an ingestion stands."""
     busy = {stage: seconds for stage, seconds in report.seconds.items() if seconds >= 1}
     slowest = max(busy, key=lambda stage: busy[stage]) if busy else ""
     rate = f", {report.upserted / sum(report.seconds.values()):.1f} passages/s, most time in {slowest}" if busy else ""
@@ -231,7 +236,8 @@ def _progress_line(report: IngestReport) -> str:
     )
 
 
-def _training_line(progress: TrainingProgress) -> str:
+def training_line(progress: TrainingProgress) -> str:
+    """Where a training run stands."""
     losses = [f"{name} {loss:.3f}" for name, loss in (("loss", progress.loss), ("dev loss", progress.dev_loss)) if loss]
     done = f"{100 * progress.share:.0f} % in {progress.minutes:.1f} minutes"
     return ", ".join([f"step {progress.step}", done, *losses])

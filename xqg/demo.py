@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
 from xqg.assembly import open_ingestion, open_searcher
 from xqg.console import print_hits, print_json, print_lines, print_table
@@ -123,16 +123,15 @@ def run_demo(
     """
     _clear(path)
     codes = split_codes(languages)
-    with as_file(files("xqg") / "sample") as sample, TemporaryDirectory() as scratch:
-        lines = (sample / "corpus.jsonl").read_text(encoding="utf-8").splitlines()[:passages]
-        corpus = Path(scratch) / "corpus.jsonl"
-        corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        known = {json.loads(line)["id"] for line in lines}
+    with as_file(files("xqg") / "sample") as sample:
+        lines = (sample / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
         asked = read_queries(sample / "questions.jsonl").queries
-        questions = [question for question in asked if known.issuperset(question.relevant)]
-        _ingest(corpus, path, PLAIN, {"fusion": {"rule": "plain"}}, progress)
-        generator = {"languages": codes, "queries_per_language": queries_per_language} if codes else {}
-        report = _ingest(corpus, path, AUGMENTED, {"generator": generator}, progress)
+    pages = [json.loads(line) for line in lines[:passages]]
+    known = {page["id"] for page in pages}
+    questions = [question for question in asked if known.issuperset(question.relevant)]
+    _ingest(pages, path, PLAIN, {"fusion": {"rule": "plain"}}, progress)
+    generator = {"languages": codes, "queries_per_language": queries_per_language} if codes else {}
+    report = _ingest(pages, path, AUGMENTED, {"generator": generator}, progress)
     with closing(_open(path, PLAIN)) as plain, closing(_open(path, AUGMENTED)) as augmented:
         before, after = (evaluate(one, questions, DEPTH, exact=True) for one in (plain, augmented))
         examples = [_example(question, plain, augmented) for question in _gained(before, after)]
@@ -167,11 +166,11 @@ def _clear(path: Path) -> None:
 
 
 def _ingest(
-    corpus: Path, path: Path, collection: str, options: dict[str, object], progress: Callable[[IngestReport], None]
+    pages: list[Any], path: Path, collection: str, options: dict[str, object], progress: Callable[[IngestReport], None]
 ) -> IngestReport:
     store = {"spec": f"edge:{path}", "collection": collection}
     with open_ingestion(validated(IngestSettings, {"store": store, **options})) as job:
-        return job.run([str(corpus)], progress=progress)
+        return job.ingest(pages, progress=progress)
 
 
 def _open(path: Path, collection: str) -> Searcher:

@@ -35,7 +35,7 @@ def augment(ctx: click.Context, /, rollback: bool, dry_run: bool, as_json: bool,
     again to catch up on what changed meanwhile, there and in --into.
     """
     from xqg.assembly import open_augmentation, open_server
-    from xqg.console import print_json, print_lines, progress_display
+    from xqg.console import PLAN, live_display, print_facts, print_json, print_lines, progress_line
 
     values = collect(options)
     chosen = given({name: options[name] for name in AugmentSettings.model_fields})
@@ -48,9 +48,9 @@ def augment(ctx: click.Context, /, rollback: bool, dry_run: bool, as_json: bool,
     ingest: IngestSettings = validated(IngestSettings, {**values.pop("job"), **values, "store": into})
     with open_augmentation(source, settings, ingest) as job:
         if dry_run:
-            _print(job.estimate(), as_json, "Plan (nothing was written)")
+            print_facts(job.estimate(), as_json, PLAN)
             return
-        with stop_on_signal() as stop, progress_display(ctx.obj["quiet"]) as progress:
+        with stop_on_signal() as stop, live_display(ctx.obj["quiet"], progress_line) as progress:
             report = job.run(progress, stop.is_set)
     if as_json:
         print_json(report.to_json())
@@ -62,20 +62,11 @@ def augment(ctx: click.Context, /, rollback: bool, dry_run: bool, as_json: bool,
 
 def _roll_back(server: Server, settings: AugmentSettings, as_json: bool) -> None:
     from xqg.augment.job import roll_back
+    from xqg.console import print_facts
 
     with closing(server):
         moved = roll_back(server, settings.into, settings.alias)
-    _print(moved, as_json, "")
-
-
-def _print(value: dict[str, Any], as_json: bool, title: str) -> None:
-    from xqg.console import print_json, print_table
-
-    if as_json:
-        print_json(value)
-        return
-    rows = [[name.replace("_", " "), "–" if item is None else str(item)] for name, item in value.items()]
-    print_table(title, ["", ""], rows)
+    print_facts(moved, as_json)
 
 
 def _summary(report: AugmentReport) -> list[str]:

@@ -35,12 +35,16 @@ def generator(ctx: click.Context, /, rejects: Path, as_json: bool, **options: An
 
     Interrupted, it keeps a checkpoint: the same command with --resume goes on.
     """
-    from xqg.console import print_json, print_training, training_display
+    from xqg.console import live_display, print_json, print_training, training_line
     from xqg.readers.rejects import RejectsFile
     from xqg.training.train import train_generator
 
     settings: TrainingSettings = validated(TrainingSettings, given(options))
-    with stop_on_signal() as stop, training_display(ctx.obj["quiet"]) as progress, RejectsFile(rejects) as kept:
+    with (
+        stop_on_signal() as stop,
+        live_display(ctx.obj["quiet"], training_line) as progress,
+        RejectsFile(rejects) as kept,
+    ):
         report = train_generator(settings, progress, stop.is_set)
         for reject in report.rejects:
             kept.write(reject)
@@ -64,13 +68,13 @@ def evaluate_generator(ctx: click.Context, /, report: Path | None, as_json: bool
     Share in the right language, round trip with the bundled encoder (does a query bring back its own passage?),
     distinct-2 and length, by language.
     """
-    from xqg.console import print_json, status_display
+    from xqg.console import live_display, print_json
     from xqg.languages import LanguageDetector
     from xqg.training.evaluation import evaluate_generators, read_evaluation_data
     from xqg.training.evaluation_report import to_json, write_report
 
     settings: EvaluationSettings = validated(EvaluationSettings, given(options))
-    with locked_folder(report), status_display(ctx.obj["quiet"]) as tell:
+    with locked_folder(report), live_display(ctx.obj["quiet"], str) as tell:
         data = read_evaluation_data(settings)
         generators = _build(settings, data)
         encoder = build_encoder(EncoderSettings())

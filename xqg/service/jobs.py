@@ -146,10 +146,10 @@ class JobQueue:
             )
         return self.require(job_id)
 
-    def check_room(self, size: int = 0) -> None:
-        """:raises QueueFullError: if a job of ``size`` bytes could not be added now."""
+    def check_room(self) -> None:
+        """:raises QueueFullError: if no job could be added now."""
         with self._database.transaction() as connection:
-            self._check_room(connection, size)
+            self._check_room(connection, 0)
 
     def claim(self, now: float) -> Job | None:
         """The next job that may run, now marked as running; None where there is none."""
