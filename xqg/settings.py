@@ -96,8 +96,7 @@ class FusionSettings(Settings):
     beta: float = Field(VIEW_WEIGHT, ge=0, le=1, description="weight of a sentence in its own row")
     views: int = Field(MOST_VIEWS, ge=0, le=1000, description="most rows beside the first; 0: one vector a passage")
     rows: TranslationRows = Field(
-        "merged",
-        description="of translations: their sentences' (merged), one a language (whole), all (language)",
+        "merged", description="of translations: their sentences' (merged), one a language (whole), all (language)"
     )
     distance: Distance = Field("auto", description="auto: the one that the encoder is made for")
 

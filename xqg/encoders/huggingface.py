@@ -175,10 +175,7 @@ class HuggingFaceEncoder(Remade):
 
         shared = {"revision": self._source.revision, "trust_remote_code": False}
         transformer = modules.Transformer(
-            place,
-            model_kwargs={"use_safetensors": True, **shared},
-            config_kwargs=shared,
-            processor_kwargs=shared,
+            place, model_kwargs={"use_safetensors": True, **shared}, config_kwargs=shared, processor_kwargs=shared
         )
         pooling = modules.Pooling(self.dimension, pooling_mode=self._settings.pooling or "cls")
         return _library().SentenceTransformer(

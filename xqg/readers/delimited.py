@@ -53,11 +53,7 @@ def _read_record(feed: Feed, table: Table) -> list[str] | str | None:
 
 
 def _read_row(
-    source: str,
-    header: Sequence[str],
-    fields: Sequence[str],
-    taken: Sequence[Line],
-    builder: PassageBuilder,
+    source: str, header: Sequence[str], fields: Sequence[str], taken: Sequence[Line], builder: PassageBuilder
 ) -> PlacedPassage | Reject:
     number = taken[0].number
     fault = encoding_fault(taken)

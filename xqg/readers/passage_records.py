@@ -45,8 +45,7 @@ def check_columns(source: str, columns: Sequence[str], names: FieldNames) -> Non
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated:
         raise SettingsError(
-            f"{source} has several columns named {', '.join(map(repr, repeated))}",
-            remedy="Rename them",
+            f"{source} has several columns named {', '.join(map(repr, repeated))}", remedy="Rename them"
         )
     for role, name in names.items():
         if name not in columns and (role in ("id", "text") or name != role):

@@ -87,9 +87,7 @@ def read_squad(
         except PARSING_ERRORS as error:
             told = "nested too deeply" if isinstance(error, RecursionError) else error
             raise InputError(
-                f"{path} is no SQuAD-format file: {told}",
-                "data, paragraphs and qas in JSON",
-                "Check the file",
+                f"{path} is no SQuAD-format file: {told}", "data, paragraphs and qas in JSON", "Check the file"
             ) from error
 
 

@@ -18,14 +18,7 @@ from xqg.errors import SettingsError, StoreError
 from xqg.folder_lock import FolderLock
 from xqg.protocols import Collection, Point
 from xqg.records import FieldMatch, Hit, LedgerEntry, Vectors, point_id
-from xqg.stores.edge_engine import (
-    OPENING,
-    any_of,
-    create_shard,
-    engine_errors,
-    index_shard,
-    to_filter,
-)
+from xqg.stores.edge_engine import OPENING, any_of, create_shard, engine_errors, index_shard, to_filter
 from xqg.stores.edge_files import (
     SHARD,
     Sidecar,

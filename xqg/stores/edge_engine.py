@@ -26,12 +26,7 @@ from xqg.stores.edge_files import (
     write_sidecar,
 )
 from xqg.stores.filters import Kind, Test, combine
-from xqg.stores.payload import (
-    DEFAULT_VECTOR,
-    DOCUMENT_ID,
-    MULTIVECTOR_LINKS,
-    OWN,
-)
+from xqg.stores.payload import DEFAULT_VECTOR, DOCUMENT_ID, MULTIVECTOR_LINKS, OWN
 
 logger = logging.getLogger(__name__)
 

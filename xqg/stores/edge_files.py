@@ -31,11 +31,7 @@ _AGAIN = "Free some space and run the command again: what was stored stays"
 _REFUSALS = (
     (r"os error 28\b|no space left|os error 122\b|quota|disk.{0,20}full", "The disk is full", _AGAIN),
     (r"os error 30\b|read-only", "The disk is read-only", "Take a folder that can be written, also for a search"),
-    (
-        r"os error (1|13)\b|permission denied|not permitted",
-        "Permission is denied",
-        "Give this user the rights",
-    ),
+    (r"os error (1|13)\b|permission denied|not permitted", "Permission is denied", "Give this user the rights"),
     (r"os error (23|24)\b|too many open files", "Too many files are open", "Raise the limit (ulimit -n 4096)"),
     (r"os error 12\b|cannot allocate|out of memory", "Memory ran out", "Close other programs and run it again"),
     (r"os error 5\b|input/output error", "The disk has a fault", "Check the disk"),

@@ -20,12 +20,7 @@ from xqg.errors import SettingsError, StoreError
 from xqg.settings import StoreSettings
 from xqg.stores.collection_config import Shape, index_schema, read_shape
 from xqg.stores.payload import KEY, PointId
-from xqg.stores.server_calls import (
-    ExistingCollectionError,
-    MissingCollectionError,
-    ServerCalls,
-    check_done,
-)
+from xqg.stores.server_calls import ExistingCollectionError, MissingCollectionError, ServerCalls, check_done
 from xqg.stores.server_requests import Limits, Row, in_parts, meets_own, read_limits, split_rows
 
 logger = logging.getLogger(__name__)

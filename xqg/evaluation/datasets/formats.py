@@ -7,14 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from xqg.errors import InputError, SettingsError
-from xqg.evaluation.datasets.dataset import (
-    Dataset,
-    ParallelPassage,
-    Question,
-    ReadingOptions,
-    choose_splits,
-    split_of,
-)
+from xqg.evaluation.datasets.dataset import Dataset, ParallelPassage, Question, ReadingOptions, choose_splits, split_of
 from xqg.evaluation.queries import placed_objects, read_relevant, unfit
 from xqg.languages import language_code
 from xqg.readers.beir import find_file, told_language
@@ -62,9 +55,7 @@ def _find_format(path: Path) -> str:
     if path.is_file() or _question_files(path):
         return "xor-tydi"
     raise InputError(
-        f"{path} holds no data set",
-        "SQuAD-format JSON, XOR-TyDi's JSON lines or a BEIR folder",
-        "Check the folder",
+        f"{path} holds no data set", "SQuAD-format JSON, XOR-TyDi's JSON lines or a BEIR folder", "Check the folder"
     )
 
 
