@@ -7,7 +7,7 @@ import pytest
 
 from tests.readers.test_readers import EchoDetector
 from xqg.errors import InputError, SettingsError
-from xqg.readers.corpus import Chunker, Claim, SeenIds, check_sources, passages_from
+from xqg.readers.corpus import Chunker, Claim, Corpus, SeenIds, check_sources
 from xqg.records import Passage, Reject, digest
 from xqg.settings import ReaderSettings
 
@@ -99,7 +99,7 @@ def ingest(tmp_path, *files):
         path = tmp_path / f"{number}.jsonl"
         path.write_text("".join(json.dumps({"id": key, "text": text}) + "\n" for key, text in records))
         sources.append(str(path))
-    return sources, list(passages_from(sources, SETTINGS, count_words, EchoDetector()))
+    return sources, list(Corpus(sources, SETTINGS, count_words, EchoDetector()))
 
 
 def test_duplicate_ids_over_files(tmp_path):
@@ -138,7 +138,7 @@ def test_all_sources_are_checked_before_the_first_is_read(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"id": 1, "text": "t"}\n')
     sources = [str(tmp_path / "a.jsonl"), str(tmp_path / "missing.jsonl")]
     with pytest.raises(InputError, match=r"missing\.jsonl does not exist"):
-        passages_from(sources, SETTINGS, count_words, EchoDetector())
+        Corpus(sources, SETTINGS, count_words, EchoDetector())
     with pytest.raises(SettingsError, match="No source"):
         check_sources([], SETTINGS)
     with pytest.raises(SettingsError, match="Standard input is named twice"):

@@ -10,7 +10,7 @@ import pytest
 
 from tests.readers.test_readers import SETTINGS, EchoDetector, passage, read, read_passages
 from xqg.readers import lines
-from xqg.readers.corpus import passages_from
+from xqg.readers.corpus import Corpus
 from xqg.records import Passage, Reject
 from xqg.settings import ReaderSettings
 
@@ -248,7 +248,7 @@ def torture_file(path):
 def test_torture_file(tmp_path):
     source = tmp_path / "torture.jsonl"
     reasons = torture_file(source)
-    found = list(passages_from([str(source)], SETTINGS, lambda text: len(text.split()), EchoDetector()))
+    found = list(Corpus([str(source)], SETTINGS, lambda text: len(text.split()), EchoDetector()))
     good = [item for item in found if isinstance(item, Passage)]
     bad = [item for item in found if isinstance(item, Reject)]
     assert [item.id for item in good] == [f"p{n}" for n in range(1000)]
@@ -268,7 +268,7 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path):
             file.write(json.dumps({"id": f"p{n}", "text": text}) + "\n")
     assert source.stat().st_size > 12 * 2**20
     tracemalloc.start()
-    count = sum(1 for _ in passages_from([str(source)], SETTINGS, lambda text: 1, EchoDetector()))
+    count = sum(1 for _ in Corpus([str(source)], SETTINGS, lambda text: 1, EchoDetector()))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 20_000

@@ -116,14 +116,16 @@ def _gather(params: dict[str, Any], grid: Grid, out: Path, quiet: bool) -> Mater
 
 def _read_passages(params: dict[str, Any]) -> list[Passage]:
     """Whole documents: the labels name them."""
-    from xqg.readers.corpus import passages_from
+    from xqg.readers.corpus import Corpus
 
     settings = validated(ReaderSettings, {**collect(params)["reader"], "chunk": False})
+    corpus = Corpus([str(params["corpus"])], settings, len, LanguageDetector())
     passages = []
-    for record in passages_from([str(params["corpus"])], settings, len, LanguageDetector()):
+    for record in corpus:
         if isinstance(record, Reject):
             raise InputError(f"{record.file}, line {record.line}: {record.reason}", "", "Correct the line")
         passages.append(record)
+    corpus.tell()
     return passages
 
 

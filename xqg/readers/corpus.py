@@ -159,19 +159,6 @@ class Corpus:
             logger.warning("%s", line)
 
 
-def passages_from(
-    sources: Sequence[str], settings: ReaderSettings, count_tokens: Callable[[str], int], detector: LanguageDetector
-) -> Iterator[Passage | Reject]:
-    """One pass over a `Corpus`, with its parameters and errors, that tells what it changed at its end."""
-    corpus = Corpus(sources, settings, count_tokens, detector)
-
-    def read() -> Iterator[Passage | Reject]:
-        yield from corpus
-        corpus.tell()
-
-    return read()
-
-
 def check_sources(sources: Sequence[Source], settings: ReaderSettings) -> None:
     """Look at all sources, as far as that is possible without reading them, before any work starts.
 

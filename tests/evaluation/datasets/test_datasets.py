@@ -17,7 +17,7 @@ from xqg.evaluation.datasets.formats import read_dataset
 from xqg.evaluation.datasets.pools import write_pool
 from xqg.evaluation.queries import read_queries
 from xqg.languages import LanguageDetector
-from xqg.readers.corpus import passages_from
+from xqg.readers.corpus import Corpus
 from xqg.settings import ReaderSettings
 
 XQUAD = Path(__file__).parents[4] / "shared" / "data" / "xquad"
@@ -129,7 +129,7 @@ def test_a_language_that_nobody_tells_is_an_error(beir: Path, tmp_path: Path) ->
 def test_what_is_written_is_read_by_ingest_and_evaluate(xquad: Path, tmp_path: Path) -> None:
     write_pool(read_dataset(xquad), "en", tmp_path / "out")
     source = str(tmp_path / "out/passages.jsonl")
-    passages = list(passages_from([source], ReaderSettings(), len, LanguageDetector()))
+    passages = list(Corpus([source], ReaderSettings(), len, LanguageDetector()))
     assert [(passage.id, passage.language) for passage in passages] == [("1", "en"), ("2", "en")]
     assert [query.id for query in read_queries(tmp_path / "out/queries.jsonl").queries] == [
         "1-de",
