@@ -12,10 +12,10 @@ from xqg.plugin.haystack import EncoderDocumentEmbedder, EncoderTextEmbedder, Pa
 
 store = QdrantDocumentStore(":memory:", embedding_dim=384)
 indexing = Pipeline()
-indexing.add_component("embedder", EncoderDocumentEmbedder())  # or your own
+indexing.add_component("embedder", EncoderDocumentEmbedder())
 settings = {"generator": {"spec": f"file:{QUERIES}"}}
-augmenter = PassageAugmenter(EncoderTextEmbedder(), settings, document_embedder=EncoderDocumentEmbedder())
-indexing.add_component("augmenter", augmenter)
+# embedders of your own: PassageAugmenter(text_embedder, settings, document_embedder=document_embedder)
+indexing.add_component("augmenter", PassageAugmenter(EncoderTextEmbedder(), settings))
 indexing.add_component("writer", DocumentWriter(store))
 indexing.connect("embedder", "augmenter")
 indexing.connect("augmenter", "writer")

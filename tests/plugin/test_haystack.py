@@ -18,7 +18,9 @@ from haystack.utils import Secret
 from haystack_integrations.components.retrievers.qdrant import QdrantEmbeddingRetriever
 from haystack_integrations.document_stores.qdrant import QdrantDocumentStore
 
+from tests.fakes import FakeEncoder
 from tests.plugin.fakes import FUSED, TEXTS, counts
+from xqg.encoders.profiles import find_profile
 from xqg.errors import EncodingError, SettingsError
 from xqg.plugin.haystack import EncoderDocumentEmbedder, EncoderTextEmbedder, PassageAugmenter
 
@@ -225,6 +227,13 @@ class TestEncoders:
         assert np.dot(query, made[1].embedding) > np.dot(query, made[0].embedding)
         assert [item.id for item in made] == [item.id for item in given]
         assert EncoderDocumentEmbedder().run(documents=[]) == {"documents": []}
+
+    def test_its_profile_is_looked_up_without_a_document_embedder(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        encoder = FakeEncoder()
+        monkeypatch.setattr("xqg.plugin.haystack.build_encoder", lambda settings, for_search: encoder)
+        augmenter = PassageAugmenter(EncoderTextEmbedder(), {})
+        augmenter.run(documents=embedded(documents()))
+        assert augmenter._ready().identity["fusion"]["profile"] == find_profile(encoder).digest
 
     @pytest.mark.parametrize("kind", [EncoderTextEmbedder, EncoderDocumentEmbedder])
     def test_there_and_back(self, kind: Any) -> None:

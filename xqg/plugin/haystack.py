@@ -45,7 +45,8 @@ class PassageAugmenter:
     ``title``, if their meta has one).
 
     :param text_embedder: embeds the queries: the one that the query pipeline uses.
-    :param document_embedder: the one before it, to measure the encoder's profile with; not needed with ``like``.
+    :param document_embedder: the one before it, to measure the encoder's profile with; not needed with ``like``
+        or where the text embedder is one of xqg's.
     :param settings: the fields of `AugmenterSettings`; no keys.
     :param generator_key: of an ``openai:`` generator. :param store_key: of the server with the collection in ``like``.
     :raises SettingsError: if a setting is wrong.
@@ -110,6 +111,8 @@ class PassageAugmenter:
             for embedder in models:
                 if hasattr(embedder, "warm_up"):
                     embedder.warm_up()
+            if isinstance(self._text_embedder, EncoderTextEmbedder):
+                self._augmenter.know_encoder(self._text_embedder._ready())
         return self._augmenter
 
     def _embed_query(self, text: str) -> list[float]:
