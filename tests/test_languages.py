@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
+from py3langid.langid import LanguageIdentifier
 
 from xqg.errors import SettingsError
+from xqg.language_codes import NAMES
 from xqg.languages import (
     CorpusLanguage,
     LanguageDetector,
@@ -203,3 +207,22 @@ def test_close_languages_pass_for_each_other(detector: LanguageDetector) -> None
 
 def test_a_language_the_detector_does_not_know_is_accepted(detector: LanguageDetector) -> None:
     assert detector.is_language("Hvordan nulstiller jeg min adgangskode?", "nb", rivals=["en"])
+
+
+def test_other_threads_see_only_a_model_that_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector = LanguageDetector()
+    choose = LanguageIdentifier.set_languages
+    answers: list[dict[str, float]] = []
+
+    def choose_while_another_asks(self: LanguageIdentifier, languages: list[str]) -> None:
+        if threading.current_thread() is threading.main_thread():
+            other = threading.Thread(target=lambda: answers.append(detector.rank("The valve is closed by hand.")))
+            other.start()
+            other.join()
+        choose(self, languages)
+
+    monkeypatch.setattr(LanguageIdentifier, "set_languages", choose_while_another_asks)
+    assert detector.detect("Das Ventil wird von Hand geschlossen.") == "de"
+    (answer,) = answers
+    assert next(iter(answer)) == "en"
+    assert set(answer) <= set(NAMES)  # the whole model knows others, too

@@ -114,8 +114,9 @@ class LanguageDetector:
         if self._identifier is None:
             from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-            self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-            self._identifier.set_languages(sorted(set(self._identifier.labels) & set(NAMES)))
+            identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+            identifier.set_languages(sorted(set(identifier.labels) & set(NAMES)))
+            self._identifier = identifier  # only now: other threads may ask meanwhile
         return {code: float(score) for code, score in self._identifier.rank(text)}
 
 
