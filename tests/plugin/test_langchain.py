@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,19 @@ class TestAugmentedEmbeddings:
         encoder, made = FakeEncoder(), open_augmenter(rule="neutral", generator=FakeGenerator(), languages=["fr"])
         AugmentedEmbeddings(EncoderEmbeddings(encoder), made).embed_documents(TEXTS)
         assert made.identity["fusion"]["profile"] == find_profile(encoder).digest  # of all questions, not of 25
+
+    def test_asynchronously_a_profile_is_not_measured_in_the_event_loop(self) -> None:
+        class Placed(FakeEncoder):
+            identity = {"model": "placed"}  # noqa: RUF012 - no run has kept its profile yet
+
+            def encode_queries(self, texts: Any) -> Any:
+                places.add((len(texts) > 1000, threading.current_thread() is threading.main_thread()))
+                return super().encode_queries(texts)
+
+        places: set[tuple[bool, bool]] = set()
+        made = open_augmenter(rule="neutral", generator=FakeGenerator(), languages=["fr"])
+        asyncio.run(AugmentedEmbeddings(EncoderEmbeddings(Placed()), made).aembed_documents(TEXTS))
+        assert (True, False) in places and (True, True) not in places
 
 
 class TestRoundTrip:

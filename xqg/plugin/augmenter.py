@@ -188,9 +188,9 @@ class Augmenter:
         texts = _distinct(pieces)
         return self._fuse(vectors, pieces, texts, await embed(texts))
 
-    def know_encoder(self, encoder: Encoder | None) -> None:
+    def know_encoder(self, encoder: Encoder) -> None:
         """Take the profile of ``encoder``, where the framework's model is one of xqg's, instead of measuring it."""
-        if encoder is not None and self._needs_profile:
+        if self._needs_profile:
             self._fusion = replace(self._fusion, profile=find_profile(encoder))
 
     def to_stored(self, rows: Sequence[Vectors]) -> list[Any]:

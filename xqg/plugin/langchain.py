@@ -8,6 +8,7 @@ A collection that xqg augmented needs neither: `QdrantVectorStore.from_existing_
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from xqg.errors import SettingsError
@@ -48,7 +49,7 @@ class AugmentedEmbeddings(Embeddings):
         if not texts or texts == PROBE:
             return vectors
         model = self._embeddings
-        self._augmenter.know_encoder(model.encoder if isinstance(model, EncoderEmbeddings) else None)
+        self._know_encoder()
         rows = self._augmenter.augment(self._passages(texts), vectors, model.embed_query, model.embed_documents)
         return self._augmenter.to_stored(rows)
 
@@ -62,7 +63,7 @@ class AugmentedEmbeddings(Embeddings):
         if not texts or texts == PROBE:
             return vectors
         model = self._embeddings
-        self._augmenter.know_encoder(model.encoder if isinstance(model, EncoderEmbeddings) else None)
+        await asyncio.to_thread(self._know_encoder)
         rows = await self._augmenter.augment_asynchronously(
             self._passages(texts), vectors, model.aembed_query, model.aembed_documents
         )
@@ -71,6 +72,10 @@ class AugmentedEmbeddings(Embeddings):
     async def aembed_query(self, text: str) -> list[float]:
         """The model's own vector of a query."""
         return await self._embeddings.aembed_query(text)
+
+    def _know_encoder(self) -> None:
+        if isinstance(self._embeddings, EncoderEmbeddings):
+            self._augmenter.know_encoder(self._embeddings.encoder)
 
     def _passages(self, texts: Sequence[str]) -> list[Passage]:
         """The same text has the same id and so the same queries, in whatever batch it comes."""

@@ -66,7 +66,7 @@ class PassageAugmenter(_Whole, TransformComponent):
             return []
         passages, vectors = _passages(self._augmenter, nodes), _embeddings(nodes)
         model = self._embed_model
-        self._augmenter.know_encoder(model.encoder if isinstance(model, EncoderEmbedding) else None)
+        self._know_encoder()
         rows = self._augmenter.augment(passages, vectors, model.get_query_embedding, model.get_text_embedding_batch)
         return _with_embeddings(nodes, rows)
 
@@ -76,11 +76,15 @@ class PassageAugmenter(_Whole, TransformComponent):
             return []
         passages, vectors = _passages(self._augmenter, nodes), _embeddings(nodes)
         model = self._embed_model
-        self._augmenter.know_encoder(model.encoder if isinstance(model, EncoderEmbedding) else None)
+        await asyncio.to_thread(self._know_encoder)
         rows = await self._augmenter.augment_asynchronously(
             passages, vectors, model.aget_query_embedding, model.aget_text_embedding_batch
         )
         return _with_embeddings(nodes, rows)
+
+    def _know_encoder(self) -> None:
+        if isinstance(self._embed_model, EncoderEmbedding):
+            self._augmenter.know_encoder(self._embed_model.encoder)
 
 
 class ViewsVectorStore(_Whole, QdrantVectorStore):
