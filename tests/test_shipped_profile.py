@@ -17,7 +17,7 @@ PROBE = Path(xqg.__file__).parent / "probe"
 
 
 def test_it_is_found_without_encoding_anything(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # nothing cached
+    monkeypatch.setenv("XQG_CACHE", str(tmp_path))  # nothing cached
     monkeypatch.setattr("xqg.encoders.profiles.measure_profile", None)
     encoder = build_encoder(EncoderSettings())
     assert [path.name for path in PROBE.glob("*.json")] == [profile_name(encoder)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -118,14 +119,17 @@ class TestAugmentedEmbeddings:
         AugmentedEmbeddings(EncoderEmbeddings(encoder), made).embed_documents(TEXTS)
         assert made.identity["fusion"]["profile"] == find_profile(encoder).digest  # of all questions, not of 25
 
-    def test_asynchronously_a_profile_is_not_measured_in_the_event_loop(self) -> None:
+    def test_asynchronously_a_profile_is_not_measured_in_the_event_loop(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         class Placed(FakeEncoder):
-            identity = {"model": "placed"}  # noqa: RUF012 - no run has kept its profile yet
+            identity = {"model": "placed"}  # noqa: RUF012 - none of the profiles that ship
 
             def encode_queries(self, texts: Any) -> Any:
                 places.add((len(texts) > 1000, threading.current_thread() is threading.main_thread()))
                 return super().encode_queries(texts)
 
+        monkeypatch.setenv("XQG_CACHE", str(tmp_path))  # no run has kept its profile yet
         places: set[tuple[bool, bool]] = set()
         made = open_augmenter(rule="neutral", generator=FakeGenerator(), languages=["fr"])
         asyncio.run(AugmentedEmbeddings(EncoderEmbeddings(Placed()), made).aembed_documents(TEXTS))
