@@ -202,13 +202,10 @@ class Seq2SeqGenerator(LocalGenerator):
     def _write(self, tasks: Sequence[Task]) -> list[list[list[int]]]:
         written = self._settings.augment_with
         texts = [seq2seq_prompt(task.passage, task.language, written) for task in tasks]
+        tokens = [tuple(self._tokenizer(text).input_ids) for text in texts]
+        prompts = [Prompt(own, task.number, task.seeds) for own, task in zip(tokens, tasks, strict=True)]
         with quiet():
-            return self._decoder.decode(
-                [
-                    Prompt(tuple(self._tokenizer(text).input_ids), task.number, task.seeds)
-                    for text, task in zip(texts, tasks, strict=True)
-                ]
-            )
+            return self._decoder.decode(prompts)
 
     @cached_property
     def _decoder(self) -> Decoder:

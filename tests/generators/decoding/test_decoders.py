@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -66,6 +68,14 @@ def test_the_same_as_one_row_at_a_time(model, expected, rows, prefix, attention)
     decoder = SharedPrefixDecoder(model, limits, prefix, attention)
     assert decoder.decode(prompts) == expected
     assert decoder.decode(prompts[3:4]) == expected[3:4]  # alone, and with the kept prefix
+
+
+def test_threads_that_share_a_decoder_write_what_each_would_alone(model, expected):
+    prompts = make_prompts()
+    decoder = SharedPrefixDecoder(model, Limits(STOPS, top_k=5, max_new_tokens=12, rows=7), PREFIX, FOLDED)
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(lambda _: decoder.decode(prompts), range(16))) == [expected] * 16
+    assert model.config._attn_implementation != FOLDED
 
 
 @pytest.mark.parametrize(("top_k", "same"), [(1, True), (5, False)])

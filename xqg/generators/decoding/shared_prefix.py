@@ -11,6 +11,7 @@ passage takes their place.
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -20,6 +21,7 @@ import torch
 
 from xqg.generators.decoding.attention import FOLDED, Split, attention_of
 from xqg.generators.decoding.decoder import Decoder, GenerateDecoder, Limits, Prompt
+from xqg.generators.decoding.head import blocked_head
 from xqg.generators.decoding.rows import PromptTree, Row, Rows, SlotCache, common_prefix
 from xqg.generators.decoding.top_k import largest
 
@@ -47,13 +49,14 @@ class SharedPrefixDecoder:
         self._prefix = tuple(prefix)
         self._config = model.config.get_text_config()
         self._kept: SlotCache | None = None
+        self._lock = threading.Lock()  # attention and head are changed on the model that all threads share
 
     @torch.inference_mode()
     def decode(self, prompts: Sequence[Prompt]) -> list[list[list[int]]]:
         """See `Decoder`. Prompts of one passage are read together where they stand together."""
         found: list[list[list[int]]] = [[[] for _ in prompt.seeds] for prompt in prompts]
         shared = common_prefix([(*self._prefix, -1), *(prompt.tokens for prompt in prompts)])
-        with attention_of(self._config, self._attention):
+        with self._lock, attention_of(self._config, self._attention), blocked_head(self._model):
             for row in self._ended_rows(prompts, self._prefill_prefix(shared)):
                 for sample in row.samples:
                     found[row.prompt][sample] = list(row.written)
@@ -100,7 +103,7 @@ class SharedPrefixDecoder:
     def first_logits(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
         """The logits after each of these prompts of one passage, shape (prompts, vocabulary)."""
         shared = common_prefix([(*self._prefix, -1), *prompts])
-        with attention_of(self._config, self._attention):
+        with attention_of(self._config, self._attention), blocked_head(self._model):
             return self._read(self._prefill_prefix(shared), prompts, len(shared))[2]
 
     def _read(
