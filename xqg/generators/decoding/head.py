@@ -26,7 +26,8 @@ class BlockedHead(torch.nn.Module):
             del self._logits
             self._logits = rows.new_empty(len(rows), len(self.weight))
         logits = self._logits[: len(rows)]
-        for weights, part in zip(self.weight.split(_BLOCK), logits.split(_BLOCK, dim=1), strict=True):
+        parts = torch.split(logits, _BLOCK, dim=1)
+        for weights, part in zip(torch.split(self.weight, _BLOCK), parts, strict=True):
             torch.mm(rows, weights.T, out=part)
         return logits[None]
 
