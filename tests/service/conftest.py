@@ -25,7 +25,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     open_clients: list[TestClient] = []
 
     def start(**settings: Any) -> TestClient:
-        client = TestClient(build_app(build(tmp_path / "data", **settings)), ADDRESS, raise_server_exceptions=True)
+        client = TestClient(build_app(build(tmp_path / "data", **settings)), ADDRESS)
         open_clients.append(client)
         client.__enter__()
         return client
