@@ -11,6 +11,7 @@ import pytest
 import xqg
 from xqg.assembly import build_encoder
 from xqg.encoders.profiles import find_profile, measure_profile, profile_name, read_probe
+from xqg.fusion.profile import MOST_DIRECTIONS
 from xqg.settings import EncoderSettings
 
 PROBE = Path(xqg.__file__).parent / "probe"
@@ -22,7 +23,7 @@ def test_it_is_found_without_encoding_anything(tmp_path, monkeypatch):
     encoder = build_encoder(EncoderSettings())
     assert [path.name for path in PROBE.glob("*.json")] == [profile_name(encoder)]
     profile = find_profile(encoder)
-    np.testing.assert_allclose(profile.basis @ profile.basis.T, np.eye(28), atol=1e-5)
+    np.testing.assert_allclose(profile.basis @ profile.basis.T, np.eye(MOST_DIRECTIONS), atol=1e-5)
     assert profile.languages == tuple(sorted({question["language"] for question in read_probe()}))
 
 

@@ -69,6 +69,13 @@ def test_a_direction_that_only_passages_have_is_part_of_it() -> None:
     np.testing.assert_allclose(found.basis.T @ found.basis, np.diag([1, 1, 1, 0]), atol=1e-6)
 
 
+def test_directions_in_which_texts_of_one_language_vary_count_less() -> None:
+    texts = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0]] * 2, dtype=np.float32)
+    found = encoder_profile(texts, texts, ["fr"] * 3 + ["ja"] * 3, texts)
+    # mean ~ (2, 1, 0), covariance 1.5 · [[1, -1], [-1, 1]] in units of its mean; (6·I + it)⁻¹ · mean ~ (11, 7, 0)
+    np.testing.assert_allclose(np.abs(found.basis), np.array([[11, 7, 0]]) / np.sqrt(170), atol=1e-6)
+
+
 def test_only_the_largest_directions_are_taken() -> None:
     languages = [str(number) for number in range(40)]
     strength = np.linspace(1, 0.1, 40)[:, None]

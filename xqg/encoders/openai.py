@@ -191,7 +191,7 @@ def read_vectors(answer: Any, count: int) -> Vectors:
         items = _items(answer)
         if len(items) != count:
             raise UnreadableVectorsError(f"holds {len(items)} vectors for {count} texts")
-        rows = [_numbers(_embedding(item)) for item in _in_order(items)]
+        rows = [_numbers(item["embedding"] if isinstance(item, Mapping) else item) for item in _in_order(items)]
     except UnreadableVectorsError:
         raise
     except PARSING_ERRORS as error:
@@ -231,10 +231,6 @@ def _in_order(items: Sequence[Any]) -> list[Any]:
     if sorted(known) != list(range(first, first + len(items))) or first not in (0, 1):
         raise UnreadableVectorsError(f"numbers its vectors {', '.join(map(str, known[:5]))}, …")
     return [item for _, item in sorted(zip(known, items, strict=True), key=lambda pair: pair[0])]
-
-
-def _embedding(item: Any) -> Any:
-    return item["embedding"] if isinstance(item, Mapping) else item
 
 
 def _numbers(value: Any) -> Any:

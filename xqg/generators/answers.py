@@ -185,15 +185,12 @@ def _texts_in_object(value: Mapping[str, Any], depth: int) -> list[str] | None:
     for name in (*_TEXTS, *_LISTS):
         if isinstance(names.get(name), str):
             return _texts_in(names[name], depth + 1)
-    numbered = {name: item for name, item in names.items() if _NUMBERED.fullmatch(name) or _is_language(name)}
+    languages = {name for name in names if name != "id" and understood_language(name)}  # "id" is Indonesian, too
+    numbered = {name: item for name, item in names.items() if _NUMBERED.fullmatch(name) or name in languages}
     # by number or by language, or under some other name
     chosen: Sequence[Any] = list(numbered.values()) or [item for item in value.values() if isinstance(item, list)]
     texts = [text for item in chosen for text in (_texts_in(item, depth + 1) or ())]
     return texts or None
-
-
-def _is_language(name: str) -> bool:
-    return name != "id" and understood_language(name) is not None  # it is also the code of Indonesian
 
 
 def _in_lines(text: str) -> list[str] | None:

@@ -111,7 +111,8 @@ class OpenAIGenerator(Remade):
         tasks = [_Task(passage, language) for passage, languages in requests for language in languages]
         done: dict[_Task, Generation] = {}
         for attempt in range(ATTEMPTS):
-            left = [task for task in dict.fromkeys(tasks) if task not in done or _may_be_better(done[task])]
+            may_be_better = {task for task in done if not all(failure.refused for failure in done[task].failures)}
+            left = [task for task in dict.fromkeys(tasks) if task not in done or task in may_be_better]
             for task, answer in zip(left, self._ask_all(left, attempt), strict=True):
                 done[task] = self._finished(task, answer)
                 if done[task].failures and self._kept is not None:
@@ -204,7 +205,3 @@ class OpenAIGenerator(Remade):
             answer = endpoint.post_json("chat/completions", plain)  # raises if the options were not the reason
             self._is_structured = False
             return answer
-
-
-def _may_be_better(generation: Generation) -> bool:
-    return any(not failure.refused for failure in generation.failures)

@@ -210,10 +210,10 @@ class Augmenter:
         own = to_matrix(vectors, len(pieces), "passage")
         known = to_matrix(text_vectors, len(texts), "query", own.shape[1])
         fusion = self._fusion
-        if fusion.profile is not None and fusion.profile.dimension != own.shape[1]:
+        if fusion.profile is not None and fusion.profile.basis.shape[1] != own.shape[1]:
             raise EncodingError(
                 f"The embedding model's vectors have {own.shape[1]} dimensions, the encoder's profile "
-                f"{fusion.profile.dimension}",
+                f"{fusion.profile.basis.shape[1]}",
                 "the model that the collection was made with",
                 "Take that model",
             )
