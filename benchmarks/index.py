@@ -15,16 +15,15 @@ from typing import Any
 
 import qdrant_edge as engine
 from pools import DATA, read_pool
-from translation import build
 
 from xqg.assembly import build_encoder
 from xqg.console import print_lines, print_table
 from xqg.evaluation.evaluate import MACRO, Evaluation, QueryResult
 from xqg.evaluation.measures import recall
-from xqg.evaluation.sweep.grid import HIT
+from xqg.evaluation.sweep.grid import HIT, Cell, build
 from xqg.evaluation.sweep.material import Material, VectorCache, gather
 from xqg.protocols import Point
-from xqg.records import LedgerEntry, Texts
+from xqg.records import FusionRule, LedgerEntry, Texts
 from xqg.settings import EncoderSettings
 from xqg.stores import edge_engine
 from xqg.stores.edge import EdgeStore
@@ -43,7 +42,7 @@ def main() -> None:
     material = gather(pool.passages, {}, pool.queries, cache, neutral=True)
     edge_engine.to_config = always_indexed(edge_engine.to_config)
     with TemporaryDirectory() as folder, closing(EdgeStore(Path(folder), "pool")) as store:
-        fill(store, material, cache)
+        fill(store, material)
         print_lines(f"{store._shard.info().indexed_vectors_count} of {len(material.passages)} points are indexed")
         rows = []
         for name, exact in (("exact", True), ("through the index", False)):
@@ -67,8 +66,8 @@ def always_indexed(to_config: Any) -> Any:
     return changed
 
 
-def fill(store: EdgeStore, material: Material, cache: VectorCache) -> None:
-    rows = build(material, {}, cache).by_passage(len(material.passages))
+def fill(store: EdgeStore, material: Material) -> None:
+    rows = build(material, Cell(FusionRule.VIEWS, ())).by_passage(len(material.passages))
     store.create(material.vectors.shape[1], "cosine", {}, multivector=True)
     with store.bulk_load():
         for start in range(0, len(rows), BATCH):
