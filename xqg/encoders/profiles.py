@@ -34,13 +34,15 @@ def find_profile(encoder: Encoder) -> EncoderProfile:
     :raises EncodingError: if the encoder makes vectors that are not finite.
     """
     name = profile_name(encoder)
+    shipped = files("xqg") / "probe" / name
+    if shipped.is_file():
+        return EncoderProfile.from_json(json.loads(shipped.read_text(encoding="utf-8")))
     path = cache_folder() / "profiles" / name
-    for kept in (files("xqg") / "probe" / name, path):
-        if kept.is_file():
-            try:
-                return EncoderProfile.from_json(json.loads(kept.read_text(encoding="utf-8")))
-            except _DAMAGED as error:
-                logger.warning("The profile %s is damaged and made anew: %s", kept, error)
+    if path.is_file():
+        try:
+            return EncoderProfile.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except _DAMAGED as error:
+            logger.warning("The cached profile %s is damaged and made anew: %s", path, error)
     profile = measure_profile(encoder)
     try:
         replace_file(path, json.dumps(profile.to_json()).encode())

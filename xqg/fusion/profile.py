@@ -27,8 +27,8 @@ MOST_DIRECTIONS = 24
 REGULARISATION = 6.0
 """Added to the variance of texts of one language in every direction, in units of its mean over all directions."""
 
-_NEGLIGIBLE = 1e-6
-"""Directions whose singular value is smaller than this share of the largest are rounding errors."""
+_NEGLIGIBLE = 1e-12
+"""Directions whose eigenvalue is smaller than this share of the largest are rounding errors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +114,9 @@ def _discriminants(groups: Sequence[Doubles]) -> Doubles:
     within = around.T @ around / len(around)
     within /= np.diag(within).mean() or 1.0  # no variance: one text in each language
     weighted = np.linalg.solve(within + REGULARISATION * np.eye(len(within)), means.T)
-    values, vectors = np.linalg.eigh(means @ weighted)
-    told = vectors[:, ::-1][:, values[::-1] > _NEGLIGIBLE**2 * values[-1]][:, :MOST_DIRECTIONS]
-    basis: Doubles = np.linalg.qr(weighted @ told)[0].T
+    vectors, values, _ = np.linalg.svd(means @ weighted)  # symmetric: eigenvectors and eigenvalues
+    chosen = vectors[:, values > _NEGLIGIBLE * values[0]][:, :MOST_DIRECTIONS]
+    basis: Doubles = np.linalg.qr(weighted @ chosen)[0].T
     return basis
 
 

@@ -110,13 +110,13 @@ class OpenAIGenerator(Remade):
         """
         tasks = [_Task(passage, language) for passage, languages in requests for language in languages]
         done: dict[_Task, Generation] = {}
+        left = list(dict.fromkeys(tasks))
         for attempt in range(ATTEMPTS):
-            may_be_better = {task for task in done if not all(failure.refused for failure in done[task].failures)}
-            left = [task for task in dict.fromkeys(tasks) if task not in done or task in may_be_better]
             for task, answer in zip(left, self._ask_all(left, attempt), strict=True):
                 done[task] = self._finished(task, answer)
                 if done[task].failures and self._kept is not None:
                     self._kept.forget(self._key(self._body(task.passage, task.language, attempt)))
+            left = [task for task in left if not all(failure.refused for failure in done[task].failures)]
         return Generation.joined([done[task] for task in tasks])
 
     def _finished(self, task: _Task, answer: Answer) -> Generation:

@@ -26,8 +26,7 @@ class BlockedHead(torch.nn.Module):
             del self._logits
             self._logits = rows.new_empty(len(rows), len(self.weight))
         logits = self._logits[: len(rows)]
-        parts = torch.split(logits, _BLOCK, dim=1)
-        for weights, part in zip(torch.split(self.weight, _BLOCK), parts, strict=True):
+        for weights, part in zip(torch.split(self.weight, _BLOCK), torch.split(logits, _BLOCK, dim=1), strict=True):
             torch.mm(rows, weights.T, out=part)
         return logits[None]
 
