@@ -9,6 +9,8 @@ from typing import Any
 import torch
 
 _BLOCK = 512
+_APART = _BLOCK + 16
+"""Numbers between the logits of two rows: a power of two apart, a block's rows would share few places of a cache."""
 
 
 class BlockedHead(torch.nn.Module):
@@ -24,7 +26,7 @@ class BlockedHead(torch.nn.Module):
         rows = states[0]
         if len(rows) > len(self._logits):
             del self._logits
-            self._logits = rows.new_empty(len(rows), len(self.weight))
+            self._logits = rows.new_empty(len(rows), len(self.weight) + _APART)[:, : len(self.weight)]
         logits = self._logits[: len(rows)]
         for weights, part in zip(torch.split(self.weight, _BLOCK), torch.split(logits, _BLOCK, dim=1), strict=True):
             torch.mm(rows, weights.T, out=part)

@@ -55,8 +55,6 @@ def largest(logits: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tenso
         return found.values, found.indices
     folded = logits.view(rows, chunks, _CHUNK)
     best = torch.topk(folded.amax(dim=-1), count).indices
-    taken = best + torch.arange(rows, device=best.device)[:, None] * chunks
-    candidates = folded.flatten(0, 1).index_select(0, taken.flatten()).view(rows, count * _CHUNK)
-    found = torch.topk(candidates, count)
+    found = torch.topk(folded[torch.arange(rows, device=best.device)[:, None], best].flatten(1), count)
     columns = best.gather(1, found.indices // _CHUNK) * _CHUNK + found.indices % _CHUNK
     return found.values, columns
