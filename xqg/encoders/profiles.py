@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 _DAMAGED: tuple[type[Exception], ...] = (StoreError, *READING_ERRORS)
 
-FORMAT = 3
+FORMAT = 4
 """Part of the names in the cache: another probe or formula, another number."""
 
 
