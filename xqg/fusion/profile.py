@@ -27,8 +27,7 @@ MOST_DIRECTIONS = 24
 REGULARISATION = 6.0
 """Added to the variance of texts of one language in every direction, in units of its mean over all directions."""
 
-_LOWERED = 0.97
-"""The best of a passage's rows scores higher than its one plain vector; with this much of the share as high."""
+_LOWERED = 0.97  # with all of the share the best of a passage's rows scores higher than its one plain vector
 
 _NEGLIGIBLE = 1e-12
 """Directions whose eigenvalue is smaller than this share of the largest are rounding errors."""
@@ -133,7 +132,8 @@ def with_constant_part(rows: Doubles, profile: EncoderProfile) -> Doubles:
     That adds a·(q·m) to every score of a query q: no order changes, and scores stay where plain ones are.
     """
     share, direction = profile.share, profile.direction.astype(np.float64)
-    return profile.scale * (np.sqrt(1 - share**2) * rows + share * direction)  # type: ignore[no-any-return]
+    anchored: Doubles = profile.scale * (np.sqrt(1 - share**2) * rows + share * direction)
+    return anchored
 
 
 def _encode(array: Vectors) -> dict[str, Any]:
