@@ -131,8 +131,8 @@ def with_constant_part(rows: Doubles, profile: EncoderProfile) -> Doubles:
 
     That adds a·(q·m) to every score of a query q: no order changes, and scores stay where plain ones are.
     """
-    share, direction = profile.share, profile.direction.astype(np.float64)
-    anchored: Doubles = profile.scale * (np.sqrt(1 - share**2) * rows + share * direction)
+    share = profile.share
+    anchored: Doubles = profile.scale * (np.sqrt(1 - share**2) * rows + share * profile.direction.astype(np.float64))
     return anchored
 
 
