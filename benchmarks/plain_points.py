@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pools", nargs="*", metavar="POOL", help=f"default: all; of {', '.join(POOLS)}")
     parser.add_argument("--share", type=float, default=0.05)
-    parser.add_argument("--draws", type=int, default=12)
+    parser.add_argument("--draws", type=int, default=12, help="two or more")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--folder", type=Path, default=Path("benchmark-data"))
     parser.add_argument("--json", type=Path, default=None)
