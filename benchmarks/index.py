@@ -15,6 +15,7 @@ from typing import Any
 
 import qdrant_edge as engine
 from pools import DATA, read_pool
+from retrieval import foreign
 
 from xqg.assembly import build_encoder
 from xqg.console import print_lines, print_table
@@ -47,9 +48,8 @@ def main() -> None:
         rows = []
         for name, exact in (("exact", True), ("through the index", False)):
             found = search(store, material, exact)
-            foreign = found.only([code for code in found.languages() if code != material.own_language])
             own = found.means(HIT).get(material.own_language, float("nan"))
-            rows.append([name, f"{foreign.means(HIT)[MACRO]:.4f}", f"{own:.4f}"])
+            rows.append([name, f"{foreign(found, material).means(HIT)[MACRO]:.4f}", f"{own:.4f}"])
     print_table(options.pool, ["search", "R@1", "own R@1"], rows)
 
 

@@ -5,18 +5,20 @@
 
 A share of a pool's passages, drawn by lot, keeps its plain vector; the others have the rows of the rule, nothing
 generated. Change of MRR@10 (macro, exact search) against the pool without plain points, mean and standard deviation of
-the draws; and the median over all questions of the best score, where all passages have rows and where all are plain.
+the draws; and the median over all questions of the best score, where all passages have such rows.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean, stdev
 
 import numpy as np
 from pools import DATA, POOLS, read_pool
+from retrieval import foreign
 
 from xqg.assembly import build_encoder
 from xqg.console import print_table
@@ -28,7 +30,8 @@ from xqg.fusion.rules import StoredRows
 from xqg.records import FusionRule
 from xqg.settings import EncoderSettings
 
-COLUMNS = ["rows", "MRR@10", "change", "s.d.", "best score, median", "plain"]
+KEYS = ("pure", "change", "deviation", "best")
+COLUMNS = ["rows", "MRR@10", "change", "s.d.", "best score, median"]
 
 
 def main() -> None:
@@ -45,18 +48,18 @@ def main() -> None:
     for name in options.pools or POOLS:
         pool = read_pool(name, options.data)
         material = gather(pool.passages, {}, pool.queries, cache, neutral=True)
+        plain = build(material, PLAIN)
         results[name] = {
-            rule.value: measure(material, rule, options.share, options.draws)
+            rule.value: measure(material, build(material, Cell(rule, ())), plain, options.share, options.draws)
             for rule in (FusionRule.VIEWS, FusionRule.NEUTRAL)
         }
-        rows = [[rule, *(f"{value:.4f}" for value in found.values())] for rule, found in results[name].items()]
-        print_table(name, COLUMNS, rows)
+        results[name]["plain"] = {"pure": reciprocal_rank(material, plain), "best": best_score(material, plain)}
+        show(name, results[name])
     if options.json is not None:
         options.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
-def measure(material: Material, rule: FusionRule, share: float, draws: int) -> dict[str, float]:
-    stored, plain = build(material, Cell(rule, ())), build(material, PLAIN)
+def measure(material: Material, stored: StoredRows, plain: StoredRows, share: float, draws: int) -> dict[str, float]:
     pure = reciprocal_rank(material, stored)
     count = max(1, round(share * len(material.passages)))
     changes = []
@@ -68,7 +71,6 @@ def measure(material: Material, rule: FusionRule, share: float, draws: int) -> d
         "change": fmean(changes),
         "deviation": stdev(changes),
         "best": best_score(material, stored),
-        "best_plain": best_score(material, plain),
     }
 
 
@@ -80,13 +82,17 @@ def replaced(stored: StoredRows, plain: StoredRows, chosen: set[int]) -> StoredR
 
 
 def reciprocal_rank(material: Material, stored: StoredRows) -> float:
-    found = evaluate_stored(material, stored)
-    return found.only([code for code in found.languages() if code != material.own_language]).means(MRR)[MACRO]
+    return foreign(evaluate_stored(material, stored), material).means(MRR)[MACRO]
 
 
 def best_score(material: Material, stored: StoredRows) -> float:
     batches = np.array_split(material.asked, 1 + len(material.asked) // 1024)
     return float(np.median(np.concatenate([(batch @ stored.vectors.T).max(axis=1) for batch in batches])))
+
+
+def show(name: str, result: Mapping[str, Mapping[str, float]]) -> None:
+    rows = [[rule, *(f"{found[key]:.4f}" if key in found else "–" for key in KEYS)] for rule, found in result.items()]
+    print_table(name, COLUMNS, rows)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from universal_encoder import LANGUAGES, UniversalEncoder
 
 from xqg.assembly import build_encoder, build_generator
 from xqg.console import count_display, print_lines, print_table
-from xqg.evaluation.evaluate import MACRO
+from xqg.evaluation.evaluate import MACRO, Evaluation
 from xqg.evaluation.measures import MRR
 from xqg.evaluation.statistics import clustered_p, holm
 from xqg.evaluation.sweep.grid import HIT, MEASURES, PLAIN, Cell, build, evaluate_stored
@@ -110,20 +110,24 @@ def measure(material: Material, stored: Mapping[str, StoredRows]) -> dict[str, d
     """Of each rule its rows, its means, and the p of its foreign macro average against plain, corrected (Holm)."""
     own = material.own_language
     found = {name: evaluate_stored(material, rows) for name, rows in stored.items()}
-    asked = [code for code in found["plain"].languages() if code != own]
-    foreign = {name: evaluation.only(asked) for name, evaluation in found.items()}
+    asked = {name: foreign(evaluation, material) for name, evaluation in found.items()}
     others = [name for name in found if name != "plain"]
-    tested = holm([clustered_p(foreign[name], foreign["plain"], MRR) for name in others])
+    tested = holm([clustered_p(asked[name], asked["plain"], MRR) for name in others])
     return {
         name: {
             "rows": len(stored[name].vectors) / len(material.passages),
-            "macro": {kind: foreign[name].means(kind)[MACRO] for kind in MEASURES},
+            "macro": {kind: asked[name].means(kind)[MACRO] for kind in MEASURES},
             "own": {kind: evaluation.means(kind).get(own) for kind in MEASURES if own is not None},
             "languages": {kind: evaluation.means(kind) for kind in MEASURES},
             "p": dict(zip(others, tested, strict=True)).get(name),
         }
         for name, evaluation in found.items()
     }
+
+
+def foreign(evaluation: Evaluation, material: Material) -> Evaluation:
+    """The questions in other languages than the passages' own."""
+    return evaluation.only([code for code in evaluation.languages() if code != material.own_language])
 
 
 def show(pool: Pool, material: Material, result: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pools import DATA, read_pool, read_xquad_parallel
-from retrieval import tell
+from retrieval import foreign, tell
 from translated import MACHINE, Written, translate, translated_rows
 
 from xqg.assembly import build_encoder
@@ -139,10 +139,6 @@ def evaluate(
 ) -> tuple[float, Evaluation]:
     stored = translated_rows(material, written, cache, rows)
     return len(stored.vectors) / len(material.passages), evaluate_stored(material, stored)
-
-
-def foreign(evaluation: Evaluation, material: Material) -> Evaluation:
-    return evaluation.only([code for code in evaluation.languages() if code != material.own_language])
 
 
 def mean(evaluation: Evaluation, languages: Sequence[str], material: Material | None = None) -> float | None:

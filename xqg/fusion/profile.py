@@ -88,8 +88,9 @@ def encoder_profile(
     :param passages: vectors of passages in any language, shape (n, d).
     :raises EncodingError: if a vector is not finite.
     """
-    for kind, vectors in (("question", questions), ("question", as_passages), ("passage", passages)):
-        refuse_non_finite(vectors, kind)
+    refuse_non_finite(questions, "question")
+    refuse_non_finite(as_passages, "question")
+    refuse_non_finite(passages, "passage")
     own = passages.astype(np.float64)
     codes, spoken = sorted(set(languages)), np.array(languages)
     sides = [unit_rows(side.astype(np.float64)) for side in (questions, as_passages)]

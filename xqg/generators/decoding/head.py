@@ -9,8 +9,7 @@ from typing import Any
 import torch
 
 _BLOCK = 512
-_APART = _BLOCK + 16
-"""Numbers between the logits of two rows: a power of two apart, a block's rows would share few places of a cache."""
+_APART = _BLOCK + 16  # of two rows: a power of two apart, the rows of a block would share few places of a cache
 
 
 class BlockedHead(torch.nn.Module):
