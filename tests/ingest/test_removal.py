@@ -109,6 +109,27 @@ def test_a_rejected_record_is_no_lost_document(tmp_path, place, caplog):
     assert documents(place) == ["a", "b"]
 
 
+def test_a_rejected_record_is_known_by_its_own_id_field(tmp_path, place, caplog):
+    records, reader = tmp_path / "corpus.jsonl", {"id_field": "slug"}
+    good = [{"id": number, "slug": name, "text": f"invoice {name}"} for number, name in enumerate("ab")]
+    records.write_text("\n".join(map(json.dumps, good)))
+    place.run(str(records), tmp_path / "rejects.jsonl", settings(reader=reader))
+    for bad in ({**good[1], "text": ""}, {"id": 1, "text": "invoice b"}):
+        records.write_text("\n".join(map(json.dumps, [good[0], bad])))
+        assert sync(place, records, tmp_path, reader=reader).rejected == 1
+        assert documents(place) == ["a", "b"], "b is there, if wrong"
+    assert "1 rejected records tell no id" in caplog.text
+
+
+def test_an_update_is_complete_when_the_files_that_it_missed_are_deleted(tmp_path, place):
+    source = folder(tmp_path / "docs", gate="valve one", other="wifi")
+    place.run(source, tmp_path / "rejects.jsonl")
+    (tmp_path / "docs" / "other.md").unlink()
+    report = place.run(source, tmp_path / "rejects.jsonl", settings(update=True, fusion={"views": 2}))
+    assert (report.deleted, report.outdated) == (1, 0)
+    assert place.store.collection.metadata["state"] == "ready"
+
+
 def test_more_than_the_limit_deletes_nothing(tmp_path, place):
     names = [f"p{number:02}" for number in range(100)]
     source = folder(tmp_path / "docs", **{name: f"valve {name}" for name in names})

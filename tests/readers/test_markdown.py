@@ -123,6 +123,11 @@ def test_code_stays_whole_or_in_fences():
     assert max(map(count_words, chunks)) <= LIMIT
 
 
+@pytest.mark.parametrize("cut", [words(0, 60), "\n".join(f"- {words(0, 3)}" for _ in range(15)), TABLE])
+def test_a_block_that_was_cut_stays_apart_from_the_next(cut):
+    assert chunks_of(f"## A\n\n{cut}\n\nOutro.\n", limit=50)[-1].endswith(f"{cut[-3:]}\n\nOutro.")
+
+
 def test_code_that_is_never_closed_and_lines_that_are_too_long():
     chunks = chunks_of(f"~~~\n{words(0, 50)}\n{words(50, 52)}")
     assert all(chunk.startswith("~~~\n") and chunk.endswith("\n~~~") for chunk in chunks)

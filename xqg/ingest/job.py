@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xqg.errors import SettingsError
-from xqg.ingest.collection import FindProfile, OpenCollection
+from xqg.ingest.collection import FindProfile, OpenCollection, finish_update
 from xqg.ingest.estimate import Estimate
 from xqg.ingest.failures import tell_left_over
 from xqg.ingest.ingest_report import IngestReport
@@ -76,6 +76,8 @@ class IngestJob(AbstractContextManager["IngestJob"]):
                 report.deleted = delete_documents(self._store, find_gone_files(self._store, met))
             else:
                 tell_of_more(self._store, met, report.read)
+            if report.deleted and report.outdated:
+                report.outdated = finish_update(self._store, opened)
         return report
 
     def ingest(

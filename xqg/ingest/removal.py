@@ -93,7 +93,7 @@ class Sources:
     def _note_reject(self, reject: Reject) -> None:
         values = reject.record if isinstance(reject.record, Mapping) else {}
         try:
-            self.documents.add(identifier(values.get("id", values.get(self.id_field))))
+            self.documents.add(identifier(values.get(self.id_field)))
         except ValueError:
             self.unknown += 1
 

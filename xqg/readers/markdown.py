@@ -203,7 +203,8 @@ class SectionSplitter:
             lead, taken = "", 0
         heading = section.headings[-1].text.rstrip() + "\n\n" if lead else ""
         for block in body:
-            parts = self._parts(block, self._limit - taken)
+            *parts, last = self._parts(block, self._limit - taken)
+            parts.append(last.rstrip() + block.text[len(block.text.rstrip()) :])  # stands apart from the next block
             for number, part in enumerate(parts):
                 whole = lead + part
                 repeated = "" if lead or block.kind is not BlockKind.TABLE else heading
@@ -215,15 +216,11 @@ class SectionSplitter:
         """The block if there is room for it, else its parts."""
         if self._count(block.text) <= room:
             return [block.text]
-        rows: Sequence[str]
+        head, end, rows = _fences(block) if block.kind is BlockKind.CODE else ("", "", block.lines[:0])
         if block.kind is BlockKind.TABLE:
-            head, end, rows = "".join(block.lines[:2]), "", block.lines[2:]
-        elif block.kind is BlockKind.CODE:
-            head, end, rows = _fences(block)
-        else:
-            return self._split_text(block.text, room)
+            head, rows = "".join(block.lines[:2]), block.lines[2:]
         used = self._count(head + end)
-        if used > room // HEADING_SHARE:
+        if not rows or used > room // HEADING_SHARE:
             return self._split_text(block.text, room)
         return [f"{head}{part}{end}" for part in self._joined(rows, room - used)]
 
