@@ -178,6 +178,19 @@ class TestSerialisation:
         with pytest.raises(ValueError, match="token-based"):
             PassageAugmenter(CountingTextEmbedder(), settings, Secret.from_token("hunter2-secret")).to_dict()
 
+    def test_addresses_are_written_without_their_logins(self) -> None:
+        place = "://user:hunter2@127.0.0.1:9"
+        private = {
+            "generator": {"spec": "openai:any", "base_url": f"http{place}/v1", "languages": ["fr"]},
+            "like": {"spec": f"http{place}", "collection": "c"},
+        }
+        found = PassageAugmenter(CountingTextEmbedder(), private).to_dict()["init_parameters"]["settings"]
+        assert "hunter2" not in json.dumps(found)
+        assert (found["generator"]["base_url"], found["like"]["spec"]) == (
+            "http://127.0.0.1:9/v1",
+            "http://127.0.0.1:9",
+        )
+
     @pytest.mark.parametrize("kind", [EncoderTextEmbedder, EncoderDocumentEmbedder])
     def test_an_address_travels_along_so_that_no_text_goes_to_another(self, kind: Any) -> None:
         settings = {"spec": "openai:any", "base_url": "http://127.0.0.1:9/v1", "concurrency": 2}

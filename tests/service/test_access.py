@@ -119,6 +119,8 @@ def test_bodies_are_bounded_with_and_without_their_length(serve: Callable[..., T
     lines = {"content-type": "application/x-ndjson"}
     assert client.post(url, content=b'"' + b"x" * 2000 + b'"').status_code == 413
     assert client.post(url, content=(b"x" * 500 for _ in range(5))).status_code == 413
+    shouted = {"content-type": "Application/JSON"}
+    assert client.post(url, content=b'"' + b"x" * 2000 + b'"', headers=shouted).status_code == 413
     assert client.post(url, content=(b"x" * 600 for _ in range(8)), headers=lines).status_code == 202
     assert client.post(url, content=(b"x" * 600 for _ in range(9)), headers=lines).status_code == 413
     assert client.post(url, files={"file": ("a.jsonl", b"x" * 5000)}).status_code == 413

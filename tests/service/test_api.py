@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from unittest.mock import Mock
 
 import pytest
 from starlette.testclient import TestClient
 
 from tests.service.conftest import add, ended, until
-from xqg.service import parts
+from tests.service.serving import SlowEncoder
+from xqg.errors import EncodingError
+from xqg.service import parts, service
 
 PASSAGES = [
     {"id": "a", "text": "Change the battery of the lamp.", "language": "en"},
@@ -149,6 +152,14 @@ def test_both_rankings_and_both_measures(client: TestClient) -> None:
     assert (table["ja"]["questions"], table["ja"]["xqg"]["recall@1"]) == (2, 0.5)
 
 
+def test_passages_of_one_page_are_compared_as_documents_of_their_own(client: TestClient) -> None:
+    add(client, *({"id": f"faq#{word}", "text": word} for word in ("battery", "invoice", "password")))
+    questions = [{"query": "battery battery invoice invoice password", "passage_id": "faq#password"}]
+    table = client.post("/v1/collections/help/compare", json={"queries": questions}).json()["languages"]
+    (found,) = table.values()
+    assert found["plain"]["mrr@10"] == found["xqg"]["mrr@10"] == 0.3333
+
+
 def test_a_question_is_encoded_once_to_compare(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     add(client, *PASSAGES)
     encoder, encoded = parts.build_encoder(), []  # type: ignore[call-arg]
@@ -192,6 +203,17 @@ def test_health_readiness_numbers_and_the_page(client: TestClient) -> None:
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert client.get("/page.js").status_code == client.get("/page.css").status_code == 200
     assert "/v1/collections/{name}/search" in client.get("/openapi.json").json()["paths"]
+
+
+def test_models_are_loaded_again_until_they_can_be(
+    serve: Callable[..., TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "CHECK_SECONDS", 0.1)
+    with pytest.MonkeyPatch.context() as down:
+        down.setattr(SlowEncoder, "encode_queries", Mock(side_effect=EncodingError("Nothing answers")))
+        client = serve()
+        until(lambda: client.get("/readyz").json()["models"].startswith("Nothing answers"))
+    until(lambda: client.get("/readyz").json()["models"] == "ok")
 
 
 def test_augmenting_needs_a_server(client: TestClient) -> None:

@@ -44,6 +44,17 @@ def test_a_folder_is_followed_with_its_deletions(serve: Callable[..., TestClient
     assert len(client.get("/v1/jobs").json()["jobs"]) == number, "nothing changed, so there is nothing to do"
 
 
+def test_a_collection_that_was_deleted_is_filled_from_its_folder_again(
+    serve: Callable[..., TestClient], tmp_path: Path
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "gate.md").write_text("# Gate\n\nThe battery.", encoding="utf-8")
+    client = serve(sources=[{"collection": "help", "folder": str(tmp_path / "docs"), "every_seconds": 1}])
+    until(lambda: ids(client) == {"gate.md"})
+    client.delete("/v1/collections/help?confirm=true")
+    until(lambda: ids(client) == {"gate.md"}, 20)
+
+
 def test_a_folder_that_is_gone_deletes_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         fingerprint(tmp_path / "unmounted")

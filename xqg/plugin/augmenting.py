@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from xqg.addresses import without_login
 from xqg.errors import PARSING_ERRORS, SettingsError, StoreError
 from xqg.kinds import build_generator, open_store
 from xqg.languages import LanguageDetector, known_language
@@ -46,9 +47,13 @@ class AugmenterSettings(Settings):
         return RULE_ALPHAS[FusionRule(self.rule)] if self.alpha is None else self.alpha
 
     def portable(self) -> dict[str, Any]:
-        """What was set, as JSON, without keys."""
+        """What was set, as JSON, without keys, and without the logins of addresses."""
         keys = {"generator": {"api_key"}, "like": {"api_key"}}
-        return self.model_dump(mode="json", exclude=keys, exclude_unset=True, exclude_none=True)
+        values = self.model_dump(mode="json", exclude=keys, exclude_unset=True, exclude_none=True)
+        for group, name in (("generator", "base_url"), ("like", "spec")):
+            if name in values.get(group, {}):
+                values[group][name] = without_login(values[group][name])
+        return values
 
     def with_keys(self, generator: SecretStr | None, store: SecretStr | None) -> AugmenterSettings:
         """The same with the keys of an ``openai:`` generator and of a Qdrant server."""

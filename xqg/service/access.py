@@ -204,8 +204,8 @@ class Guard:
     def _limit(self, scope: ASGIScope, headers: Headers) -> int:
         if scope["method"] != "POST" or not _PASSAGES.fullmatch(scope["path"]):
             return SMALL_BODY_BYTES
-        is_json = headers.get("content-type", "application/json").partition(";")[0].strip() == "application/json"
-        return self._settings.most_json_bytes if is_json else self._settings.most_upload_bytes
+        kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        return self._settings.most_json_bytes if kind == "application/json" else self._settings.most_upload_bytes
 
     def _limited(self, receive: Receive, limit: int) -> Receive:
         taken = 0

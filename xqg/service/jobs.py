@@ -195,8 +195,8 @@ class JobQueue:
     def retry(self, job_id: str) -> Job | None:
         """Queue a failed job again; None where there is none, or none that failed."""
         with self._database.transaction() as connection:
-            change = """UPDATE jobs SET state = 'queued', error = NULL, attempts = 0, not_before = 0, finished = NULL
-                        WHERE id = ? AND state = 'failed'"""
+            change = """UPDATE jobs SET state = 'queued', error = NULL, attempts = 0, not_before = 0, finished = NULL,
+                        cancelling = 0 WHERE id = ? AND state = 'failed'"""
             if connection.execute(change, (job_id,)).rowcount == 0:
                 return None
         return self.get(job_id)

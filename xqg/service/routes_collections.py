@@ -178,8 +178,10 @@ def compare(name: Name, asked: Comparison, here: Here) -> Answer:
         searcher, encoder = found
         plain.update(store, encoder, ENCODED_BY_REQUESTS)
     if asked.query is None:
+        if store is None or searcher is None:
+            return Answer({"languages": {}})
         languages = [_language(here, question) for question in asked.queries]
-        return Answer({"languages": {} if searcher is None else _measure(searcher, plain, asked.queries, languages)})
+        return Answer({"languages": _measure(searcher, store, plain, asked.queries, languages)})
     both: dict[str, Any] = {"plain": [], "xqg": []}
     if store is not None and searcher is not None:
         both = _both_rankings(searcher, store, plain, asked.query, asked.k)
@@ -205,12 +207,22 @@ def _explained(searcher: Searcher, query: str | Vectors, hits: Sequence[Hit]) ->
 
 
 def _measure(
-    searcher: Searcher, plain: PlainVectors, questions: Sequence[LabelledQuestion], languages: Sequence[str]
+    searcher: Searcher,
+    store: VectorStore,
+    plain: PlainVectors,
+    questions: Sequence[LabelledQuestion],
+    languages: Sequence[str],
 ) -> dict[str, dict[str, Any]]:
     """R@1 and MRR@10 by language, plain and xqg."""
     vectors = searcher.encode([question.query for question in questions])
-    before = [[key for key, _ in found] for found in plain.search(vectors, DEPTH)]
-    after = [[hit.passage.id for hit in found] for found in searcher.search_encoded(vectors, DEPTH)]
+    nearest = plain.search(vectors, DEPTH)
+    points = store.points(list(dict.fromkeys(key for found in nearest for key, _ in found)))
+    documents = {point.passage.id: point.passage.document_id for point in points}
+    before = [[(key, documents.get(key, key)) for key, _ in found] for found in nearest]
+    after = [
+        [(hit.passage.id, hit.passage.document_id) for hit in found]
+        for found in searcher.search_encoded(vectors, DEPTH)
+    ]
     ranks: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for question, language, first, second in zip(questions, languages, before, after, strict=True):
         named = question.passage_id
@@ -226,10 +238,10 @@ def _measure(
     }
 
 
-def _reciprocal_rank(found: Sequence[str], wanted: set[str]) -> float:
-    """Chunks of a document count as the document."""
-    documents = list(dict.fromkeys(key if key in wanted else key.rpartition("#")[0] or key for key in found))
-    return reciprocal_rank(documents, wanted, DEPTH)
+def _reciprocal_rank(found: Sequence[tuple[str, str]], wanted: set[str]) -> float:
+    """Of passages and the documents that they are of: chunks of a document count as the document."""
+    keys = list(dict.fromkeys(key if key in wanted else document for key, document in found))
+    return reciprocal_rank(keys, wanted, DEPTH)
 
 
 def _means(ranks: Sequence[float]) -> dict[str, float]:

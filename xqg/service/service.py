@@ -25,7 +25,7 @@ from xqg.stores.catalog import embedded_collections
 STAND_IN = "xqg"
 """A collection's name, where settings want one and none is meant."""
 
-STORE_CHECK_SECONDS = 10.0
+CHECK_SECONDS = 10.0
 
 
 class Service:
@@ -82,13 +82,15 @@ class Service:
         return {"ready": ready, **{name: reason or "ok" for name, reason in self._not_ready.items()}}
 
     def _load_models(self) -> None:
-        """Load what answers questions, before the first one comes."""
+        """Load what answers questions, before the first one comes; again until it can be loaded."""
         self.parts.detector.detect("ready?")
-        try:
-            self.parts.encoder(self._encoder, for_search=True).encode_queries(["ready?"])
-            self._not_ready["models"] = ""
-        except XqgError as error:
-            self._not_ready["models"] = self.teller.tell(str(error))
+        while self._not_ready["models"] and not self._ended.is_set():
+            try:
+                self.parts.encoder(self._encoder, for_search=True).encode_queries(["ready?"])
+                self._not_ready["models"] = ""
+            except XqgError as error:
+                self._not_ready["models"] = self.teller.tell(str(error))
+                self._ended.wait(CHECK_SECONDS)
 
     def _watch_store(self) -> None:
         while not self._ended.is_set():
@@ -97,7 +99,7 @@ class Service:
                 self._not_ready["store"] = ""
             except XqgError as error:
                 self._not_ready["store"] = self.teller.tell(str(error))
-            self._ended.wait(STORE_CHECK_SECONDS)
+            self._ended.wait(CHECK_SECONDS)
 
 
 def _secrets(config: Mapping[str, Any]) -> list[str]:
