@@ -173,6 +173,15 @@ def test_haystack_takes_no_key_beside_its_meta() -> None:
     assert layout.own_path == "meta.xqg"
 
 
+@pytest.mark.parametrize("meta", ["manual.pdf, page 3", ["a"]])
+def test_what_has_no_object_as_its_meta_is_not_haystack(meta: object) -> None:
+    payload = {"content": "Hold the button.", "meta": meta}
+    assert recognise([payload]) is None
+    (layout,) = (layout for layout in LAYOUTS if layout.name == "haystack")
+    with pytest.raises(StoreError, match="as its 'meta'"):
+        layout.with_own(payload, {})
+
+
 @pytest.mark.parametrize(("passage_id", "expected"), [("7", 7), ("a-7", "a-7"), ("²", "²"), ("٣", "٣"), ("--5", "--5")])
 def test_a_passage_id_of_digits_is_a_number(passage_id: str, expected: int | str) -> None:
     assert LAYOUTS[0].point_id(passage_id) == expected

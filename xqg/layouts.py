@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xqg.errors import PARSING_ERRORS, SettingsError
+from xqg.errors import PARSING_ERRORS, SettingsError, StoreError
 from xqg.language_codes import understood_language
-from xqg.records import Passage
+from xqg.messages import brief
+from xqg.records import Passage, digest
 
 OWN_KEY = "xqg"
 """The one key that xqg adds to a payload."""
 
 DOCUMENT_HASH, PLAIN_VECTOR = FILTERED_FIELDS = ("document_hash", "plain_vector")
 """Fields under our key that conditions of writes ask for; the second is the vector that a point of others came with."""
+
+PAYLOAD_HASH = "payload_hash"
+"""The field under our key with the digest of all else in the payload, as we wrote it."""
 
 TITLE_KEYS = ("title", "Title")
 LANGUAGE_KEYS = ("language", "lang")
@@ -43,17 +47,13 @@ class Layout:
 
     def recognises(self, payload: Mapping[str, Any]) -> bool:
         """Whether ``payload`` has the marks of this layout."""
-        return all(key in payload for key in self.marks)
+        parent = payload.get(self.own_parent) or {}
+        return all(key in payload for key in self.marks) and isinstance(parent, Mapping)
 
     def text(self, payload: Mapping[str, Any]) -> str:
         """The text of the passage; "" where there is none."""
         value = _at(payload, self.text_key)
         return value if isinstance(value, str) else ""
-
-    def text_place(self, payload: Mapping[str, Any]) -> tuple[str, str]:
-        """Where the text lies, as a path for Qdrant's filters, and what lies there."""
-        parts = [self.text_key] if self.text_key in payload else self.text_key.split(".")
-        return ".".join(map(_quoted, parts)), self.text(payload)
 
     def metadata(self, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         """The metadata of the passage, without its text; {} where there are none."""
@@ -113,10 +113,14 @@ class Layout:
         return value if isinstance(value, Mapping) else None
 
     def with_own(self, payload: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-        """``payload`` with our key."""
+        """``payload`` with our key. :raises StoreError: if what is to take it is no object."""
         if not self.own_parent:
             return {**payload, OWN_KEY: own}
-        return {**payload, self.own_parent: {**(payload.get(self.own_parent) or {}), OWN_KEY: own}}
+        parent = payload.get(self.own_parent) or {}
+        if not isinstance(parent, Mapping):
+            found = f"A point has {brief(repr(parent))} as its {self.own_parent!r}"
+            raise StoreError(found, f"an object, as in all points of {self.name}", "Correct or delete that point")
+        return {**payload, self.own_parent: {**parent, OWN_KEY: own}}
 
     def without_own(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         """``payload`` without our key."""
@@ -126,6 +130,11 @@ class Layout:
             return {key: value for key, value in payload.items() if key != OWN_KEY}
         parent = {key: value for key, value in payload[self.own_parent].items() if key != OWN_KEY}
         return {**payload, self.own_parent: parent}
+
+    def is_rewritten(self, payload: Mapping[str, Any]) -> bool:
+        """Whether others have changed ``payload`` since we wrote it; our key may have been carried to a newer point."""
+        own = self.own(payload) or {}
+        return PAYLOAD_HASH in own and own[PAYLOAD_HASH] != digest(self.without_own(payload))
 
     def filter_paths(self, key: str) -> tuple[str, ...]:
         """The payload paths that a filter's ``key`` may mean, as Qdrant wants them: in the metadata, else beside them.
@@ -155,11 +164,6 @@ class LlamaIndexLayout(Layout):
             if isinstance(value, str) and value:
                 return value
         return super().text(payload)
-
-    def text_place(self, payload: Mapping[str, Any]) -> tuple[str, str]:
-        """The whole node, which is a string too; the bare text where there is none."""
-        node = payload.get("_node_content")
-        return ("_node_content", node) if isinstance(node, str) else super().text_place(payload)
 
     def embedded_texts(self, payload: Mapping[str, Any]) -> tuple[str, ...]:
         """The text with the metadata that the node's templates put before it, then the bare text."""
@@ -223,6 +227,18 @@ def _at(payload: Mapping[str, Any], path: str) -> Any:
 def key_paths(key: str, above: str = "") -> tuple[str, ...]:
     """The paths below ``above`` that ``key`` may mean: one through objects, or a single key with dots in its name."""
     return tuple(dict.fromkeys([above + as_path(key), above + _quoted(key)]))
+
+
+def scalars(payload: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str | int]]:
+    """The texts, integers and truth values in ``payload`` and its objects that a filter can name, with their paths."""
+    for key, value in payload.items():
+        if not key or '"' in key or "[" in key:
+            continue
+        path = above + _quoted(key)
+        if isinstance(value, Mapping):
+            yield from scalars(value, f"{path}.")
+        elif isinstance(value, str) or (isinstance(value, int) and abs(value) < 2**63):
+            yield path, value
 
 
 def as_path(key: str) -> str:

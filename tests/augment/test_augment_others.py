@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,9 +20,9 @@ def bench(wire: WireServer) -> Bench:
     return Bench(wire)
 
 
-def write(bench: Bench, number: int, text: str) -> None:
+def write(bench: Bench, number: int, text: str, **more: Any) -> None:
     """As an application does that knows nothing of rows."""
-    payload = {"text": text, "language": "en"}
+    payload = {"text": text, "language": "en", **more}
     bench.wire.local.upsert("better", [models.PointStruct(id=number, vector=[vector_of(text)], payload=payload)])
 
 
@@ -74,6 +75,45 @@ def test_what_is_written_while_it_is_augmented_is_not_overwritten(
     payload, rows = bench.contents()[900]
     assert payload["text"] == "battery, newer"
     assert (report.settled, payload["xqg"]["queries"]["fr"][0], len(rows)) == (True, "fr 0 battery,", 2)
+
+
+def test_a_newer_payload_with_the_same_text_is_not_overwritten(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.augment(fusion=VIEWS, alias="live")
+    write(bench, 900, "valve of the wifi", kept={"status": "draft"})
+    newer = {"status": "published"}
+    happens = partial(write, bench, 900, "valve of the wifi", kept=newer)
+    before_writing(bench, monkeypatch, "PUT /collections/better/points", happens)
+    assert bench.augment(fusion=VIEWS, alias="live").settled
+    payload, rows = bench.contents()[900]
+    assert (payload["kept"], len(rows)) == (newer, 2)
+
+
+@pytest.mark.parametrize("number", [3, 900], ids=["copied", "in place"])
+def test_a_newer_point_that_carries_our_key_is_not_overwritten(bench: Bench, number: int) -> None:
+    bench.augment(fusion=VIEWS, alias="live")
+    write(bench, 900, "valve of the wifi")
+    bench.augment(fusion=VIEWS, alias="live")
+    write(bench, number, "refund, newer", xqg=bench.contents()[number][0]["xqg"])
+    newer = bench.contents()[number]
+    bench.wire.local.set_payload("docs", {"text": "password, changed in the source"}, [3])
+    for again in ({}, {"fusion": {**VIEWS, "alpha": 0.2}, "update": True}):
+        report = bench.augment(**{"fusion": VIEWS, "alias": "live", **again})
+        assert (report.settled, report.others, report.work.outdated) == (True, 1, 0)
+        assert bench.contents()[number] == newer
+    bench.wire.local.delete("docs", [3])
+    bench.augment(fusion={**VIEWS, "alpha": 0.2}, alias="live")
+    assert bench.contents()[number] == newer
+
+
+def test_a_changed_payload_stays_beside_our_rows(bench: Bench) -> None:
+    bench.augment(fusion=VIEWS, alias="live")
+    write(bench, 900, "valve of the wifi")
+    bench.augment(fusion=VIEWS, alias="live")
+    bench.wire.local.set_payload("better", {"status": "published"}, [3, 900])
+    bench.augment(fusion={**VIEWS, "alpha": 0.2}, alias="live", update=True)
+    contents = bench.contents()
+    for number in (3, 900):
+        assert (contents[number][0]["status"], len(contents[number][1])) == ("published", 2)
 
 
 def test_a_point_of_ours_that_was_written_anew_is_not_overwritten(

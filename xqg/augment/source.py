@@ -102,11 +102,14 @@ class Source:
         for page in self._server.pages(self._block.source):
             if self._corpus.main is None:
                 self._learn(page)
-            known = {} if fresh else self._server.retrieve(self._into, [point.id for point in page], [layout.own_path])
-            stored = {key: layout.own(point.payload or {}) for key, point in known.items()}
+            known = {} if fresh else self._server.retrieve(self._into, [point.id for point in page])
+            stored = {key: point.payload or {} for key, point in known.items()}
             for point in page:
-                own = stored.get(point.id, {})
+                own = layout.own(stored[point.id]) if point.id in stored else {}
                 if own is None or PLAIN_VECTOR in own:
+                    continue
+                if layout.is_rewritten(stored.get(point.id, {})):
+                    report.others += 1
                     continue
                 if layout.own(point.payload or {}) is not None:
                     raise self._fused(point)
@@ -117,14 +120,18 @@ class Source:
     def passages_of_others(self, include_new: bool, report: AugmentReport) -> Iterator[SourcePassage]:
         """The points that others wrote into the new collection: those augmented before, and where ``include_new`` all.
 
-        Left out are those without text or vector, and those of several rows, which are fused already.
+        Left out are those without text or vector, those of several rows without our key, which are fused already, and
+        those of one row that may be newer than what we noted under it.
         """
         layout, vector = self._block.layout, self._block.vector
         for page in self._server.pages(self._into, condition=of_others(layout)):
             for point in page:
                 own, rows = layout.own(point.payload or {}), read_rows(point.vector, vector)
                 passage = read_source(point, layout, vector, own or {}, self._detect, in_place=True)
-                fused = own is None and rows is not None and len(rows) > 1
+                one = rows is not None and len(rows) == 1
+                fused = rows is not None and (
+                    not one if own is None else one and layout.is_rewritten(point.payload or {})
+                )
                 if fused or not passage.is_augmentable or not (own or include_new):
                     report.others += 1
                     continue
@@ -133,9 +140,9 @@ class Source:
 
     def delete_lost(self, store: VectorStore) -> int:
         """Delete what the store of the new collection has of points that the source no longer has; tells how many."""
-        deleted, copied = 0, from_source(self._block.layout)
-        for page in self._server.pages(self._into, with_payload=False, with_vectors=False, condition=copied):
-            ids: list[Any] = [point.id for point in page]
+        deleted, layout = 0, self._block.layout
+        for page in self._server.pages(self._into, with_vectors=False, condition=from_source(layout)):
+            ids: list[Any] = [point.id for point in page if not layout.is_rewritten(point.payload or {})]
             there = self._server.retrieve(self._block.source, ids, with_payload=False)
             lost = [str(key) for key in ids if key not in there]
             store.delete(lost)

@@ -22,14 +22,7 @@ from xqg.readers.values import Notes
 from xqg.records import Passage, Reject
 from xqg.settings import ReaderSettings
 
-ENDINGS = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-}
+ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet"}
 FOLDERS = ("beir", "folder")
 BEIR_FILES = ("corpus.jsonl", "corpus.jsonl.gz")
 BEIR_ID = "_id"

@@ -20,7 +20,7 @@ import numpy as np
 from qdrant_client import models
 
 from xqg.errors import StoreError
-from xqg.layouts import DOCUMENT_HASH, PLAIN_VECTOR, Layout
+from xqg.layouts import DOCUMENT_HASH, PLAIN_VECTOR, Layout, scalars
 from xqg.records import FieldMatch
 from xqg.stores.filters import Kind, Paths, Test, combine
 from xqg.stores.server_calls import TooMuchAtOnceError
@@ -172,9 +172,9 @@ def unchanged(layout: Layout, hashes: Sequence[str]) -> list[models.Condition]:
 
 
 def still_plain(layout: Layout, payload: Mapping[str, Any]) -> list[models.Condition]:
-    """That our key is not there and the text is that of ``payload``."""
-    path, text = layout.text_place(payload)
-    return [_is_empty(layout.own_path), models.FieldCondition(key=path, match=models.MatchValue(value=text))]
+    """That our key is not there and what filters can match is that of ``payload``."""
+    same = [models.FieldCondition(key=path, match=models.MatchValue(value=value)) for path, value in scalars(payload)]
+    return [_is_empty(layout.own_path), *same]
 
 
 def from_source(layout: Layout, ids: Sequence[int | str] | None = None) -> models.Filter:

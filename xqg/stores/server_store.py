@@ -11,10 +11,10 @@ from typing import Any
 from qdrant_client import models
 
 from xqg.errors import StoreError
-from xqg.layouts import PLAIN_VECTOR
+from xqg.layouts import PAYLOAD_HASH, PLAIN_VECTOR
 from xqg.metadata import check_metadata
 from xqg.protocols import Collection, Point
-from xqg.records import FieldMatch, Hit, LedgerEntry, Texts, Vectors
+from xqg.records import FieldMatch, Hit, LedgerEntry, Texts, Vectors, digest
 from xqg.stores.augmented import Augmented, SourcePassage, encode_vector
 from xqg.stores.collection_config import Shape, copied_config, new_vectors, read_shape, with_several_rows
 from xqg.stores.filters import Kind, Test
@@ -149,7 +149,7 @@ class ServerStore:
     def points(self, passage_ids: Sequence[str] | None = None, with_vectors: bool = False) -> Iterator[Point]:
         """The stored points with these ids (in their order, unknown ones left out); None means all, by point id.
 
-        Points that others wrote into an augmented collection are there with an empty entry, but not among all.
+        Points that others wrote into an augmented collection are there with their entry, if any, but not among all.
         """
         if passage_ids is None:
             pages = self._server.pages(self._name, with_vectors=with_vectors)
@@ -157,8 +157,10 @@ class ServerStore:
         else:
             records = self._retrieve(passage_ids, with_vectors=with_vectors).values()
         for record in records:
-            if passage_ids is not None or self._block is None or self._layout.own(record.payload or {}) is not None:
-                yield read_point(record, self._layout, self._vector)
+            payload, layout = record.payload or {}, self._layout
+            ours = self._block is None or not (layout.own(payload) is None or layout.is_rewritten(payload))
+            if ours or passage_ids is not None:
+                yield read_point(record, layout, self._vector)
 
     @contextmanager
     def bulk_load(self) -> Iterator[None]:
@@ -228,6 +230,7 @@ class ServerStore:
             vectors = {**vectors, self._vector: ours} if isinstance(vectors, Mapping) else ours
         if passage.in_place and passage.vector is not None:
             own[PLAIN_VECTOR] = encode_vector(passage.vector)
+        own[PAYLOAD_HASH] = digest(self._layout.without_own(self._layout.with_own(passage.payload, own)))
         payload, size = as_stored(self._layout.with_own(passage.payload, own), passage.id)
         record = models.PointStruct(id=self._layout.point_id(passage.id), vector=vectors, payload=payload)
         if passage.in_place and passage.replaces is None:
