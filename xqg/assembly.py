@@ -16,10 +16,10 @@ from xqg.protocols import Encoder, QueryGenerator, VectorStore
 from xqg.settings import EncoderSettings, GeneratorSettings, IngestSettings, SearchSettings, StoreSettings
 
 if TYPE_CHECKING:
-    from xqg.augment.augment_settings import AugmentSettings
     from xqg.augment.job import AugmentJob
     from xqg.ingest.job import IngestJob
     from xqg.search.searcher import Searcher
+    from xqg.settings import AugmentSettings
     from xqg.stores.server import Server
 
 

@@ -13,10 +13,9 @@ from typing import Any
 
 import click
 
-from xqg.assembly import open_ingestion, open_searcher, open_store
+from xqg.assembly import build_store, open_ingestion, open_searcher, open_store
 from xqg.commands.augment import augment
 from xqg.commands.dataset import dataset
-from xqg.commands.delete import delete
 from xqg.commands.evaluate import compare, evaluate
 from xqg.commands.interruption import Stopped, stop_on_signal
 from xqg.commands.models import export, models
@@ -194,6 +193,35 @@ def show(passage_id: str | None, queries: bool, as_json: bool, **options: Any) -
 
 
 @main.command()
+@click.argument("document_ids", nargs=-1, required=True)
+@settings_options("store")
+@click.option("--dry-run", is_flag=True, help="print what would be deleted, delete nothing")
+@click.option("--json", "as_json", is_flag=True, help="print the ids of the passages as JSON")
+def delete(document_ids: tuple[str, ...], dry_run: bool, as_json: bool, **options: Any) -> None:
+    """Delete documents, with all their chunks, from a collection that `xqg ingest` made.
+
+    If one of DOCUMENT_IDS is not there, nothing is deleted. While a document is in the source, the next ingestion
+    stores it again.
+    """
+    from xqg.console import print_json, print_lines
+    from xqg.ingest.removal import passages_of
+    from xqg.search.searcher import require_collection
+
+    settings: StoreSettings = validated(StoreSettings, collect(options)["store"])
+    with closing(build_store(settings)) as store:
+        require_collection(store, settings.collection)
+        found = {name: passages_of(store, name) for name in dict.fromkeys(document_ids)}
+        passage_ids = list(dict.fromkeys(key for ids in found.values() for key in ids))
+        if not dry_run:
+            store.delete(passage_ids)
+    if as_json:
+        print_json({"dry_run": dry_run, "documents": list(found), "passages": passage_ids})
+        return
+    done = "would delete" if dry_run else "deleted"
+    print_lines(*(f"{done} {name}" + (f" ({len(ids)} chunks)" if len(ids) > 1 else "") for name, ids in found.items()))
+
+
+@main.command()
 @click.option("--store", "store_spec", envvar=["XQG_STORE", "QDRANT_URL"], help="also check that this store answers")
 @click.option("--json", "as_json", is_flag=True, help="print as JSON")
 @click.pass_context
@@ -228,7 +256,7 @@ def demo(ctx: click.Context, /, path: Path, as_json: bool, **choices: Any) -> No
     result.print(as_json)
 
 
-ADDED = (augment, evaluate, compare, dataset, delete, evaluate_generator, export, mcp, models, serve, sweep, train)
+ADDED = (augment, evaluate, compare, dataset, evaluate_generator, export, mcp, models, serve, sweep, train)
 for added in ADDED:
     main.add_command(added)
 

@@ -9,12 +9,11 @@ from qdrant_client import models
 
 from tests.fakes import WORDS, FakeEncoder, FakeGenerator, fake_profile
 from tests.stores.wire import WireServer
-from xqg.augment.augment_settings import AugmentSettings
 from xqg.augment.job import AugmentJob
 from xqg.augment.source import AugmentReport
 from xqg.languages import LanguageDetector
 from xqg.records import Passage
-from xqg.settings import IngestSettings, StoreSettings, validated
+from xqg.settings import AugmentSettings, IngestSettings, StoreSettings, validated
 from xqg.stores.server import Server
 
 HALF = {"rule": "mean", "alpha": 0.5}

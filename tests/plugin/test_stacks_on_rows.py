@@ -23,12 +23,11 @@ from tests.plugin.stacks import (
 )
 from tests.stores.samples import make_point, without_sleep
 from tests.stores.wire import WireServer
-from xqg.augment.augment_settings import AugmentSettings
 from xqg.augment.inspection import inspect_source
 from xqg.augment.source import AugmentReport, Source
 from xqg.languages import LanguageDetector
 from xqg.protocols import Point
-from xqg.settings import StoreSettings
+from xqg.settings import AugmentSettings, StoreSettings
 from xqg.stores.augmented import SourcePassage
 from xqg.stores.server import Server
 from xqg.stores.server_store import ServerStore

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from xqg.augment.augment_settings import AugmentSettings
 from xqg.errors import StoreError
 from xqg.known_layouts import choose_layout
 from xqg.layouts import OWN_KEY, Layout
 from xqg.protocols import Encoder
 from xqg.records import Passage, Vectors
+from xqg.settings import AugmentSettings
 from xqg.stores.augmented import Augmented, augmented_from
 from xqg.stores.collection_config import Shape, VectorShape
 from xqg.stores.payload import read_rows

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from xqg.augment.augment_settings import AugmentSettings
 from xqg.augment.inspection import Inspected, inspect_source
 from xqg.augment.source import AugmentReport, Source, StoredVectors
 from xqg.errors import EncodingError, SettingsError, StoreError
@@ -18,7 +17,7 @@ from xqg.ingest.worker import Pipeline
 from xqg.languages import LanguageDetector
 from xqg.protocols import Encoder, QueryGenerator
 from xqg.records import Passage, Reject
-from xqg.settings import IngestSettings
+from xqg.settings import AugmentSettings, IngestSettings
 from xqg.stores.augmented import Augmented, augmented_from
 from xqg.stores.server import Server, require_shape
 from xqg.stores.server_store import ServerStore

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xqg.augment.augment_settings import AugmentSettings
 from xqg.commands.interruption import stop_on_signal
 from xqg.options import collect, given, model_options, settings_options
-from xqg.settings import IngestSettings, StoreSettings, validated
+from xqg.settings import AugmentSettings, IngestSettings, StoreSettings, validated
 
 if TYPE_CHECKING:
     from xqg.augment.source import AugmentReport

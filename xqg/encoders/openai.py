@@ -236,8 +236,9 @@ def _in_order(items: Sequence[Any]) -> list[Any]:
 def _numbers(value: Any) -> Any:
     """The numbers of one vector, shape (d,), float64; None where there is none."""
     if isinstance(value, str):  # JSON once more, or float32 in base64
-        text = value.strip()
-        value = json.loads(text) if text.startswith("[") else _from_base64(text)
+        if not value.strip().startswith("["):
+            return np.frombuffer(base64.b64decode(value.strip(), validate=True), "<f4").astype(np.float64)
+        value = json.loads(value)
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
         value = value[0]  # llama.cpp gives a list of one
     if value is None:
@@ -247,8 +248,3 @@ def _numbers(value: Any) -> Any:
     if not isinstance(value, list) or any(isinstance(number, bool) for number in value):
         raise UnreadableVectorsError("cannot be read (a vector that is none)")
     return np.array([np.nan if number is None else float(number) for number in value], dtype=np.float64)
-
-
-def _from_base64(text: str) -> list[float]:
-    numbers: list[float] = np.frombuffer(base64.b64decode(text, validate=True), "<f4").tolist()
-    return numbers

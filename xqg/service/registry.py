@@ -92,7 +92,9 @@ class Registry:
             if self._ingest(name, stored) == settings or not requested:
                 return False
             raise SettingsConflictError(name, stored, chosen)
-        self._check_stored(name, settings)
+        if self._parts.store(name).describe() is not None:  # stored already, perhaps with other settings
+            with self._parts.job(settings) as job:
+                job.check()
         with self._database.transaction() as connection:
             added = connection.execute(
                 "INSERT OR IGNORE INTO collections VALUES (?, ?)", (name, json.dumps(chosen, sort_keys=True))
@@ -103,12 +105,6 @@ class Registry:
         """Forget a collection."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM collections WHERE name = ?", (name,))
-
-    def _check_stored(self, name: str, settings: IngestSettings) -> None:
-        """:raises FingerprintError: if the store has it already, made with other settings."""
-        if self._parts.store(name).describe() is not None:
-            with self._parts.job(settings) as job:
-                job.check()
 
     def _ingest(self, name: str, chosen: Mapping[str, Mapping[str, Any]]) -> IngestSettings:
         groups = {group: self._group(group, chosen.get(group, {})) for group in self._config}

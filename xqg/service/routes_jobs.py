@@ -13,12 +13,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from xqg.assembly import open_augmentation, open_server
-from xqg.augment.augment_settings import AugmentSettings
 from xqg.augment.job import roll_back
 from xqg.service.answers import Answer, job_to_json, not_found
 from xqg.service.jobs import FINISHED, STATES, Job
 from xqg.service.service import NAME, Here, Service
-from xqg.settings import validated
+from xqg.settings import AugmentSettings, validated
 
 router = APIRouter()
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from xqg.assembly import open_augmentation
-from xqg.augment.augment_settings import AugmentSettings
 from xqg.errors import EncodingError, GenerationError, StoreError, StoreUnreachableError, XqgError
 from xqg.ingest.ingest_report import IngestReport
 from xqg.ingest.removal import stored_passages
@@ -18,7 +17,7 @@ from xqg.service.parts import Parts
 from xqg.service.plain import NotComparableError, PlainVectors
 from xqg.service.registry import Registry
 from xqg.service.spool import Spool
-from xqg.settings import IngestSettings, validated
+from xqg.settings import AugmentSettings, IngestSettings, validated
 
 Progress = Callable[[Mapping[str, Any]], None]
 Stopping = Callable[[], bool]

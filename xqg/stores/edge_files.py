@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,12 +148,9 @@ def require_room(place: Path, written: int = 0) -> None:
 
 def has_room_for_a_copy(place: Path) -> bool:
     """Whether the disk could hold the collection once more, as it has to while it is indexed."""
-    used = sum(file.stat().st_blocks * 512 if hasattr(os, "statvfs") else file.stat().st_size for file in _files(place))
+    sizes = [path.stat() for path in place.rglob("*") if path.is_file()]
+    used = sum(size.st_blocks * 512 if hasattr(os, "statvfs") else size.st_size for size in sizes)
     return _free_bytes(place) >= LEAST_ROOM + used
-
-
-def _files(place: Path) -> Iterator[Path]:
-    return (path for path in place.rglob("*") if path.is_file())
 
 
 def _free_bytes(place: Path) -> int:

@@ -106,10 +106,7 @@ class TrainingSettings(Settings):
         takes over.
         """
         causal_rate = 5e-4 if self.method == "lora" else 5e-5
-        defaults = {
-            "learning_rate": 1e-4 if seq2seq else causal_rate,
-            "max_passage_tokens": 128 if seq2seq else 320,
-        }
+        defaults = {"learning_rate": 1e-4 if seq2seq else causal_rate, "max_passage_tokens": 128 if seq2seq else 320}
         return self.model_copy(update={name: value for name, value in defaults.items() if getattr(self, name) is None})
 
 
