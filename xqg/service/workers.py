@@ -92,9 +92,7 @@ class Sources:
         seen, key = fingerprint(folder), digest([collection, str(folder.absolute())])
         if self._registry.chosen(collection) is None:
             self._registry.put(collection, {})  # new, or deleted since: all of the folder goes in
-        elif (rows := self._database.rows("SELECT seen FROM watched WHERE source = ?", key)) and rows[0][
-            "seen"
-        ] == seen:
+        elif [seen] == [row["seen"] for row in self._database.rows("SELECT seen FROM watched WHERE source = ?", key)]:
             return False
         self._queue.add(collection, "folder", {"folder": str(folder.absolute()), "name": folder.name})
         # the job reads the folder as it is then; what changes from now on makes another one
