@@ -186,6 +186,9 @@ class TestSerialisation:
         }
         found = PassageAugmenter(CountingTextEmbedder(), private).to_dict()["init_parameters"]["settings"]
         assert "hunter2" not in json.dumps(found)
+        translating = {"spec": f"translate:libretranslate:http{place}/", "languages": ["fr"]}
+        found_there = PassageAugmenter(CountingTextEmbedder(), {"generator": translating}).to_dict()
+        assert "hunter2" not in json.dumps(found_there)
         assert (found["generator"]["base_url"], found["like"]["spec"]) == (
             "http://127.0.0.1:9/v1",
             "http://127.0.0.1:9",

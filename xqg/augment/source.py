@@ -128,11 +128,9 @@ class Source:
             for point in page:
                 own, rows = layout.own(point.payload or {}), read_rows(point.vector, vector)
                 passage = read_source(point, layout, vector, own or {}, self._detect, in_place=True)
-                one = rows is not None and len(rows) == 1
-                fused = rows is not None and (
-                    not one if own is None else one and layout.is_rewritten(point.payload or {})
-                )
-                if fused or not passage.is_augmentable or not (own or include_new):
+                count = 0 if rows is None else len(rows)
+                left = count > 1 if own is None else count == 1 and layout.is_rewritten(point.payload or {})
+                if left or not passage.is_augmentable or not (own or include_new):
                     report.others += 1
                     continue
                 report.in_place += 1
@@ -141,10 +139,12 @@ class Source:
     def delete_lost(self, store: VectorStore) -> int:
         """Delete what the store of the new collection has of points that the source no longer has; tells how many."""
         deleted, layout = 0, self._block.layout
-        for page in self._server.pages(self._into, with_vectors=False, condition=from_source(layout)):
-            ids: list[Any] = [point.id for point in page if not layout.is_rewritten(point.payload or {})]
+        copied = from_source(layout)
+        for page in self._server.pages(self._into, with_payload=False, with_vectors=False, condition=copied):
+            ids: list[Any] = [point.id for point in page]
             there = self._server.retrieve(self._block.source, ids, with_payload=False)
-            lost = [str(key) for key in ids if key not in there]
+            gone = self._server.retrieve(self._into, [key for key in ids if key not in there])
+            lost = [str(key) for key, point in gone.items() if not layout.is_rewritten(point.payload or {})]
             store.delete(lost)
             deleted += len(lost)
         return deleted

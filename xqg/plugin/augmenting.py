@@ -50,7 +50,7 @@ class AugmenterSettings(Settings):
         """What was set, as JSON, without keys, and without the logins of addresses."""
         keys = {"generator": {"api_key"}, "like": {"api_key"}}
         values = self.model_dump(mode="json", exclude=keys, exclude_unset=True, exclude_none=True)
-        for group, name in (("generator", "base_url"), ("like", "spec")):
+        for group, name in (("generator", "spec"), ("generator", "base_url"), ("like", "spec")):
             if name in values.get(group, {}):
                 values[group][name] = without_login(values[group][name])
         return values

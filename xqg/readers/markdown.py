@@ -216,7 +216,7 @@ class SectionSplitter:
         """The block if there is room for it, else its parts."""
         if self._count(block.text) <= room:
             return [block.text]
-        head, end, rows = _fences(block) if block.kind is BlockKind.CODE else ("", "", block.lines[:0])
+        head, end, rows = _fences(block) if block.kind is BlockKind.CODE else ("", "", ())
         if block.kind is BlockKind.TABLE:
             head, rows = "".join(block.lines[:2]), block.lines[2:]
         used = self._count(head + end)

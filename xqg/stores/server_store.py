@@ -158,8 +158,8 @@ class ServerStore:
             records = self._retrieve(passage_ids, with_vectors=with_vectors).values()
         for record in records:
             payload, layout = record.payload or {}, self._layout
-            ours = self._block is None or not (layout.own(payload) is None or layout.is_rewritten(payload))
-            if ours or passage_ids is not None:
+            every = passage_ids is not None or self._block is None
+            if every or not (layout.own(payload) is None or layout.is_rewritten(payload)):
                 yield read_point(record, layout, self._vector)
 
     @contextmanager
